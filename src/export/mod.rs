@@ -1,0 +1,1 @@
+//! What a program or a chat window reads: json, csv, text, markdown.

@@ -1,0 +1,2 @@
+//! twtop
+fn main() {}

@@ -1,0 +1,23 @@
+//! The nouns: what the kernel said at one instant. No I/O, no clock, no policy.
+//!
+//! Everything that twtop shows is derived from a [`Sample`]; a sample holds only facts and the
+//! [`Fault`]s that kept some facts away.
+
+mod counters;
+mod endpoint;
+mod owner;
+mod sample;
+mod socket;
+mod state;
+mod table;
+pub mod text;
+mod time;
+
+pub use counters::{Counters, Limit, Limits, Sysctls};
+pub use endpoint::{Endpoint, Side};
+pub use owner::{Evidence, Held, ProcKey, Process, ProcessSeen, Unknown};
+pub use sample::{Cost, Fault, FaultKind, Host, OwnerScan, Privileges, Sample};
+pub use socket::{Detail, Family, SockId, Socket, TcpInfo, Timer};
+pub use state::{StateCounts, TcpState};
+pub use table::{NewSocket, SocketRef, SocketTable};
+pub use time::Stamp;

@@ -1,0 +1,1 @@
+//! Which sockets listen, or listened up to 65 s ago.

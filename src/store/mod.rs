@@ -1,0 +1,22 @@
+//! Samples folded into what can be shown: who owns each socket, what opened and closed, time series.
+//!
+//! [`Ledger`] remembers connections by cookie and turns each [`crate::model::Sample`] into a
+//! [`Moment`]; [`Aggregate`] counts a moment, or the part of it that a filter keeps; [`History`] keeps
+//! the aggregates of the last 15 minutes. All pure: time arrives with the samples.
+
+mod aggregate;
+mod history;
+mod ledger;
+mod listeners;
+mod moment;
+mod observation;
+mod ports;
+mod series;
+
+pub use aggregate::{Aggregate, DestinationRow, PeerKey, PeerRow, ProcessRow};
+pub use history::{Activity, History};
+pub use ledger::Ledger;
+pub use moment::{Attribution, CounterRate, Link, Moment, Owned, Rates};
+pub use observation::Observation;
+pub use ports::PortRange;
+pub use series::Series;

@@ -1,0 +1,152 @@
+//! A sample with everything that memory adds to it.
+
+use std::sync::Arc;
+
+use super::Aggregate;
+use crate::model::{Evidence, Process, Sample, Side, SocketRef, SocketTable, Unknown};
+
+/// One sample, each socket linked to its owner and side, and the whole counted. Immutable once made.
+#[derive(Debug, Clone)]
+pub struct Moment {
+    /// What the kernel said.
+    pub sample: Sample,
+    /// For each socket of the sample, in the same order, what memory knows of it.
+    pub links: Vec<Link>,
+    /// Connections that were open in the sample before and are in no state at all now.
+    pub ended: SocketTable,
+    /// The links of `ended`, in the same order.
+    pub ended_links: Vec<Link>,
+    /// What links refer to.
+    pub attributions: Arc<Vec<Attribution>>,
+    /// Seconds since the sample before; `None` for the first.
+    pub elapsed_s: Option<f64>,
+    /// Rates of the exact counters, since the sample before.
+    pub rates: Rates,
+    /// Every counter's growth per second since the sample before, in the order of `sample.counters`.
+    pub counter_rates: Vec<CounterRate>,
+    /// All sockets counted.
+    pub totals: Aggregate,
+}
+
+/// A counter's rate per second; `None` for a gauge, a first sample, or a counter that went down.
+pub type CounterRate = Option<f64>;
+
+/// What is known of a socket beyond the sample, in 32 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link(u32);
+
+impl Link {
+    const SERVER: u32 = 1 << 31;
+    const CLIENT: u32 = 1 << 30;
+    const OPENED: u32 = 1 << 29;
+    const CLOSED: u32 = 1 << 28;
+    const INDEX: u32 = Self::CLOSED - 1;
+
+    /// A link to the attribution with that index. Indices stay below 2^28.
+    #[must_use]
+    pub const fn new(attribution: u32, side: Option<Side>, opened: bool, closed: bool) -> Self {
+        let side = match side {
+            Some(Side::Server) => Self::SERVER,
+            Some(Side::Client) => Self::CLIENT,
+            None => 0,
+        };
+        let opened = if opened { Self::OPENED } else { 0 };
+        let closed = if closed { Self::CLOSED } else { 0 };
+        Self((attribution & Self::INDEX) | side | opened | closed)
+    }
+
+    /// The index into [`Moment::attributions`].
+    #[must_use]
+    pub const fn attribution(self) -> usize {
+        (self.0 & Self::INDEX) as usize
+    }
+
+    /// Which side is ours; `None` for listeners and bound sockets.
+    #[must_use]
+    pub const fn side(self) -> Option<Side> {
+        if self.0 & Self::SERVER != 0 {
+            Some(Side::Server)
+        } else if self.0 & Self::CLIENT != 0 {
+            Some(Side::Client)
+        } else {
+            None
+        }
+    }
+
+    /// Whether the connection began since the sample before.
+    #[must_use]
+    pub const fn opened(self) -> bool {
+        self.0 & Self::OPENED != 0
+    }
+
+    /// Whether the connection began to close, or closed, since the sample before.
+    #[must_use]
+    pub const fn closed(self) -> bool {
+        self.0 & Self::CLOSED != 0
+    }
+}
+
+/// An owner, or a set, or nobody, with the evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribution {
+    /// What it rests on.
+    pub evidence: Evidence,
+    /// Those who hold it (several after a fork), or may own it (`Candidates`); empty when unknown.
+    pub owners: Vec<Arc<Process>>,
+    /// Why nobody is named; `None` when somebody is.
+    pub unknown: Option<Unknown>,
+}
+
+/// Rates per second from the kernel's exact counters, for the whole namespace. `None` until two samples came.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Rates {
+    /// Connections begun by `connect()` (`TcpActiveOpens`).
+    pub opened: Option<f64>,
+    /// Connections accepted by a listener (`TcpPassiveOpens`).
+    pub accepted: Option<f64>,
+    /// Connections that ended, whichever side began: opens and accepts less failed attempts, less the growth of
+    /// `TcpCurrEstab`.
+    pub closed: Option<f64>,
+    /// Entries into `TIME_WAIT`, and into the `FIN_WAIT2` of a closed descriptor (`TcpExtTW + TcpExtTWKilled`).
+    pub time_wait: Option<f64>,
+    /// `connect()` calls that found no port. `None` unless the kernel's tracepoint tells.
+    pub connect_failures: Option<f64>,
+}
+
+/// A socket with all that is known of it: what queries match and tables show.
+#[derive(Debug, Clone, Copy)]
+pub struct Owned<'a> {
+    /// The kernel's part.
+    pub socket: SocketRef<'a>,
+    /// Memory's part.
+    pub link: Link,
+    /// What `link` refers to.
+    pub attribution: &'a Attribution,
+    /// The inode of the network namespace.
+    pub netns: u64,
+}
+
+impl Moment {
+    /// The socket at `index` of the sample, if there is one.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<Owned<'_>> {
+        let socket = self.sample.sockets.get(index)?;
+        Some(self.owned(socket, *self.links.get(index)?))
+    }
+
+    /// Every socket of the sample.
+    pub fn iter(&self) -> impl Iterator<Item = Owned<'_>> {
+        let sockets = self.sample.sockets.iter();
+        sockets.zip(&self.links).map(|(socket, &link)| self.owned(socket, link))
+    }
+
+    /// Every connection that ended without leaving a trace in this sample.
+    pub fn iter_ended(&self) -> impl Iterator<Item = Owned<'_>> {
+        let sockets = self.ended.iter();
+        sockets.zip(&self.ended_links).map(|(socket, &link)| self.owned(socket, link))
+    }
+
+    fn owned<'a>(&'a self, socket: SocketRef<'a>, link: Link) -> Owned<'a> {
+        Owned { socket, link, attribution: &self.attributions[link.attribution()], netns: self.sample.netns }
+    }
+}

@@ -1,0 +1,38 @@
+//! A bounded series of numbers, one a sample.
+
+use std::collections::VecDeque;
+
+/// The newest values of a quantity, oldest first; NaN stands for "not known".
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Series(VecDeque<f32>);
+
+impl Series {
+    /// How many values are kept: 15 minutes at one a second.
+    pub const CAPACITY: usize = 900;
+
+    /// Adds the newest value and drops the oldest when full.
+    pub fn push(&mut self, value: Option<f32>) {
+        if self.0.len() == Self::CAPACITY {
+            self.0.pop_front();
+        }
+        self.0.push_back(value.unwrap_or(f32::NAN));
+    }
+
+    /// The newest `n` values (or as many as there are), oldest first, `None` where not known.
+    pub fn last(&self, n: usize) -> impl DoubleEndedIterator<Item = Option<f32>> + '_ {
+        let skip = self.0.len().saturating_sub(n);
+        self.0.iter().skip(skip).map(|v| (!v.is_nan()).then_some(*v))
+    }
+
+    /// How many values there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no value yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

@@ -1,0 +1,1 @@
+//! The screen: what is shown and what a key does. Pure.

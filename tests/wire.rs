@@ -1,0 +1,3 @@
+//! The `wire` tier.
+#[test]
+fn placeholder() {}
