@@ -12,6 +12,7 @@ mod state;
 mod table;
 pub mod text;
 mod time;
+mod trace;
 
 pub use counters::{Counters, Limit, Limits, Sysctls};
 pub use endpoint::{Endpoint, Side};
@@ -21,3 +22,4 @@ pub use socket::{Detail, Family, SockId, Socket, TcpInfo, Timer};
 pub use state::{StateCounts, TcpState};
 pub use table::{NewSocket, SocketRef, SocketTable};
 pub use time::Stamp;
+pub use trace::{TraceBatch, TraceEvent, TraceKind, TraceLoss, TraceTally, TraceTask, TracedProcess};

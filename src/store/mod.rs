@@ -12,6 +12,8 @@ mod moment;
 mod observation;
 mod ports;
 mod series;
+mod trace_intern;
+mod trace_join;
 
 pub use aggregate::{Aggregate, DestinationRow, PeerKey, PeerRow, ProcessRow};
 pub use history::{Activity, History};
@@ -20,3 +22,4 @@ pub use moment::{Attribution, CounterRate, Link, Moment, Owned, Rates};
 pub use observation::Observation;
 pub use ports::PortRange;
 pub use series::Series;
+pub use trace_join::{Cause, Phase, Sighting, TraceGap, TraceJoin};

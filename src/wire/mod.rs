@@ -1,1 +1,3 @@
 //! Bytes to nouns and back. Pure.
+
+pub mod trace_record;

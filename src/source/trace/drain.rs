@@ -1,0 +1,327 @@
+//! The thread that empties the rings.
+
+use std::{
+    collections::BTreeMap,
+    mem,
+    os::fd::OwnedFd,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::SyncSender,
+    },
+    time::Duration,
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    time::{ClockId, clock_gettime},
+};
+
+use super::{
+    fold::{Entry, Fold, Said},
+    procfs::Procfs,
+    ring::{CpuRing, Rings},
+};
+use crate::{
+    model::{Fault, FaultKind, TraceBatch, TraceLoss, TraceTally},
+    wire::trace_record::{Layout, Record, Told, records},
+};
+
+/// The longest that a record lies in a ring.
+const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+/// Rounds between two looks at which CPUs are there.
+const CPU_CHECK: u32 = 10;
+/// How many events wait for a reader that does not come.
+const MOST_WAITING: usize = 1 << 18;
+
+/// State of the thread.
+#[derive(Debug)]
+pub(super) struct Drain {
+    rings: Rings,
+    layout: Layout,
+    bell: Arc<OwnedFd>,
+    stop: Arc<AtomicBool>,
+    batches: SyncSender<TraceBatch>,
+    since: Duration,
+    fold: Fold,
+    lookup: Procfs,
+    buffer: Vec<u8>,
+    /// Read, but later than the instant up to which all CPUs are known to be read.
+    pending: Vec<Entry>,
+    progress: BTreeMap<u32, Progress>,
+    losses: Vec<TraceLoss>,
+    /// Losses that the fold has not passed yet.
+    doubts: Vec<TraceLoss>,
+    read: u64,
+    /// Of rings that are closed.
+    closed: TraceTally,
+    dropped: u64,
+    faults: BTreeMap<String, Fault>,
+    checked: Duration,
+}
+
+/// How far one CPU's ring was read.
+#[derive(Debug, Clone, Copy, Default)]
+struct Progress {
+    /// The newest record.
+    newest: Duration,
+    /// Lost according to records, and according to the kernel's count.
+    told: u64,
+    counted: u64,
+    matched: u64,
+}
+
+impl Progress {
+    fn lost(&self) -> u64 {
+        self.told.max(self.counted)
+    }
+}
+
+/// The two clocks, read together.
+#[derive(Debug, Clone, Copy)]
+struct Now {
+    boot: Duration,
+    /// Boot time less monotonic time: how long the host was suspended.
+    suspended: Duration,
+}
+
+impl Now {
+    fn read() -> Self {
+        let [monotonic, boot] = [ClockId::Monotonic, ClockId::Boottime].map(|clock| {
+            let time = clock_gettime(clock);
+            Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+        });
+        // Between the two readings lies under a microsecond; a host that never slept has no offset at all.
+        let suspended = boot.saturating_sub(monotonic);
+        let suspended = if suspended < Duration::from_millis(1) { Duration::ZERO } else { suspended };
+        Self { boot: monotonic + suspended, suspended }
+    }
+}
+
+impl Drain {
+    pub(super) fn new(
+        rings: Rings,
+        layout: Layout,
+        bell: Arc<OwnedFd>,
+        stop: Arc<AtomicBool>,
+        batches: SyncSender<TraceBatch>,
+    ) -> Self {
+        let since = Now::read().boot;
+        let start = |ring: &CpuRing| (ring.cpu, Progress { newest: since, ..Progress::default() });
+        let progress = rings.cpus.iter().map(start).collect();
+        Self {
+            rings,
+            layout,
+            bell,
+            stop,
+            batches,
+            since,
+            fold: Fold::default(),
+            lookup: Procfs,
+            buffer: Vec::new(),
+            pending: Vec::new(),
+            progress,
+            losses: Vec::new(),
+            doubts: Vec::new(),
+            read: 0,
+            closed: TraceTally::default(),
+            dropped: 0,
+            faults: BTreeMap::new(),
+            checked: since,
+        }
+    }
+
+    /// Runs until told to stop, or until nobody is left to read.
+    pub(super) fn run(mut self) {
+        self.fold.scan(&mut self.lookup);
+        let mut rounds = 0;
+        while !self.stop.load(Ordering::Acquire) {
+            let (asked, broken) = self.wait();
+            rounds += 1;
+            if broken || rounds >= CPU_CHECK {
+                rounds = 0;
+                self.follow_cpus();
+            }
+            let through = self.round(asked);
+            if asked {
+                let batch = self.batch(through);
+                if self.batches.send(batch).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits for a ring to fill, for the bell, or for the pause to end. Yields whether the bell rang, and
+    /// whether a ring's CPU went away.
+    fn wait(&mut self) -> (bool, bool) {
+        let mut fds: Vec<_> = self.rings.cpus.iter().map(|ring| PollFd::from_borrowed_fd(ring.fd(), PollFlags::IN)).collect();
+        fds.push(PollFd::new(&*self.bell, PollFlags::IN));
+        // An interrupted wait is a short one.
+        let _ = poll(&mut fds, Some(&PAUSE));
+        let (bell, rings) = fds.split_last().expect("the bell is among them");
+        let asked = bell.revents().contains(PollFlags::IN);
+        let broken = rings.iter().any(|fd| fd.revents().intersects(PollFlags::HUP | PollFlags::ERR));
+        if asked {
+            let _ = rustix::io::read(&self.bell, &mut [0; 8]);
+        }
+        (asked, broken)
+    }
+
+    /// Empties all rings and folds what is complete. Yields the instant up to which it is.
+    fn round(&mut self, count: bool) -> Duration {
+        // Whatever was written before this instant is seen below, whichever CPU wrote it.
+        let now = Now::read();
+        let mut rings = mem::take(&mut self.rings.cpus);
+        for ring in &mut rings {
+            self.empty(ring, now);
+            if count {
+                self.count(ring);
+            }
+        }
+        self.rings.cpus = rings;
+        self.fold_until(now.boot);
+        now.boot
+    }
+
+    fn empty(&mut self, ring: &mut CpuRing, now: Now) {
+        let mut buffer = mem::take(&mut self.buffer);
+        buffer.clear();
+        if ring.drain(&mut buffer) > 0 {
+            let layout = self.layout;
+            for record in records(&buffer, &layout) {
+                self.take_in(ring.cpu, &record, now);
+            }
+        }
+        self.buffer = buffer;
+    }
+
+    fn take_in(&mut self, cpu: u32, record: &Record<'_>, now: Now) {
+        let at = Duration::from_nanos(record.time) + now.suspended;
+        let progress = self.progress.entry(cpu).or_default();
+        let said = match record.told {
+            Told::State(change) => {
+                self.read += 1;
+                Said::State(change)
+            }
+            Told::Fork { parent_pid, parent_tid } => Said::Fork { parent: (parent_pid, parent_tid) },
+            Told::Exit => Said::Exit,
+            Told::Name { name, .. } => Said::Name(name.into()),
+            Told::Netns(inode) => Said::Netns(inode),
+            Told::Lost(records) => {
+                let before = progress.lost();
+                progress.told += records;
+                let loss = TraceLoss { from: progress.newest, to: at, records: progress.lost() - before };
+                progress.newest = at;
+                self.lose(loss);
+                return;
+            }
+            Told::Other => {
+                self.fault("trace record", FaultKind::Malformed);
+                return;
+            }
+        };
+        progress.newest = progress.newest.max(at);
+        self.pending.push(Entry { at, cpu, pid: record.pid, tid: record.tid, said });
+    }
+
+    /// Asks the kernel for its counts; this interrupts the CPU, so it is done only with a batch.
+    fn count(&mut self, ring: &CpuRing) {
+        let Ok(counts) = ring.counts() else { return };
+        // Read after the count: what was lost was lost before this.
+        let now = Now::read().boot;
+        let progress = self.progress.entry(ring.cpu).or_default();
+        let before = progress.lost();
+        progress.matched = counts.matched;
+        progress.counted = counts.lost.unwrap_or(0);
+        let records = progress.lost() - before;
+        if records > 0 {
+            let from = progress.newest;
+            self.lose(TraceLoss { from, to: now, records });
+        }
+    }
+
+    fn lose(&mut self, loss: TraceLoss) {
+        self.losses.push(loss);
+        self.doubts.push(loss);
+    }
+
+    fn fold_until(&mut self, until: Duration) {
+        self.pending.sort_by_key(|entry| entry.at);
+        let complete = self.pending.partition_point(|entry| entry.at <= until);
+        let mut rescan = false;
+        for entry in self.pending.drain(..complete) {
+            if self.doubts.iter().any(|loss| loss.from <= entry.at) {
+                self.fold.forget();
+                self.doubts.retain(|loss| entry.at <= loss.to);
+                rescan = self.doubts.is_empty();
+            }
+            self.fold.push(&entry, &mut self.lookup);
+        }
+        if self.doubts.iter().any(|loss| loss.from <= until) {
+            self.fold.forget();
+            self.doubts.retain(|loss| until < loss.to);
+            rescan = self.doubts.is_empty();
+        }
+        if rescan {
+            self.fold.scan(&mut self.lookup);
+        }
+        if self.fold.waiting() > MOST_WAITING {
+            self.drop_waiting(until);
+        }
+    }
+
+    /// Nobody reads: what waits is given up, and that is said.
+    fn drop_waiting(&mut self, until: Duration) {
+        let events = self.fold.take().events;
+        let from = events.first().map_or(until, |event| event.at);
+        let records = events.len() as u64;
+        self.dropped += records;
+        self.losses.push(TraceLoss { from, to: until, records });
+    }
+
+    fn follow_cpus(&mut self) {
+        let now = Now::read();
+        match self.rings.follow() {
+            Ok((came, gone)) => {
+                for mut ring in gone {
+                    self.empty(&mut ring, now);
+                    self.count(&ring);
+                    let progress = self.progress.remove(&ring.cpu).unwrap_or_default();
+                    self.closed.matched += progress.matched;
+                    self.closed.lost += progress.lost();
+                }
+                if came {
+                    // What the new CPU did before its ring was there was not written anywhere.
+                    self.lose(TraceLoss { from: self.checked, to: Now::read().boot, records: 0 });
+                }
+                self.checked = now.boot;
+            }
+            Err(error) => self.fault("trace CPUs", FaultKind::Refused(error.to_string())),
+        }
+    }
+
+    fn batch(&mut self, through: Duration) -> TraceBatch {
+        let output = self.fold.take();
+        let mut tally = TraceTally { read: self.read, ..self.closed };
+        for progress in self.progress.values() {
+            tally.matched += progress.matched;
+            tally.lost += progress.lost();
+        }
+        tally.lost += self.dropped;
+        TraceBatch {
+            events: output.events,
+            processes: output.processes,
+            since: self.since,
+            through,
+            losses: mem::take(&mut self.losses),
+            tally,
+            faults: self.faults.values().cloned().collect(),
+        }
+    }
+
+    fn fault(&mut self, place: &str, kind: FaultKind) {
+        let fault = Fault { place: place.to_owned(), kind, count: 0 };
+        self.faults.entry(place.to_owned()).or_insert(fault).count += 1;
+    }
+}

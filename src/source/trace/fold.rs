@@ -1,0 +1,190 @@
+//! Records in, events out: joins the states of one socket, and names the tasks.
+
+use std::{collections::HashMap, mem, sync::Arc, time::Duration};
+
+use super::tasks::{Lookup, Tasks};
+use crate::{
+    model::{Side, TraceEvent, TraceKind, TraceTask, TracedProcess},
+    wire::trace_record::StateChange,
+};
+
+const ESTABLISHED: u8 = 1;
+const SYN_SENT: u8 = 2;
+const FIN_WAIT1: u8 = 4;
+const CLOSE: u8 = 7;
+
+/// What a record says, its bytes let go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) at: Duration,
+    pub(super) cpu: u32,
+    pub(super) pid: u32,
+    pub(super) tid: u32,
+    pub(super) said: Said,
+}
+
+/// See [`crate::wire::trace_record::Told`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Said {
+    State(StateChange),
+    Fork { parent: (u32, u32) },
+    Exit,
+    Name(Box<[u8]>),
+    Netns(u64),
+}
+
+/// Turns records into events.
+#[derive(Debug, Default)]
+pub(super) struct Fold {
+    tasks: Tasks,
+    sockets: Sockets,
+    out: Output,
+}
+
+/// Events and the processes they refer to, on their way into a batch.
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    pub(super) events: Vec<TraceEvent>,
+    pub(super) processes: Vec<Arc<TracedProcess>>,
+    /// By the address of the process in memory, which `processes` keeps from being used again.
+    index: HashMap<usize, u32>,
+}
+
+impl Fold {
+    /// Takes in the tasks that exist now.
+    pub(super) fn scan(&mut self, lookup: &mut impl Lookup) {
+        self.tasks.scan(lookup);
+    }
+
+    /// Forgets tasks and sockets: a lost record may have been about any of them.
+    pub(super) fn forget(&mut self) {
+        self.tasks.forget();
+        self.sockets = Sockets::default();
+    }
+
+    /// How many events wait to be taken.
+    pub(super) fn waiting(&self) -> usize {
+        self.out.events.len()
+    }
+
+    /// The events since the last call.
+    pub(super) fn take(&mut self) -> Output {
+        mem::take(&mut self.out)
+    }
+
+    /// Folds one record in.
+    pub(super) fn push(&mut self, entry: &Entry, lookup: &mut impl Lookup) {
+        let (pid, tid) = (entry.pid, entry.tid);
+        match &entry.said {
+            Said::State(change) => self.changed(entry, change, lookup),
+            Said::Fork { parent } => self.tasks.forked(entry.at, (pid, tid), *parent),
+            Said::Exit => self.tasks.ended(pid, tid),
+            Said::Name(name) => self.tasks.named(pid, tid, name),
+            Said::Netns(inode) => self.tasks.moved(pid, tid, *inode),
+        }
+    }
+
+    fn changed(&mut self, entry: &Entry, change: &StateChange, lookup: &mut impl Lookup) {
+        let (kind, opening) = match (change.old, change.new) {
+            (_, SYN_SENT) => {
+                // Only `connect()` sends a first SYN, in the caller's context. The port comes later.
+                let opener = Some(self.who(entry, lookup));
+                self.sockets.insert(change.socket, Opening { began: entry.at, side: Side::Client, opener });
+                return;
+            }
+            (SYN_SENT, ESTABLISHED) => (TraceKind::Opened, self.sockets.get(change.socket)),
+            (SYN_SENT, CLOSE) if change.local.port == 0 => (TraceKind::NoPort, self.sockets.remove(change.socket)),
+            (SYN_SENT, CLOSE) => (TraceKind::ConnectFailed, self.sockets.remove(change.socket)),
+            (_, ESTABLISHED) => {
+                let opening = Opening { began: entry.at, side: Side::Server, opener: None };
+                self.sockets.insert(change.socket, opening.clone());
+                (TraceKind::Accepted, Some(opening))
+            }
+            (_, FIN_WAIT1) => (TraceKind::Closed, self.sockets.remove(change.socket)),
+            _ => return,
+        };
+        // The handshake ends wherever the last packet is met; only SYN_SENT and FIN_WAIT1 are a task's own doing.
+        let who = match kind {
+            TraceKind::Closed => Some(self.who(entry, lookup)),
+            TraceKind::Accepted => None,
+            _ => opening.as_ref().and_then(|opening| opening.opener.clone()),
+        };
+        let task = who.map(|who| TraceTask { pid: who.pid, tid: who.tid, process: self.out.refer(who.process), netns: who.netns });
+        self.out.events.push(TraceEvent {
+            at: entry.at,
+            cpu: entry.cpu,
+            kind,
+            family: change.family,
+            local: change.local,
+            peer: change.peer,
+            began: opening.as_ref().map(|opening| opening.began),
+            side: opening.map(|opening| opening.side),
+            task,
+        });
+    }
+
+    fn who(&mut self, entry: &Entry, lookup: &mut impl Lookup) -> Who {
+        let (pid, tid) = (entry.pid, entry.tid);
+        let visible = pid != 0 && pid != u32::MAX;
+        Who {
+            pid,
+            tid,
+            process: visible.then(|| self.tasks.identify(pid, entry.at, lookup)).flatten(),
+            netns: visible.then(|| self.tasks.netns(pid, tid, lookup)).flatten(),
+        }
+    }
+}
+
+impl Output {
+    fn refer(&mut self, process: Option<Arc<TracedProcess>>) -> Option<u32> {
+        let process = process?;
+        let next = u32::try_from(self.processes.len()).ok()?;
+        Some(*self.index.entry(Arc::as_ptr(&process).addr()).or_insert_with(|| {
+            self.processes.push(process);
+            next
+        }))
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Who {
+    pid: u32,
+    tid: u32,
+    process: Option<Arc<TracedProcess>>,
+    netns: Option<u64>,
+}
+
+#[derive(Debug, Clone)]
+struct Opening {
+    began: Duration,
+    side: Side,
+    opener: Option<Who>,
+}
+
+/// How sockets that have not closed began. Those that their peer closes leave no record; so the older half is
+/// dropped as a whole when there are many.
+#[derive(Debug, Default)]
+struct Sockets {
+    newer: HashMap<u64, Opening>,
+    older: HashMap<u64, Opening>,
+}
+
+impl Sockets {
+    const HALF: usize = 1 << 16;
+
+    fn insert(&mut self, socket: u64, opening: Opening) {
+        self.older.remove(&socket);
+        if self.newer.len() >= Self::HALF {
+            self.older = mem::take(&mut self.newer);
+        }
+        self.newer.insert(socket, opening);
+    }
+
+    fn get(&self, socket: u64) -> Option<Opening> {
+        self.newer.get(&socket).or_else(|| self.older.get(&socket)).cloned()
+    }
+
+    fn remove(&mut self, socket: u64) -> Option<Opening> {
+        self.newer.remove(&socket).or_else(|| self.older.remove(&socket))
+    }
+}

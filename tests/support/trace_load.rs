@@ -1,0 +1,223 @@
+//! Makes connections for the tests of the trace, and says who closed which. Roles, by the first argument:
+//!
+//! `serve FAMILY first|second LIFE_MS`, `connect FAMILY first|second LIFE_MS PORT COUNT RATE`: the two ends; `first` closes.
+//! `hold PORT COUNT`, `shutdown PORT COUNT`: connections that stay until the process is killed; the latter have sent a FIN.
+//! `child PORT`, `exec PORT`, `pass PORT PATH`, `receive PATH COUNT`: a connection closed by whom it was given to.
+//! `end`: ends, and closes what it inherited as its standard input.
+//!
+//! Each line on the output is `port N`, `ready`, `pid N` (of a child), or `closed LOCAL_PORT PEER_PORT NANOSECONDS_SINCE_BOOT`.
+
+use std::{
+    env,
+    io::{self, BufWriter, IoSlice, IoSliceMut, Read as _, Write as _},
+    mem::MaybeUninit,
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    os::{
+        fd::{AsFd as _, OwnedFd},
+        unix::{
+            net::{UnixListener, UnixStream},
+            process::CommandExt as _,
+        },
+    },
+    process::{Command, Stdio},
+    sync::mpsc::{Receiver, channel},
+    thread,
+    time::Duration,
+};
+
+use rustix::{
+    net::{
+        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+        recvmsg, sendmsg,
+    },
+    time::{ClockId, clock_gettime},
+};
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+fn main() -> Outcome {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["serve", family, turn, life] => serve(family, turn == "first", millis(life)?),
+        ["connect", family, turn, life, port, count, rate] => {
+            connect(to(family, port.parse()?), turn == "first", millis(life)?, count.parse()?, rate.parse()?)
+        }
+        ["hold", port, count] => hold(port.parse()?, count.parse()?, false),
+        ["shutdown", port, count] => hold(port.parse()?, count.parse()?, true),
+        ["child", port] => child(port.parse()?),
+        ["exec", port] => exec(port.parse()?),
+        ["pass", port, path] => pass(port.parse()?, path),
+        ["receive", path] => receive(path),
+        ["end"] => Ok(()),
+        _ => Err(format!("no such role: {words:?}").into()),
+    }
+}
+
+fn millis(text: &str) -> Result<Duration, std::num::ParseIntError> {
+    text.parse().map(Duration::from_millis)
+}
+
+fn now() -> Duration {
+    let time = clock_gettime(ClockId::Boottime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+fn to(family: &str, port: u16) -> SocketAddr {
+    match family {
+        "v4" => ([127, 0, 0, 1], port).into(),
+        "v6" => (std::net::Ipv6Addr::LOCALHOST, port).into(),
+        _ => (std::net::Ipv4Addr::LOCALHOST.to_ipv6_mapped(), port).into(),
+    }
+}
+
+fn say(line: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+/// Until the other end of standard input is closed.
+fn wait() -> io::Result<()> {
+    io::copy(&mut io::stdin().lock(), &mut io::sink()).map(drop)
+}
+
+/// A listener for `family`; that of mapped addresses is `::`.
+fn listen(family: &str) -> io::Result<TcpListener> {
+    let listener = match family {
+        "v4" => TcpListener::bind("127.0.0.1:0")?,
+        "v6" => TcpListener::bind("[::1]:0")?,
+        _ => TcpListener::bind("[::]:0")?,
+    };
+    rustix::net::listen(&listener, 4096)?;
+    Ok(listener)
+}
+
+fn serve(family: &str, first: bool, life: Duration) -> Outcome {
+    let listener = listen(family)?;
+    say(&format!("port {}", listener.local_addr()?.port()))?;
+    let (sender, receiver) = channel();
+    let finisher = thread::spawn(move || finish(&receiver, first, life));
+    let accepting = thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            if sender.send((now(), stream)).is_err() {
+                return;
+            }
+        }
+    });
+    wait()?;
+    drop(accepting);
+    drop(finisher);
+    Ok(())
+}
+
+fn connect(to: SocketAddr, first: bool, life: Duration, count: u32, rate: f64) -> Outcome {
+    let (sender, receiver) = channel();
+    let finisher = thread::spawn(move || finish(&receiver, first, life));
+    let start = now();
+    for n in 0..count {
+        let due = start + Duration::from_secs_f64(f64::from(n) / rate);
+        thread::sleep(due.saturating_sub(now()));
+        let stream = TcpStream::connect(to)?;
+        sender.send((now(), stream))?;
+    }
+    drop(sender);
+    finisher.join().map_err(|_| "the closing thread panicked")??;
+    say("done")?;
+    wait()?;
+    Ok(())
+}
+
+/// Ends connections in the order in which they began: all live equally long.
+fn finish(streams: &Receiver<(Duration, TcpStream)>, first: bool, life: Duration) -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout());
+    for (began, mut stream) in streams {
+        if first {
+            thread::sleep((began + life).saturating_sub(now()));
+            let (local, peer) = (stream.local_addr()?.port(), stream.peer_addr()?.port());
+            stream.shutdown(Shutdown::Write)?;
+            writeln!(out, "closed {local} {peer} {}", now().as_nanos())?;
+        }
+        // A FIN, or a reset by an end that was killed.
+        let _ = stream.read(&mut [0; 16]);
+    }
+    out.flush()
+}
+
+fn open(port: u16) -> io::Result<TcpStream> {
+    TcpStream::connect(("127.0.0.1", port))
+}
+
+fn hold(port: u16, count: u32, shut: bool) -> Outcome {
+    let streams: Vec<TcpStream> = (0..count).map(|_| open(port)).collect::<Result<_, _>>()?;
+    if shut {
+        for stream in &streams {
+            stream.shutdown(Shutdown::Write)?;
+        }
+    }
+    say("ready")?;
+    wait()?;
+    drop(streams);
+    Ok(())
+}
+
+fn given(stream: &TcpStream) -> io::Result<Command> {
+    let mut command = Command::new(env::current_exe()?);
+    command.arg("end").stdin(OwnedFd::from(stream.try_clone()?)).stdout(Stdio::null());
+    Ok(command)
+}
+
+fn child(port: u16) -> Outcome {
+    let stream = open(port)?;
+    let (mut gate_reader, gate) = io::pipe()?;
+    let mut command = Command::new("sh");
+    // The shell holds the connection, and lets go of it when it ends.
+    command.args(["-c", "read line <&0; exit 0"]).stdin(OwnedFd::from(stream.try_clone()?)).stdout(Stdio::null());
+    let mut child = command.spawn()?;
+    say(&format!("pid {}", child.id()))?;
+    drop((stream, command, gate));
+    let _ = gate_reader.read(&mut [0; 1]);
+    child.wait()?;
+    say("done")?;
+    wait()?;
+    Ok(())
+}
+
+fn exec(port: u16) -> Outcome {
+    let stream = open(port)?;
+    say(&format!("closed {} {port} 0", stream.local_addr()?.port()))?;
+    let mut command = given(&stream)?;
+    Err(command.exec().into())
+}
+
+fn pass(port: u16, path: &str) -> Outcome {
+    let socket = UnixStream::connect(path)?;
+    let stream = open(port)?;
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let handed = [stream.as_fd()];
+    assert!(control.push(SendAncillaryMessage::ScmRights(&handed)), "there is room for one");
+    sendmsg(&socket, &[IoSlice::new(b"x")], &mut control, SendFlags::empty())?;
+    drop(stream);
+    say("ready")?;
+    wait()?;
+    Ok(())
+}
+
+fn receive(path: &str) -> Outcome {
+    let listener = UnixListener::bind(path)?;
+    say("ready")?;
+    let (socket, _) = listener.accept()?;
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    recvmsg(&socket, &mut [IoSliceMut::new(&mut [0; 1])], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    // The sender has said that its own copy is closed before the order to end comes.
+    wait()?;
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(handed) = message {
+            handed.for_each(drop);
+        }
+    }
+    say("done")?;
+    Ok(())
+}
