@@ -35,7 +35,8 @@ pub struct TraceEvent {
 pub enum TraceKind {
     /// `connect()` succeeded. The task is the one that called it; `at` is the end of the handshake.
     Opened,
-    /// A handshake that came from outside is complete (the connection enters an accept queue). No task.
+    /// A handshake that came from outside is complete (the connection enters an accept queue). No task. Only
+    /// where the tracer was told to trace these.
     Accepted,
     /// Our end closed first: FIN sent (`FIN_WAIT1`). The task is the one that closed or shut down the
     /// socket, by `close()`, `shutdown()`, `execve()` or by being killed.
@@ -73,7 +74,7 @@ pub struct TracedProcess {
     pub exact: bool,
     /// The name (`comm`), hostile text.
     pub name: String,
-    /// The command line, hostile text; `None` if the process ended before it could be read.
+    /// The command line, hostile text; `None` if the process ended before it could be read, and for a kernel thread.
     pub command: Option<String>,
     /// The real user id, `None` if the process ended before it could be read.
     pub uid: Option<u32>,

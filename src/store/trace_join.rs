@@ -255,8 +255,8 @@ impl TraceJoin {
         if slot.kind == Kind::Accepted { Err(TraceGap::Remote) } else { self.cause(&slot) }
     }
 
-    /// The first FIN of our end. A socket that was seen to have sent one holds its tuple until the sighting, so
-    /// no opening lies between the two; and it cannot have sent it after it entered `TIME_WAIT`.
+    /// The first FIN of our end. A closed socket holds its tuple until it is seen, so between the two there is
+    /// neither an opening nor another close of that tuple; and the FIN went out before `TIME_WAIT` was entered.
     fn closing(&self, local: Endpoint, peer: Endpoint, seen: &Sighting) -> Result<Slot, TraceGap> {
         let (entered, latest) = match seen.phase {
             Phase::Open => return Err(TraceGap::Missing),
@@ -270,14 +270,14 @@ impl TraceJoin {
         let certain = entered.map_or(seen.begin, |at| seen.begin.max(at.saturating_sub(Self::TOLERANCE)));
         let mut fits: Option<Slot> = None;
         for slot in self.events(local, peer) {
-            match slot.kind {
-                Kind::Closed if slot.at <= nanos(latest) => match fits {
+            if slot.kind == Kind::Closed && slot.at <= nanos(latest) {
+                match fits {
                     Some(fit) if fit.who != slot.who => return Err(TraceGap::Ambiguous),
-                    Some(_) => {}
-                    None => fits = Some(slot),
-                },
-                Kind::Opened | Kind::Accepted if slot.at <= nanos(certain) => break,
-                _ => {}
+                    _ => fits = fits.or(Some(slot)),
+                }
+            }
+            if slot.at <= nanos(certain) {
+                break;
             }
         }
         let slot = fits.ok_or_else(|| self.why_missing(entered))?;
@@ -359,7 +359,8 @@ impl TraceJoin {
             // Another namespace's. One that is not known where is kept: it may be the answer, and then there is none.
             Some(TraceTask { netns: Some(netns), .. }) if *netns != self.netns => return,
             Some(task) => who(task, processes, numbers),
-            None => reason(TraceGap::Remote),
+            None if kind == Kind::Accepted => reason(TraceGap::Remote),
+            None => reason(TraceGap::Nameless),
         };
         if self.slots.len() >= self.capacity {
             self.forget_oldest();

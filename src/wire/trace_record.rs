@@ -152,7 +152,7 @@ pub enum Told<'a> {
         /// The parent's thread.
         parent_tid: u32,
     },
-    /// The task of the record ended, after its descriptors were closed.
+    /// The task of the record ends. Since Linux 6.16 it may still have to close its descriptors.
     Exit,
     /// The task of the record changed its name.
     Name {

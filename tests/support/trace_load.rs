@@ -1,11 +1,10 @@
 //! Makes connections for the tests of the trace, and says who closed which. Roles, by the first argument:
 //!
 //! `serve FAMILY first|second LIFE_MS`, `connect FAMILY first|second LIFE_MS PORT COUNT RATE`: the two ends; `first` closes.
-//! `hold PORT COUNT`, `shutdown PORT COUNT`: connections that stay until the process is killed; the latter have sent a FIN.
-//! `child PORT`, `exec PORT`, `pass PORT PATH`, `receive PATH COUNT`: a connection closed by whom it was given to.
-//! `end`: ends, and closes what it inherited as its standard input.
+//! `hold PORT COUNT`: connections that stay until the process ends. `fail`: connections that fail.
+//! `child PORT`, `shutdown PORT`, `exec PORT`, `pass PORT PATH`, `receive PATH`: a connection that others hold too.
 //!
-//! Each line on the output is `port N`, `ready`, `pid N` (of a child), or `closed LOCAL_PORT PEER_PORT NANOSECONDS_SINCE_BOOT`.
+//! Lines on the output are `port N`, `ready`, `done`, `pid N` (of a child), and `closed LOCAL_PORT PEER_PORT NANOSECONDS_SINCE_BOOT`.
 
 use std::{
     env,
@@ -43,13 +42,13 @@ fn main() -> Outcome {
         ["connect", family, turn, life, port, count, rate] => {
             connect(to(family, port.parse()?), turn == "first", millis(life)?, count.parse()?, rate.parse()?)
         }
-        ["hold", port, count] => hold(port.parse()?, count.parse()?, false),
-        ["shutdown", port, count] => hold(port.parse()?, count.parse()?, true),
+        ["hold", port, count] => hold(port.parse()?, count.parse()?),
+        ["fail"] => fail(),
+        ["shutdown", port] => shutdown(port.parse()?),
         ["child", port] => child(port.parse()?),
         ["exec", port] => exec(port.parse()?),
         ["pass", port, path] => pass(port.parse()?, path),
         ["receive", path] => receive(path),
-        ["end"] => Ok(()),
         _ => Err(format!("no such role: {words:?}").into()),
     }
 }
@@ -148,46 +147,63 @@ fn open(port: u16) -> io::Result<TcpStream> {
     TcpStream::connect(("127.0.0.1", port))
 }
 
-fn hold(port: u16, count: u32, shut: bool) -> Outcome {
+fn hold(port: u16, count: u32) -> Outcome {
     let streams: Vec<TcpStream> = (0..count).map(|_| open(port)).collect::<Result<_, _>>()?;
-    if shut {
-        for stream in &streams {
-            stream.shutdown(Shutdown::Write)?;
-        }
-    }
     say("ready")?;
     wait()?;
     drop(streams);
     Ok(())
 }
 
-fn given(stream: &TcpStream) -> io::Result<Command> {
-    let mut command = Command::new(env::current_exe()?);
-    command.arg("end").stdin(OwnedFd::from(stream.try_clone()?)).stdout(Stdio::null());
-    Ok(command)
+/// A command that holds the connection as its standard output, until its standard input ends.
+fn holder(stream: TcpStream) -> Command {
+    let mut command = Command::new("cat");
+    command.stdin(Stdio::piped()).stdout(OwnedFd::from(stream));
+    command
 }
 
+/// Gives a connection to a child and lets go of it.
 fn child(port: u16) -> Outcome {
-    let stream = open(port)?;
-    let (mut gate_reader, gate) = io::pipe()?;
-    let mut command = Command::new("sh");
-    // The shell holds the connection, and lets go of it when it ends.
-    command.args(["-c", "read line <&0; exit 0"]).stdin(OwnedFd::from(stream.try_clone()?)).stdout(Stdio::null());
-    let mut child = command.spawn()?;
+    let mut child = holder(open(port)?).spawn()?;
     say(&format!("pid {}", child.id()))?;
-    drop((stream, command, gate));
-    let _ = gate_reader.read(&mut [0; 1]);
-    child.wait()?;
-    say("done")?;
     wait()?;
+    drop(child.stdin.take());
+    child.wait()?;
     Ok(())
 }
 
-fn exec(port: u16) -> Outcome {
+/// Shuts a connection down that a child holds too, and leaves the close to the child.
+fn shutdown(port: u16) -> Outcome {
     let stream = open(port)?;
-    say(&format!("closed {} {port} 0", stream.local_addr()?.port()))?;
-    let mut command = given(&stream)?;
-    Err(command.exec().into())
+    let mut child = holder(stream.try_clone()?).spawn()?;
+    say(&format!("pid {}", child.id()))?;
+    stream.shutdown(Shutdown::Write)?;
+    drop(stream);
+    wait()?;
+    drop(child.stdin.take());
+    child.wait()?;
+    Ok(())
+}
+
+/// Becomes another program that holds the connection.
+fn exec(port: u16) -> Outcome {
+    let mut command = holder(open(port)?);
+    Err(command.stdin(Stdio::inherit()).exec().into())
+}
+
+/// Three refused connections; then four ports for nine connections to one address.
+fn fail() -> Outcome {
+    for _ in 0..3 {
+        assert!(open(1).is_err(), "nobody listens there");
+    }
+    std::fs::write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40003")?;
+    let listener = TcpListener::bind("127.0.0.1:2")?;
+    let streams: Vec<TcpStream> = (0..9).filter_map(|_| open(2).ok()).collect();
+    assert_eq!(streams.len(), 4, "there are four ports");
+    say("done")?;
+    wait()?;
+    drop((streams, listener));
+    Ok(())
 }
 
 fn pass(port: u16, path: &str) -> Outcome {

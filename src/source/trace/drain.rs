@@ -247,27 +247,33 @@ impl Drain {
     }
 
     fn fold_until(&mut self, until: Duration) {
+        self.fold.begin_round();
         self.pending.sort_by_key(|entry| entry.at);
         let complete = self.pending.partition_point(|entry| entry.at <= until);
-        let mut rescan = false;
+        // What `/proc` said in an earlier round may have gone out of date in a record that was lost since.
+        let mut doubt = false;
         for entry in self.pending.drain(..complete) {
-            if self.doubts.iter().any(|loss| loss.from <= entry.at) {
-                self.fold.forget();
-                self.doubts.retain(|loss| entry.at <= loss.to);
-                rescan = self.doubts.is_empty();
+            let lost = self.doubts.iter().any(|loss| (loss.from..=loss.to).contains(&entry.at));
+            if lost != doubt {
+                self.fold.set_doubt(lost);
+                doubt = lost;
             }
             self.fold.push(&entry, &mut self.lookup);
         }
-        if self.doubts.iter().any(|loss| loss.from <= until) {
-            self.fold.forget();
-            self.doubts.retain(|loss| until < loss.to);
-            rescan = self.doubts.is_empty();
-        }
-        if rescan {
-            self.fold.scan(&mut self.lookup);
-        }
+        self.settle(until, doubt);
         if self.fold.waiting() > MOST_WAITING {
             self.drop_waiting(until);
+        }
+    }
+
+    /// Ends a round in which records may have been lost: what is known of tasks is read again.
+    fn settle(&mut self, until: Duration, doubt: bool) {
+        let lost = doubt || self.doubts.iter().any(|loss| loss.from <= until);
+        self.doubts.retain(|loss| until < loss.to);
+        if lost {
+            self.fold.set_doubt(true);
+            self.fold.set_doubt(false);
+            self.fold.scan(&mut self.lookup);
         }
     }
 

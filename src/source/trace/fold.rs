@@ -39,6 +39,7 @@ pub(super) struct Fold {
     tasks: Tasks,
     sockets: Sockets,
     out: Output,
+    doubt: bool,
 }
 
 /// Events and the processes they refer to, on their way into a batch.
@@ -56,10 +57,17 @@ impl Fold {
         self.tasks.scan(lookup);
     }
 
-    /// Forgets tasks and sockets: a lost record may have been about any of them.
-    pub(super) fn forget(&mut self) {
-        self.tasks.forget();
+    /// Records follow that were read before now.
+    pub(super) fn begin_round(&mut self) {
+        self.tasks.begin_round();
+    }
+
+    /// Records were lost around those that follow, or no more are. A lost record may have been about any task and
+    /// any socket, so what is known of them is forgotten.
+    pub(super) fn set_doubt(&mut self, doubt: bool) {
+        self.tasks.set_doubt(doubt);
         self.sockets = Sockets::default();
+        self.doubt = doubt;
     }
 
     /// How many events wait to be taken.
@@ -78,7 +86,7 @@ impl Fold {
         match &entry.said {
             Said::State(change) => self.changed(entry, change, lookup),
             Said::Fork { parent } => self.tasks.forked(entry.at, (pid, tid), *parent),
-            Said::Exit => self.tasks.ended(pid, tid),
+            Said::Exit => self.tasks.ended(entry.at, pid, tid),
             Said::Name(name) => self.tasks.named(pid, tid, name),
             Said::Netns(inode) => self.tasks.moved(pid, tid, *inode),
         }
@@ -88,6 +96,9 @@ impl Fold {
         let (kind, opening) = match (change.old, change.new) {
             (_, SYN_SENT) => {
                 // Only `connect()` sends a first SYN, in the caller's context. The port comes later.
+                if self.doubt {
+                    return;
+                }
                 let opener = Some(self.who(entry, lookup));
                 self.sockets.insert(change.socket, Opening { began: entry.at, side: Side::Client, opener });
                 return;
@@ -97,7 +108,9 @@ impl Fold {
             (SYN_SENT, CLOSE) => (TraceKind::ConnectFailed, self.sockets.remove(change.socket)),
             (_, ESTABLISHED) => {
                 let opening = Opening { began: entry.at, side: Side::Server, opener: None };
-                self.sockets.insert(change.socket, opening.clone());
+                if !self.doubt {
+                    self.sockets.insert(change.socket, opening.clone());
+                }
                 (TraceKind::Accepted, Some(opening))
             }
             (_, FIN_WAIT1) => (TraceKind::Closed, self.sockets.remove(change.socket)),

@@ -39,6 +39,9 @@ use crate::{model::TraceBatch, wire::trace_record::{Layout, LayoutError}};
 pub struct TraceOptions {
     /// Bytes of ring for each CPU, rounded up to a power of two of pages. A state change takes 112 bytes.
     pub ring_bytes: usize,
+    /// Whether accepted handshakes are traced too: it costs each of them a microsecond, and gives lifetimes and openings of
+    /// the server side.
+    pub accepts: bool,
 }
 
 impl TraceOptions {
@@ -50,7 +53,7 @@ impl TraceOptions {
     /// 1 MiB a CPU, less on hosts with more than 64 CPUs, where each of them has less to say.
     #[must_use]
     pub fn for_cpus(cpus: usize) -> Self {
-        Self { ring_bytes: (Self::ALL_RINGS / cpus.max(1)).clamp(Self::LEAST, Self::RING) }
+        Self { ring_bytes: (Self::ALL_RINGS / cpus.max(1)).clamp(Self::LEAST, Self::RING), accepts: false }
     }
 }
 

@@ -17,7 +17,7 @@ impl Lookup for Procfs {
     fn process(&mut self, pid: u32) -> Option<Seen> {
         let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
         let (name, kernel, start_ticks) = stat_fields(&stat)?;
-        let command = command_line(pid).unwrap_or_default();
+        let command = command_line(pid).filter(|command| !command.is_empty());
         let uid = real_uid(pid);
         // The PID may have gone to another process between the files.
         let again = fs::read(format!("/proc/{pid}/stat")).ok()?;

@@ -1,6 +1,6 @@
 //! The rings of all CPUs, those included that come and go.
 
-use std::{io, os::fd::BorrowedFd};
+use std::{ffi::CStr, io, os::fd::BorrowedFd};
 
 use super::{
     TraceError, TraceOptions,
@@ -8,11 +8,12 @@ use super::{
     tracefs::online_cpus,
 };
 
-/// Which hits the kernel writes: TCP only; the start of `connect()` and its end, accepted handshakes, and
-/// the first FIN. Not `FIN_WAIT1` to `FIN_WAIT1`, which a `close()` after `shutdown()` adds at times,
-/// perhaps in another process.
-const FILTER: &std::ffi::CStr =
-    c"protocol==6 && (newstate==1 || newstate==2 || (newstate==4 && oldstate!=4) || (oldstate==2 && newstate==7))";
+/// Which hits the kernel writes: TCP only; the start of `connect()` and its end, and the first FIN. Not `FIN_WAIT1` to
+/// `FIN_WAIT1`, which a `close()` after `shutdown()` adds at times, perhaps in another process.
+const FILTER: &CStr = c"protocol==6 && (newstate==2 || oldstate==2 || (newstate==4 && oldstate!=4))";
+/// Accepted handshakes too.
+const FILTER_WITH_ACCEPTS: &CStr =
+    c"protocol==6 && (newstate==1 || newstate==2 || oldstate==2 || (newstate==4 && oldstate!=4))";
 
 /// One CPU's ring.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub(super) struct CpuRing {
 pub(super) struct Rings {
     id: u64,
     ring_bytes: usize,
+    filter: &'static CStr,
     pub(super) cpus: Vec<CpuRing>,
 }
 
@@ -40,7 +42,8 @@ impl Rings {
         let options = options.unwrap_or_else(|| TraceOptions::for_cpus(online.len()));
         let page = rustix::param::page_size();
         let ring_bytes = options.ring_bytes.max(page).next_power_of_two();
-        let mut rings = Self { id, ring_bytes, cpus: Vec::new() };
+        let filter = if options.accepts { FILTER_WITH_ACCEPTS } else { FILTER };
+        let mut rings = Self { id, ring_bytes, filter, cpus: Vec::new() };
         for cpu in online {
             match rings.prepare(cpu) {
                 Ok(ring) => rings.cpus.push(ring),
@@ -61,7 +64,7 @@ impl Rings {
         loop {
             let watermark = u32::try_from(bytes / 4).unwrap_or(u32::MAX);
             let event = Event::open(self.id, cpu, watermark)?;
-            event.set_filter(FILTER)?;
+            event.set_filter(self.filter)?;
             match Ring::map(&event, bytes) {
                 Ok(ring) => return Ok(CpuRing { cpu, event, ring }),
                 // Less may be within what this user may lock.

@@ -1,7 +1,11 @@
 //! Who a task is, and in which network namespace: from `/proc` once, then from the records of tasks that
 //! start, end, change their name or move. So a process that is gone before anyone can look still has a name.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::model::{ProcKey, TracedProcess};
 
@@ -13,7 +17,8 @@ const TICK: Duration = Duration::from_millis(10);
 pub(super) struct Seen {
     pub(super) start_ticks: u64,
     pub(super) name: String,
-    pub(super) command: String,
+    /// `None` for a kernel thread, and for a process that is ending.
+    pub(super) command: Option<String>,
     pub(super) uid: Option<u32>,
     pub(super) kernel: bool,
 }
@@ -41,12 +46,23 @@ pub(super) struct Listed {
 pub(super) struct Tasks {
     threads: HashMap<u32, Thread>,
     processes: HashMap<u32, Process>,
+    /// PIDs that nobody had when they were looked up in this round.
+    absent: HashSet<u32>,
+    /// Whether records of tasks may be missing just now.
+    doubt: bool,
+    /// Threads that ended, oldest first.
+    ended: VecDeque<(Duration, u32, u32)>,
 }
+
+/// How long a task is remembered after the record of its end. Since Linux 6.16 that record is written before the
+/// task's descriptors are closed, and closing may take a while.
+const LINGER: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 struct Thread {
     pid: u32,
     netns: Option<u64>,
+    ended: bool,
 }
 
 #[derive(Debug, Default)]
@@ -61,10 +77,20 @@ struct Process {
 }
 
 impl Tasks {
-    /// Forgets everything: records were lost, and what is known may be of tasks that are gone.
-    pub(super) fn forget(&mut self) {
-        self.threads.clear();
-        self.processes.clear();
+    /// Records follow that were read before now: what `/proc` says from now on is newer than all of them.
+    pub(super) fn begin_round(&mut self) {
+        self.absent.clear();
+    }
+
+    /// Records were lost, or are complete again. In doubt only `/proc` is believed: a process that exists now and
+    /// is older than the event is the one that had the PID then, whatever records are missing.
+    pub(super) fn set_doubt(&mut self, doubt: bool) {
+        self.doubt = doubt;
+        if doubt {
+            self.threads.clear();
+            self.processes.clear();
+            self.ended.clear();
+        }
     }
 
     /// Takes in all tasks that exist now. Those known already stay: a fork record says more.
@@ -74,15 +100,23 @@ impl Tasks {
             let fresh = || Process { name: Some(listed.name), threads: count, ..Process::default() };
             self.processes.entry(listed.pid).or_insert_with(fresh);
             for (tid, netns) in listed.threads {
-                self.threads.entry(tid).or_insert(Thread { pid: listed.pid, netns });
+                self.threads.entry(tid).or_insert(Thread { pid: listed.pid, netns, ended: false });
             }
         }
     }
 
     /// A task was started.
     pub(super) fn forked(&mut self, at: Duration, (pid, tid): (u32, u32), parent: (u32, u32)) {
+        self.absent.remove(&pid);
+        if self.doubt {
+            self.threads.remove(&tid);
+            if pid == tid {
+                self.processes.remove(&pid);
+            }
+            return;
+        }
         let netns = self.threads.get(&parent.1).filter(|thread| thread.pid == parent.0).and_then(|t| t.netns);
-        self.threads.insert(tid, Thread { pid, netns });
+        self.threads.insert(tid, Thread { pid, netns, ended: false });
         if pid == tid {
             let name = self.processes.get(&parent.0).and_then(|parent| parent.name.clone());
             let process = Process { forked: Some(at), name, threads: 1, identity: None };
@@ -92,12 +126,24 @@ impl Tasks {
         }
     }
 
-    /// A task ended, its descriptors closed. A process lives on as long as one of its threads does.
-    pub(super) fn ended(&mut self, pid: u32, tid: u32) {
-        self.threads.remove(&tid);
-        if let Some(process) = self.processes.get_mut(&pid) {
-            process.threads = process.threads.saturating_sub(1);
-            if process.threads == 0 {
+    /// A task ended; it may still have to close its descriptors. A process lives on as long as one of its threads does.
+    pub(super) fn ended(&mut self, at: Duration, pid: u32, tid: u32) {
+        if let Some(thread) = self.threads.get_mut(&tid).filter(|thread| !thread.ended) {
+            thread.ended = true;
+            if let Some(process) = self.processes.get_mut(&pid) {
+                process.threads = process.threads.saturating_sub(1);
+            }
+        }
+        self.ended.push_back((at, pid, tid));
+        while let Some(&(ended, pid, tid)) = self.ended.front()
+            && ended + LINGER < at
+        {
+            self.ended.pop_front();
+            // Both numbers may have been given to somebody else meanwhile.
+            if self.threads.get(&tid).is_some_and(|thread| thread.ended) {
+                self.threads.remove(&tid);
+            }
+            if self.processes.get(&pid).is_some_and(|process| process.threads == 0) {
                 self.processes.remove(&pid);
             }
         }
@@ -105,7 +151,7 @@ impl Tasks {
 
     /// A task changed its name; a process is called what its first thread is called.
     pub(super) fn named(&mut self, pid: u32, tid: u32, name: &[u8]) {
-        if pid == tid {
+        if pid == tid && !self.doubt {
             let process = self.processes.entry(pid).or_insert_with(|| Process { threads: 1, ..Process::default() });
             process.name = Some(String::from_utf8_lossy(name).into_owned());
             process.identity = None;
@@ -114,7 +160,7 @@ impl Tasks {
 
     /// A task moved to another network namespace, or was started in this one.
     pub(super) fn moved(&mut self, pid: u32, tid: u32, netns: u64) {
-        self.threads.insert(tid, Thread { pid, netns: Some(netns) });
+        self.threads.insert(tid, Thread { pid, netns: Some(netns), ended: false });
     }
 
     /// The network namespace of a thread.
@@ -122,8 +168,8 @@ impl Tasks {
         if let Some(Thread { netns: Some(netns), .. }) = self.threads.get(&tid).filter(|t| t.pid == pid) {
             return Some(*netns);
         }
-        let netns = lookup.netns(pid, tid)?;
-        self.threads.insert(tid, Thread { pid, netns: Some(netns) });
+        let netns = if self.absent.contains(&pid) { None } else { lookup.netns(pid, tid) }?;
+        self.threads.insert(tid, Thread { pid, netns: Some(netns), ended: false });
         Some(netns)
     }
 
@@ -136,7 +182,11 @@ impl Tasks {
         let forked = process.and_then(|process| process.forked);
         let name = process.and_then(|process| process.name.clone());
         // Whoever has the PID now had it then if it started before then: a PID is not given twice at a time.
-        let seen = lookup.process(pid).filter(|seen| match forked {
+        let seen = if self.absent.contains(&pid) { None } else { lookup.process(pid) };
+        if seen.is_none() {
+            self.absent.insert(pid);
+        }
+        let seen = seen.filter(|seen| match forked {
             Some(forked) => seen.start_ticks.abs_diff(ticks(forked)) <= 1,
             None => seen.start_ticks <= ticks(at),
         });
@@ -145,7 +195,7 @@ impl Tasks {
                 key: ProcKey { pid, start_ticks: seen.start_ticks },
                 exact: true,
                 name: name.unwrap_or(seen.name),
-                command: Some(seen.command),
+                command: seen.command,
                 uid: seen.uid,
                 kernel: seen.kernel,
             },
