@@ -5,7 +5,9 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -16,14 +18,18 @@ use twtop::{
     store::{Phase, Sighting, TraceGap, TraceJoin},
 };
 
-/// The tests of this tier need root. One that cannot run says so, and fails if `TWTOP_REQUIRE` names the tier.
+/// This tier needs root and the tracepoint. A test that cannot run says so, and fails if `TWTOP_REQUIRE` names the tier.
 fn can_run() -> bool {
-    if rustix::process::geteuid().is_root() {
+    let why = if !rustix::process::geteuid().is_root() {
+        "this user is not root".to_owned()
+    } else if let Err(error) = Tracer::start(None) {
+        format!("there is no trace: {error}")
+    } else {
         return true;
-    }
+    };
     let required = std::env::var("TWTOP_REQUIRE").unwrap_or_default();
-    assert!(!required.split(',').any(|tier| tier.trim() == "root"), "tier root is required, but this is not root");
-    let _ = writeln!(std::io::stderr(), "SKIPPED: a test of tier root did not run, because this is not root");
+    assert!(!required.split(',').any(|tier| tier.trim() == "root"), "tier root is required, but {why}");
+    let _ = writeln!(std::io::stderr(), "SKIPPED: a test of tier root did not run, because {why}");
     false
 }
 
@@ -85,7 +91,9 @@ struct Namespace {
 
 impl Namespace {
     fn new() -> Self {
-        let script = "ip link set lo up && echo ready && read line";
+        // Without reuse by connect(), a client's TIME_WAITs stay to be counted.
+        let script =
+            "ip link set lo up && echo 0 > /proc/sys/net/ipv4/tcp_tw_reuse && echo ready && read line";
         let mut command = Command::new("unshare");
         command.args(["--net", "sh", "-c", script]);
         let mut keeper = actor(command);
@@ -123,7 +131,9 @@ impl Namespace {
     /// Waits until so many entries were counted since `before`, and the other ends have closed too.
     fn await_entries(&self, before: u64, wanted: u64) {
         let deadline = now() + Duration::from_secs(20);
-        while self.entries() - before < wanted || self.lines().iter().any(|line| matches!(state(line), "04" | "05")) {
+        while self.entries() - before < wanted
+            || self.lines().iter().any(|line| matches!(state(line), "04" | "05"))
+        {
             assert!(now() < deadline, "{} of {wanted} entries into TIME_WAIT", self.entries() - before);
             std::thread::yield_now();
         }
@@ -131,7 +141,8 @@ impl Namespace {
 
     /// The lines of both tables, without their titles.
     fn lines(&self) -> Vec<String> {
-        let read = |file| fs::read_to_string(format!("/proc/{}/net/{file}", self.keeper.pid())).expect("readable");
+        let read =
+            |file| fs::read_to_string(format!("/proc/{}/net/{file}", self.keeper.pid())).expect("readable");
         let tables = ["tcp", "tcp6"].map(read);
         tables.iter().flat_map(|text| text.lines().skip(1)).map(str::to_owned).collect()
     }
@@ -145,9 +156,14 @@ impl Namespace {
             let fields: Vec<&str> = line.split_whitespace().collect();
             let (_, left) = fields[5].split_once(':').expect("a timer and its time");
             // Hundredths of a second.
-            let left = Duration::from_millis(10 * u64::from_str_radix(left, 16).expect("a hexadecimal number"));
-            let entered = (end + left).saturating_sub(Duration::from_secs(60));
-            (endpoint(fields[1]), endpoint(fields[2]), Sighting { begin, end, phase: Phase::TimeWait(entered) })
+            let left =
+                Duration::from_millis(10 * u64::from_str_radix(left, 16).expect("a hexadecimal number"));
+            let entered = (end + left).saturating_sub(Duration::from_mins(1));
+            (
+                endpoint(fields[1]),
+                endpoint(fields[2]),
+                Sighting { begin, end, phase: Phase::TimeWait(entered) },
+            )
         });
         waits.collect()
     }
@@ -179,13 +195,24 @@ fn actor(mut command: Command) -> Actor {
     Actor { child, orders, answers }
 }
 
-fn load_path() -> std::path::PathBuf {
-    let mut path = std::env::current_exe().expect("this test is a file");
-    path.pop();
-    path.pop();
-    path.push("examples/twtop-trace-load");
-    assert!(path.exists(), "{} is missing: cargo build --example twtop-trace-load", path.display());
-    path
+/// The path of `twtop-trace-load`, built if need be: a single test target does not build the examples.
+fn load_path() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let twtop = PathBuf::from(env!("CARGO_BIN_EXE_twtop"));
+        let directory = twtop.parent().expect("a file lies in a directory");
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--example", "twtop-trace-load", "--manifest-path"]);
+        build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+        if directory.ends_with("release") {
+            build.arg("--release");
+        }
+        // Without a cargo at hand, one that was built before will do.
+        let _ = build.status();
+        let path = directory.join("examples/twtop-trace-load");
+        assert!(path.exists(), "{} is missing: cargo build --example twtop-trace-load", path.display());
+        path
+    })
 }
 
 /// The trace and its memory of one namespace.
@@ -213,7 +240,11 @@ impl Watch {
             if let Some(batch) = self.tracer.take() {
                 self.join.push(&batch);
                 self.lost = batch.tally.lost;
-                let tasks = batch.events.iter().filter(|event| event.kind == TraceKind::Closed).filter_map(|event| event.task);
+                let tasks = batch
+                    .events
+                    .iter()
+                    .filter(|event| event.kind == TraceKind::Closed)
+                    .filter_map(|event| event.task);
                 for task in tasks.filter(|task| task.netns == Some(self.netns)) {
                     let process = task.process.map(|index| batch.processes[index as usize].key.pid);
                     *self.closes.entry(process).or_default() += 1;
@@ -236,7 +267,14 @@ impl Watch {
 }
 
 /// `count` connections over `clients` processes to one server; everybody's closes must be found.
-fn everyone_is_named(family: &str, client_first: bool, clients: usize, count: usize, rate: usize, life: &str) {
+fn everyone_is_named(
+    family: &str,
+    client_first: bool,
+    clients: usize,
+    count: usize,
+    rate: usize,
+    life: &str,
+) {
     if !can_run() {
         return;
     }
@@ -258,10 +296,13 @@ fn everyone_is_named(family: &str, client_first: bool, clients: usize, count: us
     namespace.await_entries(before, (count / clients * clients) as u64);
     let found = watch.closers(&namespace);
     assert_eq!(watch.closes, expected, "every close is told, with its process");
-    // A client may use its port again, and the SYN recycles the server's TIME_WAIT: there may be fewer than were entered.
+    // A client whose server closed first may use its port at once, and its SYN recycles the server's TIME_WAIT.
     let found: BTreeMap<_, _> = found.into_iter().map(|(closer, count)| (closer.ok(), count)).collect();
     assert!(found.keys().eq(expected.keys()), "{found:?} instead of {expected:?}");
-    assert!(found.iter().all(|(closer, count)| count <= &expected[closer]), "{found:?} instead of {expected:?}");
+    assert!(
+        found.iter().all(|(closer, count)| count <= &expected[closer]),
+        "{found:?} instead of {expected:?}"
+    );
     assert!(!client_first || found == expected, "{found:?} instead of {expected:?}");
     assert_eq!(watch.lost, 0);
 }
@@ -319,6 +360,35 @@ fn closers_are(script: impl FnOnce(&Namespace, &str) -> Vec<(u32, u64)>) {
     namespace.await_entries(before, expected.iter().map(|(_, count)| count).sum());
     let expected = expected.into_iter().map(|(pid, count)| (Ok(pid), count)).collect();
     assert_eq!(watch.closers(&namespace), expected);
+}
+
+#[test]
+fn processes_that_lived_for_one_connection_are_named() {
+    closers_are(|namespace, port| {
+        let brief = |_| {
+            let mut process = namespace.load(&["brief", port]);
+            process.end();
+            (process.pid(), 1)
+        };
+        (0..50).map(brief).collect()
+    });
+}
+
+/// All that is asked of the trace, in a few minutes: `cargo test --test root -- --ignored`.
+#[test]
+#[ignore = "takes minutes"]
+fn every_mixture_is_named() {
+    for family in ["v4", "v6", "mapped"] {
+        for client_first in [true, false] {
+            for clients in [1, 3, 10] {
+                for (rate, count, life) in
+                    [(10, 30, "5000"), (100, 200, "100"), (1000, 2000, "10"), (3000, 6000, "1")]
+                {
+                    everyone_is_named(family, client_first, clients, count, rate, life);
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -405,7 +475,11 @@ fn a_ring_too_small_loses_and_says_so_and_names_nobody_wrongly() {
     for (local, peer, seen) in sockets {
         match watch.join.closer(local, peer, &seen) {
             Ok(cause) => {
-                assert_eq!(Some(&cause.process.key.pid), truth.get(&local.port), "{local} was closed by another");
+                assert_eq!(
+                    Some(&cause.process.key.pid),
+                    truth.get(&local.port),
+                    "{local} was closed by another"
+                );
                 right += 1;
             }
             Err(_) => unknown += 1,
@@ -434,7 +508,10 @@ fn connects_without_a_port_and_refused_ones_are_told() {
                 };
                 batch.events.iter().filter(of).count()
             };
-            assert_eq!((own(TraceKind::NoPort), own(TraceKind::ConnectFailed), own(TraceKind::Opened)), (5, 3, 4));
+            assert_eq!(
+                (own(TraceKind::NoPort), own(TraceKind::ConnectFailed), own(TraceKind::Opened)),
+                (5, 3, 4)
+            );
         },
     );
 }

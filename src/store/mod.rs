@@ -12,6 +12,7 @@ mod moment;
 mod observation;
 mod ports;
 mod series;
+mod trace_activity;
 mod trace_intern;
 mod trace_join;
 
@@ -22,4 +23,5 @@ pub use moment::{Attribution, CounterRate, Link, Moment, Owned, Rates};
 pub use observation::Observation;
 pub use ports::PortRange;
 pub use series::Series;
+pub use trace_activity::{ConnectFailures, Lifetimes, TraceActivity, TraceCounts};
 pub use trace_join::{Cause, Phase, Sighting, TraceGap, TraceJoin};

@@ -125,18 +125,32 @@ struct Slot {
     /// Nanoseconds since boot.
     at: u64,
     tuple: Tuple,
-    kind: Kind,
     /// The number of a process, or one of the highest numbers for the reason why there is none.
     who: u32,
+    /// See [`Slot::back`]; the kind in the lowest two bits.
+    back_and_kind: u32,
+}
+
+impl Slot {
     /// How many slots before this one lies the event before of the same tuple; 0 for none.
-    back: u32,
+    fn back(&self) -> usize {
+        (self.back_and_kind >> 2) as usize
+    }
+
+    fn kind(&self) -> Kind {
+        match self.back_and_kind & 3 {
+            0 => Kind::Opened,
+            1 => Kind::Accepted,
+            _ => Kind::Closed,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    Opened,
-    Accepted,
-    Closed,
+    Opened = 0,
+    Accepted = 1,
+    Closed = 2,
 }
 
 /// The lowest `who` that is a reason.
@@ -145,7 +159,7 @@ const REASONS: u32 = u32::MAX - 16;
 impl TraceJoin {
     /// How long events are kept: the 60 s and 5 s of a `TIME_WAIT`, and then some.
     pub const KEPT: Duration = Duration::from_secs(70);
-    /// How many events are kept at most by default; they take about 40 bytes each.
+    /// How many events are kept at most by default; they take about 40 bytes each, index included.
     pub const CAPACITY: usize = 1 << 20;
     /// By how much the time at which a `TIME_WAIT` was entered, read from its timer, may be wrong: a
     /// clock tick of the kernel (10 ms at HZ=100) and the time that the dump took to reach it.
@@ -194,7 +208,8 @@ impl TraceJoin {
     pub fn push(&mut self, batch: &TraceBatch) {
         self.since.get_or_insert(batch.since);
         self.through = batch.through;
-        let numbers: Vec<u32> = batch.processes.iter().map(|process| self.processes.acquire(process)).collect();
+        let numbers: Vec<u32> =
+            batch.processes.iter().map(|process| self.processes.acquire(process)).collect();
         for event in &batch.events {
             self.keep(event, &batch.processes, &numbers);
         }
@@ -231,9 +246,9 @@ impl TraceJoin {
         let certain = latest.min(seen.begin);
         let mut fits: Option<Slot> = None;
         for slot in self.events(local, peer).filter(|slot| slot.at <= nanos(latest)) {
-            let opening = slot.kind != Kind::Closed;
+            let opening = slot.kind() != Kind::Closed;
             if let Some(fit) = fits.filter(|_| opening)
-                && (fit.who, fit.kind) != (slot.who, slot.kind)
+                && (fit.who, fit.kind()) != (slot.who, slot.kind())
             {
                 return Err(TraceGap::Ambiguous);
             }
@@ -252,7 +267,7 @@ impl TraceJoin {
         if self.lost_between(Duration::from_nanos(slot.at), latest) {
             return Err(TraceGap::Lost);
         }
-        if slot.kind == Kind::Accepted { Err(TraceGap::Remote) } else { self.cause(&slot) }
+        if slot.kind() == Kind::Accepted { Err(TraceGap::Remote) } else { self.cause(&slot) }
     }
 
     /// The first FIN of our end. A closed socket holds its tuple until it is seen, so between the two there is
@@ -261,7 +276,9 @@ impl TraceJoin {
         let (entered, latest) = match seen.phase {
             Phase::Open => return Err(TraceGap::Missing),
             Phase::Closing => (None, seen.end),
-            Phase::TimeWait(entered) => (Some(entered), seen.end.min(entered.saturating_add(Self::TOLERANCE))),
+            Phase::TimeWait(entered) => {
+                (Some(entered), seen.end.min(entered.saturating_add(Self::TOLERANCE)))
+            }
         };
         if self.through < latest {
             return Err(TraceGap::NotYet);
@@ -270,7 +287,7 @@ impl TraceJoin {
         let certain = entered.map_or(seen.begin, |at| seen.begin.max(at.saturating_sub(Self::TOLERANCE)));
         let mut fits: Option<Slot> = None;
         for slot in self.events(local, peer) {
-            if slot.kind == Kind::Closed && slot.at <= nanos(latest) {
+            if slot.kind() == Kind::Closed && slot.at <= nanos(latest) {
                 match fits {
                     Some(fit) if fit.who != slot.who => return Err(TraceGap::Ambiguous),
                     _ => fits = fits.or(Some(slot)),
@@ -320,7 +337,7 @@ impl TraceJoin {
     /// The events of a tuple, newest first.
     fn events(&self, local: Endpoint, peer: Endpoint) -> impl Iterator<Item = Slot> {
         let newest = self.find(local, peer);
-        std::iter::successors(newest, |&index| match self.slots[index].back as usize {
+        std::iter::successors(newest, |&index| match self.slots[index].back() {
             0 => None,
             back => index.checked_sub(back),
         })
@@ -369,7 +386,8 @@ impl TraceJoin {
         if who < REASONS {
             self.processes.retain(who);
         }
-        let number = self.first.wrapping_add(u32::try_from(self.slots.len()).expect("bounded by the capacity"));
+        let number =
+            self.first.wrapping_add(u32::try_from(self.slots.len()).expect("bounded by the capacity"));
         let hash = self.hasher.hash_one(tuple);
         let Self { newest, slots, first, hasher, .. } = self;
         let at = |number: u32| &slots[number.wrapping_sub(*first) as usize];
@@ -381,7 +399,7 @@ impl TraceJoin {
                 0
             }
         };
-        slots.push_back(Slot { at: nanos(event.at), tuple, kind, who, back });
+        slots.push_back(Slot { at: nanos(event.at), tuple, who, back_and_kind: back << 2 | kind as u32 });
     }
 
     fn tuple(&mut self, event: &TraceEvent) -> Tuple {
@@ -457,3 +475,6 @@ fn reason(gap: TraceGap) -> u32 {
 fn nanos(at: Duration) -> u64 {
     u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

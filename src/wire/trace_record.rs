@@ -1,6 +1,6 @@
 //! The records of a perf ring: state changes of sockets, and what became of tasks in between.
 //!
-//! The forms are those of perf_event_open(2) for `PERF_SAMPLE_TID | TIME | CPU | RAW` with
+//! The forms are those of `perf_event_open(2)` for `PERF_SAMPLE_TID | TIME | CPU | RAW` with
 //! `sample_id_all`; the offsets within the raw part of a sample are read from the tracepoint's `format`
 //! file, because they differ between kernels.
 
@@ -110,7 +110,7 @@ impl Layout {
     }
 }
 
-/// The offset in a line such as `field:__u16 sport;	offset:24;	size:2;	signed:0;`.
+/// The offset in a line such as `field:__u16 sport; offset:24; size:2; signed:0;`, where tabs separate.
 fn offset_of(line: &str, name: &str, size: usize) -> Option<usize> {
     let mut parts = line.trim().split(';').map(str::trim);
     let declared = parts.next()?.strip_prefix("field:")?.rsplit([' ', '*']).next()?;
@@ -145,12 +145,10 @@ pub struct StateChange {
 pub enum Told<'a> {
     /// A socket changed its state while the task of the record ran, which need not be its cause.
     State(StateChange),
-    /// The task of the record was started by that of `parent_pid`, `parent_tid`.
+    /// The task of the record was started by another.
     Fork {
-        /// The parent's process.
-        parent_pid: u32,
-        /// The parent's thread.
-        parent_tid: u32,
+        /// That one's process and thread.
+        parent: (u32, u32),
     },
     /// The task of the record ends. Since Linux 6.16 it may still have to close its descriptors.
     Exit,
@@ -208,7 +206,13 @@ fn sample<'a>(body: &[u8], layout: &Layout) -> Option<Record<'a>> {
     let raw_size = word(body, 24)? as usize;
     let raw = body.get(28..28 + raw_size)?;
     let told = layout.change(raw).map_or(Told::Other, Told::State);
-    Some(Record { time: long(body, 8)?, cpu: word(body, 16)?, pid: word(body, 0)?, tid: word(body, 4)?, told })
+    Some(Record {
+        time: long(body, 8)?,
+        cpu: word(body, 16)?,
+        pid: word(body, 0)?,
+        tid: word(body, 4)?,
+        told,
+    })
 }
 
 fn other(kind: u32, misc: u16, body: &[u8]) -> Option<Record<'_>> {
@@ -224,9 +228,12 @@ fn other(kind: u32, misc: u16, body: &[u8]) -> Option<Record<'_>> {
     match kind {
         FORK | EXIT => {
             (record.pid, record.tid) = (word(body, 0)?, word(body, 8)?);
-            let (parent_pid, parent_tid) = (word(body, 4)?, word(body, 12)?);
             record.time = long(body, 16)?;
-            record.told = if kind == EXIT { Told::Exit } else { Told::Fork { parent_pid, parent_tid } };
+            record.told = if kind == EXIT {
+                Told::Exit
+            } else {
+                Told::Fork { parent: (word(body, 4)?, word(body, 12)?) }
+            };
         }
         COMM => {
             (record.pid, record.tid) = (word(body, 0)?, word(body, 4)?);
@@ -259,4 +266,128 @@ fn long(bytes: &[u8], at: usize) -> Option<u64> {
 
 fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at.checked_add(N)?)?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// As Linux 6.18 prints it.
+    const FORMAT: &str = "name: inet_sock_set_state\nID: 2287\nformat:\n\
+        \tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n\
+        \tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n\
+        \tfield:const void * skaddr;\toffset:8;\tsize:8;\tsigned:0;\n\
+        \tfield:int oldstate;\toffset:16;\tsize:4;\tsigned:1;\n\
+        \tfield:int newstate;\toffset:20;\tsize:4;\tsigned:1;\n\
+        \tfield:__u16 sport;\toffset:24;\tsize:2;\tsigned:0;\n\
+        \tfield:__u16 dport;\toffset:26;\tsize:2;\tsigned:0;\n\
+        \tfield:__u16 family;\toffset:28;\tsize:2;\tsigned:0;\n\
+        \tfield:__u16 protocol;\toffset:30;\tsize:2;\tsigned:0;\n\
+        \tfield:__u8 saddr[4];\toffset:32;\tsize:4;\tsigned:0;\n\
+        \tfield:__u8 daddr[4];\toffset:36;\tsize:4;\tsigned:0;\n\
+        \tfield:__u8 saddr_v6[16];\toffset:40;\tsize:16;\tsigned:0;\n\
+        \tfield:__u8 daddr_v6[16];\toffset:56;\tsize:16;\tsigned:0;\n";
+
+    fn layout() -> Layout {
+        Layout::parse(FORMAT).expect("it is known")
+    }
+
+    fn framed(kind: u32, misc: u16, body: &[u8]) -> Vec<u8> {
+        let size = u16::try_from(HEADER + body.len()).expect("short");
+        [&kind.to_ne_bytes()[..], &misc.to_ne_bytes(), &size.to_ne_bytes(), body].concat()
+    }
+
+    fn id() -> Vec<u8> {
+        [&7_u32.to_ne_bytes()[..], &8_u32.to_ne_bytes(), &99_u64.to_ne_bytes(), &3_u32.to_ne_bytes(), &[0; 4]]
+            .concat()
+    }
+
+    fn change(family: u16, addresses: [&[u8]; 4]) -> Vec<u8> {
+        let mut raw = vec![0; 8];
+        raw.extend(0xffff_8880_1234_5678_usize.to_ne_bytes());
+        raw.extend([1_u32, 4].iter().flat_map(|state| state.to_ne_bytes()));
+        raw.extend([40_000_u16, 443, family, 6].iter().flat_map(|n| n.to_ne_bytes()));
+        raw.extend(addresses.concat());
+        let size = u32::try_from(raw.len() + 4).expect("short");
+        framed(SAMPLE, 0, &[&id()[..], &size.to_ne_bytes(), &raw, &[0; 4]].concat())
+    }
+
+    fn told(bytes: &[u8]) -> StateChange {
+        let layout = layout();
+        let all: Vec<_> = records(bytes, &layout).collect();
+        let [Record { time: 99, cpu: 3, pid: 7, tid: 8, told: Told::State(change) }] = all[..] else {
+            panic!("{all:?}")
+        };
+        change
+    }
+
+    #[test]
+    fn addresses_are_read_by_family() {
+        let (a, b) = ([10, 0, 0, 1], [10, 0, 0, 2]);
+        let [mapped_a, mapped_b] = [a, b].map(|ip| Ipv4Addr::from(ip).to_ipv6_mapped().octets());
+        let v4 = told(&change(AF_INET, [&a, &b, &mapped_a, &mapped_b]));
+        assert_eq!((v4.family, v4.old, v4.new), (Family::V4, 1, 4));
+        assert_eq!(v4.local, Endpoint::new(a.into(), 40_000));
+        assert_eq!(v4.peer, Endpoint::new(b.into(), 443));
+        let mapped = told(&change(AF_INET6, [&[0; 4], &[0; 4], &mapped_a, &mapped_b]));
+        assert_eq!((mapped.family, mapped.local, mapped.peer), (Family::Mapped, v4.local, v4.peer));
+        let [one, two] = [1, 2].map(|n| Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, n));
+        let v6 = told(&change(AF_INET6, [&[0; 4], &[0; 4], &one.octets(), &two.octets()]));
+        assert_eq!((v6.family, v6.local.ip, v6.peer.ip), (Family::V6, one.into(), two.into()));
+    }
+
+    #[test]
+    fn records_of_tasks_are_read() {
+        let long = |numbers: &[u32]| numbers.iter().flat_map(|n| n.to_ne_bytes()).collect::<Vec<u8>>();
+        let fork = [long(&[20, 10, 21, 11]), 55_u64.to_ne_bytes().to_vec(), id()].concat();
+        let name = [long(&[20, 20]), b"redis-cli\0\0\0\0\0\0\0".to_vec(), id()].concat();
+        let spaces = [long(&[20, 20]), 1_u64.to_ne_bytes().to_vec(), long(&[4, 0, 77, 0]), id()].concat();
+        let lost = [5_u64.to_ne_bytes().to_vec(), 12_u64.to_ne_bytes().to_vec(), id()].concat();
+        let bytes = [
+            framed(FORK, 0, &fork),
+            framed(EXIT, 0, &fork),
+            framed(COMM, MISC_COMM_EXEC, &name),
+            framed(NAMESPACES, 0, &spaces),
+            framed(LOST, 0, &lost),
+            framed(77, 0, &id()),
+        ]
+        .concat();
+        let layout = layout();
+        let all: Vec<_> = records(&bytes, &layout).collect();
+        assert_eq!((all[0].pid, all[0].tid, all[0].time), (20, 21, 55));
+        let told: Vec<_> = all.iter().map(|record| record.told).collect();
+        assert_eq!(told[0], Told::Fork { parent: (10, 11) });
+        assert_eq!(told[1..3], [Told::Exit, Told::Name { name: b"redis-cli", exec: true }]);
+        assert_eq!(told[3..], [Told::Netns(77), Told::Lost(12), Told::Other]);
+    }
+
+    #[test]
+    fn a_format_without_a_field_is_refused() {
+        let cut = FORMAT.replace("newstate", "nowstate");
+        assert_eq!(Layout::parse(&cut), Err(LayoutError { field: "newstate", size: 4 }));
+        let wide = FORMAT.replace("sport;\toffset:24;\tsize:2", "sport;\toffset:24;\tsize:8");
+        assert_eq!(Layout::parse(&wide), Err(LayoutError { field: "sport", size: 2 }));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
+            let layout = layout();
+            // Every record takes its header at least, so there are no more than this.
+            prop_assert!(records(&bytes, &layout).count() <= bytes.len() / HEADER);
+        }
+
+        #[test]
+        fn no_body_makes_it_panic(kind in 0_u32..20, body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let layout = layout();
+            prop_assert_eq!(records(&framed(kind, 0, &body), &layout).count(), 1);
+        }
+
+        #[test]
+        fn no_format_makes_it_panic(text in ".{0,200}") {
+            prop_assert!(Layout::parse(&text).is_err());
+        }
+    }
 }

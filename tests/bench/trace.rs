@@ -23,7 +23,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         // A namespace of its own, so that the ports used are nobody else's.
         let me = env::current_exe()?;
         let script = "ip link set lo up && exec \"$0\"";
-        let status = Command::new("unshare").args(["--net", "sh", "-c", script]).arg(me).env(INSIDE, "1").status()?;
+        let status =
+            Command::new("unshare").args(["--net", "sh", "-c", script]).arg(me).env(INSIDE, "1").status()?;
         return if status.success() { Ok(()) } else { Err("the bench failed".into()) };
     }
     let listener = TcpListener::bind("127.0.0.1:0")?;
@@ -35,11 +36,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         // The first batch comes after the tracer has looked at all processes, which is done once.
         tracer.take().ok_or("the tracer does not answer")?;
         let before = cpu(ClockId::ProcessCPUTime);
-        let traced = connections(&listener)?;
+        let path = connections(&listener)?;
         tracer.take().ok_or("the tracer does not answer")?;
         let all = cpu(ClockId::ProcessCPUTime).saturating_sub(before);
-        with.push(traced);
-        reader.push(all.saturating_sub(traced));
+        with.push(path);
+        reader.push(all.saturating_sub(path));
     }
     let [without, with, reader] = [without, with, reader].map(least_us);
     let mut out = io::stdout().lock();

@@ -1,7 +1,7 @@
 //! Makes connections for the tests of the trace, and says who closed which. Roles, by the first argument:
 //!
 //! `serve FAMILY first|second LIFE_MS`, `connect FAMILY first|second LIFE_MS PORT COUNT RATE`: the two ends; `first` closes.
-//! `hold PORT COUNT`: connections that stay until the process ends. `fail`: connections that fail.
+//! `hold PORT COUNT`: connections that stay until the process ends. `fail`: connections that fail. `brief PORT`: one connection, closed at once.
 //! `child PORT`, `shutdown PORT`, `exec PORT`, `pass PORT PATH`, `receive PATH`: a connection that others hold too.
 //!
 //! Lines on the output are `port N`, `ready`, `done`, `pid N` (of a child), and `closed LOCAL_PORT PEER_PORT NANOSECONDS_SINCE_BOOT`.
@@ -26,8 +26,8 @@ use std::{
 
 use rustix::{
     net::{
-        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
-        recvmsg, sendmsg,
+        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+        SendFlags, recvmsg, sendmsg,
     },
     time::{ClockId, clock_gettime},
 };
@@ -43,6 +43,7 @@ fn main() -> Outcome {
             connect(to(family, port.parse()?), turn == "first", millis(life)?, count.parse()?, rate.parse()?)
         }
         ["hold", port, count] => hold(port.parse()?, count.parse()?),
+        ["brief", port] => Ok(drop(open(port.parse()?)?)),
         ["fail"] => fail(),
         ["shutdown", port] => shutdown(port.parse()?),
         ["child", port] => child(port.parse()?),

@@ -155,7 +155,8 @@ impl Drain {
     /// Waits for a ring to fill, for the bell, or for the pause to end. Yields whether the bell rang, and
     /// whether a ring's CPU went away.
     fn wait(&mut self) -> (bool, bool) {
-        let mut fds: Vec<_> = self.rings.cpus.iter().map(|ring| PollFd::from_borrowed_fd(ring.fd(), PollFlags::IN)).collect();
+        let mut fds: Vec<_> =
+            self.rings.cpus.iter().map(|ring| PollFd::from_borrowed_fd(ring.fd(), PollFlags::IN)).collect();
         fds.push(PollFd::new(&*self.bell, PollFlags::IN));
         // An interrupted wait is a short one.
         let _ = poll(&mut fds, Some(&PAUSE));
@@ -204,7 +205,7 @@ impl Drain {
                 self.read += 1;
                 Said::State(change)
             }
-            Told::Fork { parent_pid, parent_tid } => Said::Fork { parent: (parent_pid, parent_tid) },
+            Told::Fork { parent } => Said::Fork { parent },
             Told::Exit => Said::Exit,
             Told::Name { name, .. } => Said::Name(name.into()),
             Told::Netns(inode) => Said::Netns(inode),

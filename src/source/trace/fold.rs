@@ -104,7 +104,9 @@ impl Fold {
                 return;
             }
             (SYN_SENT, ESTABLISHED) => (TraceKind::Opened, self.sockets.get(change.socket)),
-            (SYN_SENT, CLOSE) if change.local.port == 0 => (TraceKind::NoPort, self.sockets.remove(change.socket)),
+            (SYN_SENT, CLOSE) if change.local.port == 0 => {
+                (TraceKind::NoPort, self.sockets.remove(change.socket))
+            }
             (SYN_SENT, CLOSE) => (TraceKind::ConnectFailed, self.sockets.remove(change.socket)),
             (_, ESTABLISHED) => {
                 let opening = Opening { began: entry.at, side: Side::Server, opener: None };
@@ -122,7 +124,12 @@ impl Fold {
             TraceKind::Accepted => None,
             _ => opening.as_ref().and_then(|opening| opening.opener.clone()),
         };
-        let task = who.map(|who| TraceTask { pid: who.pid, tid: who.tid, process: self.out.refer(who.process), netns: who.netns });
+        let task = who.map(|who| TraceTask {
+            pid: who.pid,
+            tid: who.tid,
+            process: self.out.refer(who.process),
+            netns: who.netns,
+        });
         self.out.events.push(TraceEvent {
             at: entry.at,
             cpu: entry.cpu,

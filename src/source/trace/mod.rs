@@ -1,5 +1,5 @@
 //! Who opens and who closes connections, told by the kernel as it happens: the tracepoint
-//! `sock:inet_sock_set_state` through perf_event_open(2), without BPF.
+//! `sock:inet_sock_set_state` through `perf_event_open(2)`, without BPF.
 //!
 //! One ring a CPU, all rings set up before the first is switched on, so that no CPU is missed at the start. A
 //! thread of its own empties them whenever one is a quarter full, ten times a second otherwise, and
@@ -32,7 +32,10 @@ use std::{
 use rustix::event::{EventfdFlags, eventfd};
 
 use self::{drain::Drain, ring::Rings};
-use crate::{model::TraceBatch, wire::trace_record::{Layout, LayoutError}};
+use crate::{
+    model::TraceBatch,
+    wire::trace_record::{Layout, LayoutError},
+};
 
 /// How the tracer is set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

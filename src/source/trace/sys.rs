@@ -1,5 +1,8 @@
-//! perf_event_open(2), its controls and its ring: the only unsafe code of twtop.
-#![expect(unsafe_code, reason = "perf_event_open and its shared ring have no safe interface in std or rustix")]
+//! `perf_event_open(2)`, its controls and its ring: the only unsafe code of twtop.
+#![expect(
+    unsafe_code,
+    reason = "perf_event_open and its shared ring have no safe interface in std or rustix"
+)]
 
 use std::{
     ffi::CStr,
@@ -202,8 +205,8 @@ impl Ring {
         let head = self.pointer(DATA_HEAD).load(Ordering::Acquire);
         let tail = self.pointer(DATA_TAIL).load(Ordering::Relaxed);
         let waiting = usize::try_from(head.wrapping_sub(tail)).unwrap_or(0).min(self.data);
-        // The size is a power of two, so the counters wrap where the ring does; truncation keeps what counts.
-        let start = (tail & (self.data as u64 - 1)) as usize;
+        // The size is a power of two, so the counters wrap where the ring does.
+        let start = usize::try_from(tail & (self.data as u64 - 1)).expect("less than the size of the ring");
         let first = waiting.min(self.data - start);
         for (offset, len) in [(start, first), (0, waiting - first)] {
             // SAFETY: `offset + len` lies within the data part of the mapping, which follows the first page.

@@ -152,7 +152,8 @@ impl Tasks {
     /// A task changed its name; a process is called what its first thread is called.
     pub(super) fn named(&mut self, pid: u32, tid: u32, name: &[u8]) {
         if pid == tid && !self.doubt {
-            let process = self.processes.entry(pid).or_insert_with(|| Process { threads: 1, ..Process::default() });
+            let process =
+                self.processes.entry(pid).or_insert_with(|| Process { threads: 1, ..Process::default() });
             process.name = Some(String::from_utf8_lossy(name).into_owned());
             process.identity = None;
         }
@@ -174,7 +175,12 @@ impl Tasks {
     }
 
     /// Who had `pid` at the instant `at`; `None` if that cannot be told.
-    pub(super) fn identify(&mut self, pid: u32, at: Duration, lookup: &mut impl Lookup) -> Option<Arc<TracedProcess>> {
+    pub(super) fn identify(
+        &mut self,
+        pid: u32,
+        at: Duration,
+        lookup: &mut impl Lookup,
+    ) -> Option<Arc<TracedProcess>> {
         let process = self.processes.get(&pid);
         if let Some(identity) = process.and_then(|process| process.identity.clone()) {
             return Some(identity);
@@ -209,7 +215,8 @@ impl Tasks {
             },
             _ => return None,
         });
-        let process = self.processes.entry(pid).or_insert_with(|| Process { threads: 1, ..Process::default() });
+        let process =
+            self.processes.entry(pid).or_insert_with(|| Process { threads: 1, ..Process::default() });
         process.identity = Some(Arc::clone(&identity));
         Some(identity)
     }
@@ -218,4 +225,116 @@ impl Tasks {
 /// A time since boot in the ticks of `/proc/PID/stat`, which cuts off the rest as the kernel does.
 fn ticks(at: Duration) -> u64 {
     u64::try_from(at.as_nanos() / TICK.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A `/proc` with one process, or none.
+    #[derive(Default)]
+    struct Fake {
+        process: Option<(u32, u64)>,
+        looked: u32,
+    }
+
+    impl Lookup for Fake {
+        fn process(&mut self, pid: u32) -> Option<Seen> {
+            self.looked += 1;
+            let (_, start_ticks) = self.process.filter(|&(only, _)| only == pid)?;
+            let (name, command) = ("from-proc".to_owned(), Some("from-proc --x".to_owned()));
+            Some(Seen { start_ticks, name, command, uid: Some(1000), kernel: false })
+        }
+
+        fn netns(&mut self, pid: u32, _: u32) -> Option<u64> {
+            self.process.filter(|&(only, _)| only == pid).map(|_| 77)
+        }
+
+        fn all(&mut self) -> Vec<Listed> {
+            vec![Listed { pid: 1, name: "init".to_owned(), threads: vec![(1, Some(5))] }]
+        }
+    }
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_process_too_short_for_proc_has_its_name_and_namespace_from_its_records() {
+        let (mut tasks, mut gone) = (Tasks::default(), Fake::default());
+        tasks.scan(&mut gone);
+        tasks.forked(seconds(10), (20, 20), (1, 1));
+        tasks.named(20, 20, b"curl");
+        // The record of the end may come before the closes.
+        tasks.ended(seconds(11), 20, 20);
+        let process = tasks.identify(20, seconds(11), &mut gone).expect("it has a name");
+        assert_eq!((process.name.as_str(), process.key.start_ticks, process.exact), ("curl", 1000, false));
+        assert_eq!(tasks.netns(20, 20, &mut gone), Some(5), "its parent's");
+        tasks.moved(20, 20, 6);
+        assert_eq!(tasks.netns(20, 20, &mut gone), Some(6));
+    }
+
+    #[test]
+    fn whoever_has_the_pid_now_is_not_taken_for_who_had_it_then() {
+        let mut tasks = Tasks::default();
+        let mut young = Fake { process: Some((20, 1200)), looked: 0 };
+        assert_eq!(tasks.identify(20, seconds(11), &mut young), None, "started after the event");
+        tasks.begin_round();
+        assert!(tasks.identify(20, seconds(12), &mut young).is_some_and(|process| process.exact));
+        // The PID is given again.
+        tasks.forked(seconds(30), (20, 20), (1, 1));
+        tasks.named(20, 20, b"second");
+        let second = tasks.identify(20, seconds(31), &mut young).expect("it has a name");
+        assert_eq!((second.key.start_ticks, second.name.as_str()), (3000, "second"));
+    }
+
+    #[test]
+    fn a_process_that_executes_keeps_its_identity_and_changes_its_name() {
+        let mut tasks = Tasks::default();
+        let mut proc = Fake { process: Some((20, 1000)), looked: 0 };
+        tasks.forked(seconds(10), (20, 20), (1, 1));
+        let before = tasks.identify(20, seconds(11), &mut proc).expect("it is there");
+        tasks.named(20, 20, b"after");
+        let after = tasks.identify(20, seconds(12), &mut proc).expect("it is there");
+        assert_eq!(before.key, after.key);
+        assert_eq!((before.name.as_str(), after.name.as_str()), ("from-proc", "after"));
+    }
+
+    #[test]
+    fn in_doubt_only_proc_is_believed() {
+        let (mut tasks, mut gone) = (Tasks::default(), Fake::default());
+        tasks.forked(seconds(10), (20, 20), (1, 1));
+        tasks.named(20, 20, b"curl");
+        tasks.set_doubt(true);
+        assert_eq!(tasks.identify(20, seconds(11), &mut gone), None);
+        tasks.forked(seconds(11), (21, 21), (1, 1));
+        tasks.named(21, 21, b"curl");
+        assert_eq!(tasks.identify(21, seconds(12), &mut gone), None);
+        tasks.begin_round();
+        let mut there = Fake { process: Some((21, 1100)), looked: 0 };
+        assert!(tasks.identify(21, seconds(12), &mut there).is_some());
+    }
+
+    #[test]
+    fn a_pid_that_nobody_has_is_looked_up_once_a_round() {
+        let (mut tasks, mut gone) = (Tasks::default(), Fake::default());
+        for _ in 0..5 {
+            assert_eq!(tasks.identify(20, seconds(1), &mut gone), None);
+        }
+        assert_eq!(gone.looked, 1);
+    }
+
+    #[test]
+    fn what_ended_long_ago_is_forgotten() {
+        let (mut tasks, mut gone) = (Tasks::default(), Fake::default());
+        for pid in 100..200 {
+            tasks.forked(seconds(u64::from(pid)), (pid, pid), (1, 1));
+            tasks.forked(seconds(u64::from(pid)), (pid, pid + 1000), (pid, pid));
+            tasks.ended(seconds(u64::from(pid)), pid, pid);
+            tasks.ended(seconds(u64::from(pid)), pid, pid + 1000);
+        }
+        assert!(tasks.threads.len() <= 14, "{} threads", tasks.threads.len());
+        assert!(tasks.processes.len() <= 7, "{} processes", tasks.processes.len());
+        assert_eq!(tasks.identify(100, seconds(200), &mut gone), None);
+    }
 }

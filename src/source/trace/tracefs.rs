@@ -14,7 +14,7 @@ const TRACEPOINT: &str = "events/sock/inet_sock_set_state";
 /// What tracefs says of the tracepoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Description {
-    /// The number perf_event_open(2) knows it by.
+    /// The number `perf_event_open(2)` knows it by.
     pub(super) id: u64,
     /// The text of its `format` file.
     pub(super) format: String,
@@ -64,7 +64,8 @@ fn description(id: &str, format: String) -> io::Result<Description> {
 /// If the file is unreadable or not a list of ranges.
 pub(super) fn online_cpus() -> io::Result<Vec<u32>> {
     let mut text = [0; 4096];
-    let file = openat(CWD, "/sys/devices/system/cpu/online", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let file =
+        openat(CWD, "/sys/devices/system/cpu/online", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let len = rustix::io::read(&file, &mut text)?;
     let text = std::str::from_utf8(&text[..len]).map_err(|_| io::ErrorKind::InvalidData)?;
     cpu_list(text.trim()).ok_or_else(|| io::ErrorKind::InvalidData.into())
