@@ -253,6 +253,20 @@ impl Watch {
         }
     }
 
+    /// Every close was told with its process, and every `TIME_WAIT` in the table is given to one of them. There may be
+    /// fewer than were entered: a SYN from a port used again recycles a server's, and a late reset ends any.
+    fn expect_closers(&mut self, namespace: &Namespace, expected: &BTreeMap<Option<u32>, u64>) {
+        let found = self.closers(namespace);
+        assert_eq!(&self.closes, expected, "every close is told, with its process");
+        let expected: BTreeMap<_, _> =
+            expected.iter().map(|(pid, &count)| (pid.ok_or(TraceGap::Nameless), count)).collect();
+        assert!(found.keys().eq(expected.keys()), "{found:?} instead of {expected:?}");
+        assert!(
+            found.iter().all(|(closer, count)| count <= &expected[closer]),
+            "{found:?} instead of {expected:?}"
+        );
+    }
+
     /// How many `TIME_WAIT`s each process closed, `Err` for each reason why nobody is named.
     fn closers(&mut self, namespace: &Namespace) -> BTreeMap<Result<u32, TraceGap>, u64> {
         let sockets = namespace.time_waits();
@@ -294,16 +308,7 @@ fn everyone_is_named(
         *expected.entry(Some(closer)).or_default() += (count / clients) as u64;
     }
     namespace.await_entries(before, (count / clients * clients) as u64);
-    let found = watch.closers(&namespace);
-    assert_eq!(watch.closes, expected, "every close is told, with its process");
-    // A client whose server closed first may use its port at once, and its SYN recycles the server's TIME_WAIT.
-    let found: BTreeMap<_, _> = found.into_iter().map(|(closer, count)| (closer.ok(), count)).collect();
-    assert!(found.keys().eq(expected.keys()), "{found:?} instead of {expected:?}");
-    assert!(
-        found.iter().all(|(closer, count)| count <= &expected[closer]),
-        "{found:?} instead of {expected:?}"
-    );
-    assert!(!client_first || found == expected, "{found:?} instead of {expected:?}");
+    watch.expect_closers(&namespace, &expected);
     assert_eq!(watch.lost, 0);
 }
 
@@ -358,8 +363,8 @@ fn closers_are(script: impl FnOnce(&Namespace, &str) -> Vec<(u32, u64)>) {
     let before = namespace.entries();
     let expected = script(&namespace, &port);
     namespace.await_entries(before, expected.iter().map(|(_, count)| count).sum());
-    let expected = expected.into_iter().map(|(pid, count)| (Ok(pid), count)).collect();
-    assert_eq!(watch.closers(&namespace), expected);
+    let expected = expected.into_iter().map(|(pid, count)| (Some(pid), count)).collect();
+    watch.expect_closers(&namespace, &expected);
 }
 
 #[test]
@@ -486,8 +491,7 @@ fn a_ring_too_small_loses_and_says_so_and_names_nobody_wrongly() {
         }
     }
     assert!(watch.lost > 0, "a page of ring is too small for {right} of {} closes", right + unknown);
-    assert!(unknown > 0);
-    assert_eq!(right + unknown, 3000);
+    assert!(unknown > 0, "all {right} were named though {} records were lost", watch.lost);
 }
 
 #[test]

@@ -43,7 +43,10 @@ fn main() -> Outcome {
             connect(to(family, port.parse()?), turn == "first", millis(life)?, count.parse()?, rate.parse()?)
         }
         ["hold", port, count] => hold(port.parse()?, count.parse()?),
-        ["brief", port] => Ok(drop(open(port.parse()?)?)),
+        ["brief", port] => {
+            drop(open(port.parse()?)?);
+            Ok(())
+        }
         ["fail"] => fail(),
         ["shutdown", port] => shutdown(port.parse()?),
         ["child", port] => child(port.parse()?),
@@ -97,7 +100,7 @@ fn serve(family: &str, first: bool, life: Duration) -> Outcome {
     let listener = listen(family)?;
     say(&format!("port {}", listener.local_addr()?.port()))?;
     let (sender, receiver) = channel();
-    let finisher = thread::spawn(move || finish(&receiver, first, life));
+    let finisher = thread::spawn(move || finish(&receiver, first, life, false));
     let accepting = thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             if sender.send((now(), stream)).is_err() {
@@ -113,7 +116,7 @@ fn serve(family: &str, first: bool, life: Duration) -> Outcome {
 
 fn connect(to: SocketAddr, first: bool, life: Duration, count: u32, rate: f64) -> Outcome {
     let (sender, receiver) = channel();
-    let finisher = thread::spawn(move || finish(&receiver, first, life));
+    let finisher = thread::spawn(move || finish(&receiver, first, life, true));
     let start = now();
     for n in 0..count {
         let due = start + Duration::from_secs_f64(f64::from(n) / rate);
@@ -128,15 +131,23 @@ fn connect(to: SocketAddr, first: bool, life: Duration, count: u32, rate: f64) -
     Ok(())
 }
 
-/// Ends connections in the order in which they began: all live equally long.
-fn finish(streams: &Receiver<(Duration, TcpStream)>, first: bool, life: Duration) -> io::Result<()> {
+/// Ends connections in the order in which they began: all live equally long. A server does not tell which: nobody
+/// reads that.
+fn finish(
+    streams: &Receiver<(Duration, TcpStream)>,
+    first: bool,
+    life: Duration,
+    tell: bool,
+) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout());
     for (began, mut stream) in streams {
         if first {
             thread::sleep((began + life).saturating_sub(now()));
             let (local, peer) = (stream.local_addr()?.port(), stream.peer_addr()?.port());
             stream.shutdown(Shutdown::Write)?;
-            writeln!(out, "closed {local} {peer} {}", now().as_nanos())?;
+            if tell {
+                writeln!(out, "closed {local} {peer} {}", now().as_nanos())?;
+            }
         }
         // A FIN, or a reset by an end that was killed.
         let _ = stream.read(&mut [0; 16]);
