@@ -405,3 +405,6 @@ fn read_attribute(detail: &mut Detail, kind: u16, value: &[u8]) -> Option<()> {
     }
     Some(())
 }
+
+#[cfg(test)]
+mod tests;
