@@ -204,8 +204,7 @@ impl<'a> Decoder<'a> {
 
     /// Reads one datagram. Answers to other requests (an earlier dump that was given up) are passed over.
     pub fn decode(&mut self, datagram: &[u8]) -> Progress {
-        let mut messages = Messages { rest: datagram };
-        while let Some(message) = messages.next() {
+        for message in (Messages { rest: datagram }) {
             let Ok((header, payload)) = message else {
                 self.tally.malformed += 1;
                 break;
