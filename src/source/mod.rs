@@ -6,5 +6,6 @@ mod fd_scan;
 pub mod owners;
 mod proc_root;
 mod processes;
+pub mod sock_diag;
 
 pub use owners::{OwnerScanner, Owners};
