@@ -33,7 +33,7 @@ pub fn process_cpu() -> Duration {
 
 /// Timer interrupts per second, the kernel's `CONFIG_HZ`; `None` if the kernel does not tell.
 ///
-/// The resolution of the coarse clocks is one tick (clock_getres(2); `LOW_RES_NSEC` in the kernel's vDSO). A system that
+/// The resolution of the coarse clocks is one tick (`clock_getres(2)`; `LOW_RES_NSEC` in the kernel's vDSO). A system that
 /// only imitates Linux may answer with another figure, which is taken for no answer.
 #[must_use]
 pub fn kernel_hz() -> Option<u32> {

@@ -137,7 +137,8 @@ impl FdScan {
             Some(count) => count,
             None => self.count(pid)?,
         };
-        let known = self.processes.entry(pid).or_insert_with(|| Holder { count: u32::MAX, ..Holder::default() });
+        let known =
+            self.processes.entry(pid).or_insert_with(|| Holder { count: u32::MAX, ..Holder::default() });
         known.seen = self.pass;
         if known.identity == dir.identity && known.count == count {
             return Ok(());
@@ -340,7 +341,7 @@ impl FdScan {
         let mut wrapped = false;
         while left > 0 {
             let (from, place) = self.cursor;
-            let next = self.processes.range(from..).find(|(_, holder)| holder.sockets.len() > place || holder.matched > 0);
+            let next = self.processes.range(from..).find(|(_, holder)| holder.matched > 0);
             let Some((&pid, _)) = next.filter(|(pid, _)| !wrapped || **pid < start) else {
                 self.cursor = (0, 0);
                 if wrapped || start == 0 {
@@ -380,6 +381,11 @@ impl FdScan {
             }
         }
         Verified::Done
+    }
+
+    /// Whether anybody is known to hold `inode`.
+    pub(super) fn is_held(&self, inode: u32) -> bool {
+        self.index.contains(inode)
     }
 
     /// The start time of a process that held a socket when it was read.
@@ -434,7 +440,10 @@ fn start_ticks(process: &ProcDir, text: &mut Vec<u8>) -> Result<u64, Unread> {
 }
 
 /// What is in `first` and not in `second`, both in order.
-fn only_in_first<'a>(first: &'a [Descriptor], second: &'a [Descriptor]) -> impl Iterator<Item = Descriptor> + 'a {
+fn only_in_first<'a>(
+    first: &'a [Descriptor],
+    second: &'a [Descriptor],
+) -> impl Iterator<Item = Descriptor> + 'a {
     let mut others = second.iter().peekable();
     first.iter().copied().filter(move |item| {
         while others.next_if(|other| *other < item).is_some() {}

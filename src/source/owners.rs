@@ -56,6 +56,8 @@ pub struct Owners {
     pub holders: Vec<Box<[u32]>>,
     /// How much could be read.
     pub scan: OwnerScan,
+    /// Whether a socket is [`Held::Denied`].
+    pub any_denied: bool,
 }
 
 /// An inode of a socket that nobody was found to hold.
@@ -133,14 +135,18 @@ impl OwnerScanner {
         let mut groups = Groups::default();
         let missing = self.assign(sockets, &mut groups);
         let searched = if missing.is_empty() { Ok(()) } else { self.search(&missing) };
-        if !missing.is_empty() {
-            self.assign_missing(sockets, &mut groups);
-        }
+        let any_denied = !missing.is_empty() && self.assign_missing(sockets, &mut groups);
         self.scan.note_matches(groups.matches());
         let (tick, scan) = (self.tick, self.scan.totals());
         self.lost.retain(|_, lost| lost.last == tick);
         self.book.keep_used(tick);
-        (Owners { processes: groups.processes, holders: groups.holders, scan }, searched)
+        (Owners { processes: groups.processes, holders: groups.holders, scan, any_denied }, searched)
+    }
+
+    /// Whether anybody is known to hold `inode`.
+    #[must_use]
+    pub fn is_held(&self, inode: u32) -> bool {
+        self.scan.is_held(inode)
     }
 
     /// What went wrong since the last call, other than a want of permission.
@@ -167,8 +173,9 @@ impl OwnerScanner {
         missing
     }
 
-    /// Looks again at what was missing, after the search.
-    fn assign_missing(&mut self, sockets: &mut SocketTable, groups: &mut Groups) {
+    /// Looks again at what was missing, after the search. Returns whether anybody may not be looked at who could hold it.
+    fn assign_missing(&mut self, sockets: &mut SocketTable, groups: &mut Groups) -> bool {
+        let mut any_denied = false;
         let nobody_hides = self.scan.totals().denied == 0 && !self.hidden;
         for (row, detail) in sockets.details_mut() {
             if detail.inode == 0 || detail.held != Held::Gone {
@@ -179,13 +186,14 @@ impl OwnerScanner {
                 detail.held = groups.set(&self.scan, &mut self.book, self.tick).map_or(Held::Gone, Held::By);
                 self.lost.remove(&detail.inode);
             } else if !nobody_hides {
-                detail.held = Held::Denied;
+                (detail.held, any_denied) = (Held::Denied, true);
             } else if let Some(lost) = self.lost.get(&detail.inode) {
                 // A connection may have closed between the dump and the search; a listener or one seen twice has not.
                 let stays = lost.first != self.tick || row.state == TcpState::Listen;
                 detail.held = if lost.searched && stays { Held::Kernel } else { Held::Gone };
             }
         }
+        any_denied
     }
 
     /// Searches for the holders of what is missing, except for what was searched in vain not long ago.
@@ -197,8 +205,12 @@ impl OwnerScanner {
             }
             self.note_lost(inode, cookie);
         }
-        let wanted: Vec<u32> =
-            self.lost.iter().filter(|(_, lost)| lost.last == self.tick && lost.open).map(|(&inode, _)| inode).collect();
+        let wanted: Vec<u32> = self
+            .lost
+            .iter()
+            .filter(|(_, lost)| lost.last == self.tick && lost.open)
+            .map(|(&inode, _)| inode)
+            .collect();
         if wanted.is_empty() {
             return Ok(());
         }
@@ -215,7 +227,16 @@ impl OwnerScanner {
     /// Notes that nobody is known to hold `inode`, and whether to search for it now.
     fn note_lost(&mut self, inode: u32, cookie: u64) {
         let (tick, since) = (self.tick, self.scan.epoch());
-        let new = || Lost { cookie, first: tick, last: tick, since, open: true, searched: false, next: tick, pause: 1 };
+        let new = || Lost {
+            cookie,
+            first: tick,
+            last: tick,
+            since,
+            open: true,
+            searched: false,
+            next: tick,
+            pause: 1,
+        };
         let lost = self.lost.entry(inode).or_insert_with(new);
         if lost.cookie != cookie {
             *lost = new();
@@ -269,7 +290,8 @@ impl Groups {
 
     fn new_set(&mut self, scan: &FdScan, book: &mut ProcessBook, tick: u32) -> Option<u32> {
         let pids = std::mem::take(&mut self.pids);
-        let members: Box<[u32]> = pids.iter().filter_map(|&pid| self.process(scan, book, tick, pid)).collect();
+        let members: Box<[u32]> =
+            pids.iter().filter_map(|&pid| self.process(scan, book, tick, pid)).collect();
         let set = (!members.is_empty()).then(|| {
             self.holders.push(members);
             self.counts.push(0);

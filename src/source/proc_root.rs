@@ -34,7 +34,7 @@ pub(super) struct ProcRoot {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Identity {
     inode: u64,
-    changed: (i64, i64),
+    changed: (i64, u64),
     uid: u32,
 }
 
@@ -58,11 +58,6 @@ impl ProcRoot {
         Ok(root)
     }
 
-    /// Whether the kernel counts descriptors for us.
-    pub(super) fn counts_descriptors(&self) -> bool {
-        self.sizes
-    }
-
     /// Puts the PIDs of all visible processes into `pids`.
     pub(super) fn pids(&mut self, pids: &mut Vec<u32>) -> io::Result<()> {
         pids.clear();
@@ -79,9 +74,7 @@ impl ProcRoot {
     pub(super) fn fd_dir(&self, pid: u32) -> io::Result<FdDir> {
         let mut path = PathBuffer::default();
         let stat = fs::statat(&self.dir, path.set(pid, "/fd"), AT)?;
-        // The kernel's types differ between architectures; the values are never negative.
-        #[expect(clippy::unnecessary_fallible_conversions, clippy::useless_conversion, reason = "types differ by target")]
-        let changed = (i64::try_from(stat.st_ctime).unwrap_or(0), i64::try_from(stat.st_ctime_nsec).unwrap_or(0));
+        let changed = (stat.st_ctime, stat.st_ctime_nsec);
         let identity = Identity { inode: stat.st_ino, changed, uid: stat.st_uid };
         let count = if self.sizes { u32::try_from(stat.st_size).ok() } else { None };
         Ok(FdDir { identity, count })
@@ -150,7 +143,8 @@ pub(super) fn socket_of(descriptors: &OwnedFd, fd: u32) -> io::Result<Option<u32
 /// Whether an error says that the process has gone, rather than that we may not look.
 pub(super) fn is_gone(error: &io::Error) -> bool {
     let code = error.raw_os_error();
-    code == Some(rustix::io::Errno::NOENT.raw_os_error()) || code == Some(rustix::io::Errno::SRCH.raw_os_error())
+    code == Some(rustix::io::Errno::NOENT.raw_os_error())
+        || code == Some(rustix::io::Errno::SRCH.raw_os_error())
 }
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);

@@ -55,7 +55,12 @@ impl ProcessBook {
 
     /// The process `key` and its limit of open descriptors, at sample number `tick`. `None` if it has gone before anything
     /// could be read, or if the PID is another process's by now.
-    pub(super) fn get(&mut self, root: &ProcRoot, key: ProcKey, tick: u32) -> Option<(Arc<Process>, Option<u64>)> {
+    pub(super) fn get(
+        &mut self,
+        root: &ProcRoot,
+        key: ProcKey,
+        tick: u32,
+    ) -> Option<(Arc<Process>, Option<u64>)> {
         if let Some(known) = self.known.get_mut(&key) {
             known.used = tick;
             // A young process is most likely to be between fork and exec.
@@ -187,8 +192,13 @@ mod tests {
         let mut users = Users::new(path.clone());
         assert_eq!((users.name(0), users.name(33)), ("root".to_owned(), "33".to_owned()));
         fs::write(&path, "root:x:0:0::/:/bin/sh\nweb:x:33:33::/:/bin/sh\n").expect("writable");
-        let later = fs::metadata(&path).and_then(|meta| meta.modified()).expect("a time") + Duration::from_secs(5);
-        fs::File::options().append(true).open(&path).and_then(|file| file.set_modified(later)).expect("settable");
+        let later =
+            fs::metadata(&path).and_then(|meta| meta.modified()).expect("a time") + Duration::from_secs(5);
+        fs::File::options()
+            .append(true)
+            .open(&path)
+            .and_then(|file| file.set_modified(later))
+            .expect("settable");
         assert_eq!(users.name(33), "web");
         let mut nobody = Users::new(dir.path().join("none"));
         assert_eq!(nobody.name(0), "0");

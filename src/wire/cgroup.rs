@@ -37,7 +37,8 @@ fn container_of_part<'a>(parent: &[u8], part: &'a [u8]) -> Option<&'a [u8]> {
     if let Some(name) = part.strip_prefix(b"machine-").and_then(|rest| rest.strip_suffix(b".scope")) {
         return named(name);
     }
-    if let Some(name) = part.strip_prefix(b"systemd-nspawn@").and_then(|rest| rest.strip_suffix(b".service")) {
+    if let Some(name) = part.strip_prefix(b"systemd-nspawn@").and_then(|rest| rest.strip_suffix(b".service"))
+    {
         return named(name);
     }
     if let Some(scope) = part.strip_suffix(b".scope") {
@@ -75,7 +76,10 @@ mod tests {
         let id = Some("0123456789ab".to_owned());
         assert_eq!(of(&format!("/system.slice/docker-{ID}.scope")), id);
         assert_eq!(of(&format!("/docker/{ID}")), id);
-        assert_eq!(of(&format!("/kubepods.slice/kubepods-besteffort-pod1_2.slice/cri-containerd-{ID}.scope")), id);
+        assert_eq!(
+            of(&format!("/kubepods.slice/kubepods-besteffort-pod1_2.slice/cri-containerd-{ID}.scope")),
+            id
+        );
         assert_eq!(of(&format!("/kubepods/burstable/pod0a-1b/{ID}")), id);
         assert_eq!(of(&format!("/machine.slice/libpod-{ID}.scope/container")), id);
         assert_eq!(of(&format!("/kubepods.slice/crio-{ID}.scope")), id);
@@ -86,7 +90,9 @@ mod tests {
 
     #[test]
     fn a_host_process_has_none() {
-        for path in ["/", "/init.scope", "/system.slice/ssh.service", "/user.slice/user-0.slice/session-12.scope"] {
+        for path in
+            ["/", "/init.scope", "/system.slice/ssh.service", "/user.slice/user-0.slice/session-12.scope"]
+        {
             assert_eq!(of(path), None, "{path}");
         }
         assert_eq!(of(&format!("/machine.slice/libpod-conmon-{ID}.scope")), None);

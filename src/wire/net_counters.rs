@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn pairs_of_lines_become_names_and_values() {
-        let text = "Tcp: RtoMin MaxConn ActiveOpens\nTcp: 200 -1 84\nTcpExt: TW\nTcpExt: 18446744073709551615\n";
+        let text =
+            "Tcp: RtoMin MaxConn ActiveOpens\nTcp: 200 -1 84\nTcpExt: TW\nTcpExt: 18446744073709551615\n";
         let (all, result) = read(text, |text, each| paired(text, each));
         assert_eq!(result, Ok(()));
         let want = [("Tcp.RtoMin", 200), ("Tcp.ActiveOpens", 84), ("TcpExt.TW", u64::MAX)];

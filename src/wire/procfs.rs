@@ -3,13 +3,15 @@
 //! A process chooses its own name and command line, so every parser takes bytes and none of them
 //! believes that a separator cannot be part of a name.
 
-/// What `/proc/PID/stat` says, as far as twtop uses it (proc_pid_stat(5)).
+/// What `/proc/PID/stat` says, as far as twtop uses it (`proc_pid_stat(5)`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat<'a> {
     /// The kernel's name of the process, field 2. Any byte may occur in it, parentheses and newlines included.
     pub comm: &'a [u8],
     /// The state, field 3, such as `b'Z'` for a zombie.
     pub state: u8,
+    /// Its threads, field 20.
+    pub threads: u32,
     /// When it started, clock ticks since boot, field 22.
     pub start_ticks: u64,
 }
@@ -24,9 +26,9 @@ pub fn stat(text: &[u8]) -> Option<Stat<'_>> {
     let comm = text.get(open + 1..close)?;
     let mut fields = words(&text[close + 1..]);
     let &[state] = fields.next()? else { return None };
-    // Fields 4 to 21 lie between the state and the start time.
-    let start_ticks = number(fields.nth(18)?)?;
-    Some(Stat { comm, state, start_ticks })
+    let threads = number(fields.nth(16)?)?.try_into().ok()?;
+    let start_ticks = number(fields.nth(1)?)?;
+    Some(Stat { comm, state, threads, start_ticks })
 }
 
 /// The real user id of `/proc/PID/status` (the first figure of `Uid:`).
@@ -109,7 +111,7 @@ mod tests {
 
     use super::*;
 
-    const TAIL: &str = "S 1 7 7 0 -1 4194304 1 0 0 0 1 2 3 4 20 0 1 0 8642 9 9 18446744073709551615";
+    const TAIL: &str = "S 1 7 7 0 -1 4194304 1 0 0 0 1 2 3 4 20 0 6 0 8642 9 9 18446744073709551615";
 
     #[test]
     fn a_name_may_look_like_the_rest_of_the_line() {
@@ -117,7 +119,7 @@ mod tests {
             let text = format!("42 ({comm}) {TAIL}\n");
             let stat = stat(text.as_bytes()).expect("well formed");
             assert_eq!(stat.comm, comm.as_bytes());
-            assert_eq!((stat.state, stat.start_ticks), (b'S', 8642));
+            assert_eq!((stat.state, stat.threads, stat.start_ticks), (b'S', 6, 8642));
         }
     }
 
@@ -148,7 +150,10 @@ mod tests {
         let text = b"Limit                     Soft Limit           Hard Limit           Units     \n\
             Max open files            1024                 524288               files     \n";
         assert_eq!(open_files_limit(text), Some(1024));
-        assert_eq!(open_files_limit(b"Max open files            unlimited            unlimited  files\n"), None);
+        assert_eq!(
+            open_files_limit(b"Max open files            unlimited            unlimited  files\n"),
+            None
+        );
     }
 
     #[test]
