@@ -141,21 +141,20 @@ fn facts(observation: &Observation, options: &Options<'_>, measures: &Measures) 
 fn owners(observation: &Observation, measures: &Measures) -> String {
     let (owned, sockets) = (measures.owned, measures.sockets);
     let share = percent(f64::from(owned) * 100.0 / f64::from(sockets));
-    let mut text =
-        format!("Owners: {} of {} known ({share})", grouped(owned.into()), grouped(sockets.into()));
+    let mut parts =
+        vec![format!("Owners: {} of {} known ({share})", grouped(owned.into()), grouped(sockets.into()))];
     let candidates = observation.aggregate.evidence[Evidence::Candidates as usize];
     if candidates > 0 {
-        text.push_str(&format!("; {} with several candidates", grouped(candidates.into())));
+        parts.push(format!("{} with several candidates", grouped(candidates.into())));
     }
     let unknown = observation.aggregate.evidence[Evidence::Unknown as usize];
     if unknown > 0 {
         let reasons = REASONS.iter().zip(measures.reasons).filter(|(_, count)| *count > 0);
         let reasons: Vec<_> =
             reasons.map(|(why, count)| format!("{} {}", grouped(count.into()), why.name())).collect();
-        text.push_str(&format!("; {} unknown ({})", grouped(unknown.into()), reasons.join(", ")));
+        parts.push(format!("{} unknown ({})", grouped(unknown.into()), reasons.join(", ")));
     }
-    text.push('.');
-    text
+    format!("{}.", parts.join("; "))
 }
 
 fn rates(rates: &Rates) -> String {

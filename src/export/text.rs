@@ -13,7 +13,7 @@ use crate::{field::Align, store::Observation};
 /// The widest line.
 const WIDTH: usize = 80;
 /// The widest bar.
-const BAR: usize = 36;
+const BAR: u16 = 36;
 /// To how little an elastic column is cut, at the least.
 const LEAST: usize = 8;
 
@@ -122,7 +122,7 @@ impl Page {
             clippy::cast_sign_loss,
             reason = "a share is within 0 and 1"
         )]
-        let length = (share.clamp(0.0, 1.0) * (BAR * steps) as f64).ceil() as usize;
+        let length = (share.clamp(0.0, 1.0) * f64::from(BAR * steps)).ceil() as usize;
         if self.ascii {
             return "#".repeat(length);
         }

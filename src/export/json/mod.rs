@@ -187,22 +187,27 @@ impl Serialize for Reasons<'_> {
 
 #[derive(Serialize)]
 struct Rates {
-    opened_per_s: Option<f64>,
-    accepted_per_s: Option<f64>,
-    closed_per_s: Option<f64>,
-    time_wait_per_s: Option<f64>,
-    connect_failures_per_s: Option<f64>,
+    #[serde(rename = "opened_per_s")]
+    opened: Option<f64>,
+    #[serde(rename = "accepted_per_s")]
+    accepted: Option<f64>,
+    #[serde(rename = "closed_per_s")]
+    closed: Option<f64>,
+    #[serde(rename = "time_wait_per_s")]
+    time_wait: Option<f64>,
+    #[serde(rename = "connect_failures_per_s")]
+    connect_failures: Option<f64>,
 }
 
 impl Rates {
     fn of(observation: &Observation) -> Self {
         let rates = &observation.rates;
         Self {
-            opened_per_s: rates.opened.map(rounded),
-            accepted_per_s: rates.accepted.map(rounded),
-            closed_per_s: rates.closed.map(rounded),
-            time_wait_per_s: rates.time_wait.map(rounded),
-            connect_failures_per_s: rates.connect_failures.map(rounded),
+            opened: rates.opened.map(rounded),
+            accepted: rates.accepted.map(rounded),
+            closed: rates.closed.map(rounded),
+            time_wait: rates.time_wait.map(rounded),
+            connect_failures: rates.connect_failures.map(rounded),
         }
     }
 }
