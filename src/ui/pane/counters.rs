@@ -1,0 +1,67 @@
+//! The kernel's counters: what moved, the fastest first.
+
+use ratatui::buffer::Buffer;
+
+use super::Context;
+use crate::{
+    field::format,
+    model::Counters,
+    ui::{
+        pen::Pen,
+        table::scrollbar,
+        text::{fit, pad},
+        update::window,
+    },
+};
+
+const NAME: usize = 34;
+const VALUE: usize = 20;
+const RATE: usize = 12;
+
+pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
+    let theme = context.theme();
+    let len = context.data.selection.counters.len();
+    let moved = context.data.moment.counter_rates.iter().flatten().filter(|rate| **rate > 0.0).count();
+    let facts = [(format!("{moved} of {len} moved"), theme.text())];
+    let inner = context.frame(buffer, "Kernel counters", &facts);
+    if inner.height < 2 {
+        return;
+    }
+    let mut pen = Pen::new(buffer, inner, 0);
+    pen.put(&pad("COUNTER", NAME, false), theme.head());
+    pen.put(&pad("VALUE", VALUE, true), theme.head());
+    pen.put(&pad("PER SECOND", RATE, true), theme.head());
+    let height = usize::from(inner.height) - 1;
+    let table = context.table();
+    let first = window(table.offset, table.index, height, len);
+    for line in 0..height.min(len - first) {
+        let Some((name, value, rate)) = context.data.counter(first + line) else { break };
+        let mut pen = Pen::new(buffer, inner, u16::try_from(line + 1).unwrap_or(0));
+        let still = rate.is_none_or(|rate| rate <= 0.0);
+        let style = if still { theme.dim() } else { theme.text() };
+        pen.put(&pad(&fit(name, NAME, theme.glyphs.ellipsis), NAME, false), style);
+        pen.put(&pad(&format::grouped(value), VALUE, true), style);
+        let rate = match rate {
+            Some(rate) => format::rate(rate),
+            None if Counters::is_gauge(name) => "level".to_owned(),
+            None => theme.glyphs.none.to_owned(),
+        };
+        pen.put(&pad(&rate, RATE, true), style);
+        if context.focused() && table.present && first + line == table.index {
+            let row = ratatui::layout::Rect {
+                y: inner.y + u16::try_from(line + 1).unwrap_or(0),
+                height: 1,
+                width: inner.width.saturating_sub(2),
+                ..inner
+            };
+            buffer.set_style(row, theme.selected());
+        }
+    }
+    let track = ratatui::layout::Rect {
+        x: context.track().unwrap_or(inner.right().saturating_sub(1)),
+        y: inner.y + 1,
+        width: 1,
+        height: inner.height - 1,
+    };
+    scrollbar(buffer, track, first, len, theme);
+}

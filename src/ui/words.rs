@@ -1,0 +1,47 @@
+//! What states, kinds of evidence and reasons mean, in one sentence each.
+
+use crate::model::{Evidence, TcpState, Unknown};
+
+/// What a state means for the person who sees it.
+#[must_use]
+pub(super) const fn state(state: TcpState) -> &'static str {
+    match state {
+        TcpState::Established => "The connection is open both ways.",
+        TcpState::SynSent => "We asked to connect and wait for an answer.",
+        TcpState::SynRecv => "A peer asked to connect, we answered, and wait for its acknowledgement.",
+        TcpState::FinWait1 => "We closed first; the peer has not acknowledged that yet.",
+        TcpState::FinWait2 => "We closed first; the peer knows, and has not closed its side.",
+        TcpState::TimeWait => "We closed first and both sides are done; the kernel keeps the ports for 60 s.",
+        TcpState::Close => "Neither connected nor bound.",
+        TcpState::CloseWait => "The peer has closed; our process has not. Only our process can end this.",
+        TcpState::LastAck => "The peer closed first, we closed too; our close is not acknowledged yet.",
+        TcpState::Listen => "Waits for connections.",
+        TcpState::Closing => "Both sides closed at once; our close is not acknowledged yet.",
+        TcpState::BoundInactive => "Holds a port, but neither listens nor connects.",
+    }
+}
+
+/// What the claim about an owner rests on.
+#[must_use]
+pub(super) const fn evidence(evidence: Evidence) -> &'static str {
+    match evidence {
+        Evidence::Traced => "The kernel told who opened or closed it.",
+        Evidence::Seen => "The same socket was seen alive earlier, held by this process.",
+        Evidence::Held => "The process has a descriptor on it now.",
+        Evidence::Listener => "It was accepted from a listener that only this process holds.",
+        Evidence::Candidates => "One of these processes; which one is not known.",
+        Evidence::Unknown => "Nobody is known to own it.",
+    }
+}
+
+/// Why nobody is named.
+#[must_use]
+pub(super) const fn unknown(reason: Unknown) -> &'static str {
+    match reason {
+        Unknown::Denied => "The descriptors of some processes may not be read; one of those may hold it.",
+        Unknown::Kernel => "Every process was looked at and none holds it: the kernel does.",
+        Unknown::Gone => "Its process let go of it before anyone looked.",
+        Unknown::BeforeStart => "It had closed before twtop started to look.",
+        Unknown::TooShort => "It opened and closed between two samples.",
+    }
+}
