@@ -58,6 +58,9 @@ pub(crate) struct Args {
     /// Connections a second that one more process opens and closes from then on, at an even pace.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=5_000))]
     pub(crate) rate: u32,
+    /// How long each of those connections stays open, in milliseconds.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=60_000), requires = "rate")]
+    pub(crate) hold: u32,
     /// Give the processes names and arguments with escape sequences, line breaks and invalid UTF-8.
     #[arg(long)]
     pub(crate) hostile: bool,

@@ -46,6 +46,8 @@ pub(crate) struct Plan {
     pub(crate) holders: u32,
     /// Connections a second; 0 for a process that does what it is told and then waits.
     pub(crate) rate: u32,
+    /// How long each of them stays open, milliseconds.
+    pub(crate) hold: u32,
     /// Whether to take a hostile name.
     pub(crate) hostile: bool,
 }
@@ -81,6 +83,7 @@ impl Plan {
             closer: args.closer,
             holders: args.holders,
             rate: 0,
+            hold: args.hold,
             hostile: args.hostile,
         };
         let before: u32 = (0..index)

@@ -1,6 +1,7 @@
 //! One process of the load: it makes its share when told, holds it, and ends when its input does.
 
 use std::{
+    collections::VecDeque,
     ffi::{CStr, OsStr},
     io::{self, BufRead as _, Write as _},
     os::{fd::OwnedFd, unix::ffi::OsStrExt as _},
@@ -22,8 +23,8 @@ use crate::{
 pub(crate) const PLAN: &str = "TWTOP_LOAD_PLAN";
 /// Marks a process that only holds the listeners it inherited.
 const HOLDER: &str = "TWTOP_LOAD_HOLDER";
-/// A process name as an attacker would choose it: clears the screen, breaks the line.
-const HOSTILE_NAME: &CStr = c"\x1b[2J\nevil\x07";
+/// A process name as an attacker would choose it: a formula, then clears the screen, breaks the line.
+const HOSTILE_NAME: &CStr = c"=1\x1b[2J\nevil\x07";
 /// An argument with a formula, a colour, a change of direction and bytes that are no UTF-8.
 pub(crate) const HOSTILE_ARGUMENT: &[u8] = b"=cmd|' /C calc'!A0\x1b[31m\r\n\xe2\x80\xae\xff\xfe\x9b31m,\"";
 
@@ -166,12 +167,16 @@ fn churn(plan: &Plan) -> io::Result<()> {
     let mut maker = Maker::open(plan)?;
     let ended = thread::spawn(wait_for_end_of_input);
     let pace = Duration::from_secs(1) / plan.rate;
+    let hold = Duration::from_millis(u64::from(plan.hold));
+    let mut open = VecDeque::new();
     let mut due = Instant::now();
     writeln!(io::stdout(), "[]")?;
     while !ended.is_finished() {
         thread::sleep(due.saturating_duration_since(Instant::now()));
-        let pair = maker.pair()?;
-        maker.close(pair)?;
+        open.push_back((due + hold, maker.pair()?));
+        while let Some((_, pair)) = open.pop_front_if(|(until, _)| *until <= due) {
+            maker.close(pair)?;
+        }
         due += pace;
     }
     Ok(())
