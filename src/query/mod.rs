@@ -1,12 +1,30 @@
 //! The filter language, and sorting: which sockets, in which order.
 
+use std::{fmt, str::FromStr};
+
 use crate::store::Owned;
+
+mod ast;
+mod complete;
+mod eval;
+mod keys;
+mod parse;
+mod select;
+mod sort;
+mod value;
+
+use ast::Expr;
+pub use complete::Completion;
+pub use select::{Matcher, Selection, select};
+pub use sort::{Sort, sort, sort_rows, sort_window};
 
 /// A filter over sockets, as written after `/` or `--filter`. The default keeps everything.
 ///
 /// `port:443 pid:123 state:time-wait proc:nginx peer:10.0.0.0/8`; terms side by side must all hold; `or`, `!`, parentheses.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Query {}
+pub struct Query {
+    root: Option<Expr>,
+}
 
 /// Why a filter could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,20 +42,46 @@ impl Query {
     /// # Errors
     /// Says at which character the text stops making sense, and what is expected there.
     pub fn parse(text: &str) -> Result<Self, QueryError> {
-        let _ = text;
-        Ok(Self {})
+        Ok(Self { root: parse::parse(text)? })
     }
 
     /// Whether the filter keeps everything.
     #[must_use]
     pub fn is_all(&self) -> bool {
-        true
+        self.root.is_none()
     }
 
-    /// Whether the filter keeps `socket`.
+    /// Whether the filter keeps `socket`. For many sockets of one moment, [`Query::matcher`] is faster.
     #[must_use]
     pub fn matches(&self, socket: &Owned<'_>) -> bool {
-        let _ = socket;
-        true
+        self.root.as_ref().is_none_or(|root| root.matches(socket))
+    }
+
+    /// The filter made ready for the sockets of one moment: what depends on the owner alone is decided
+    /// once for each owner. Make a new one for every moment.
+    #[must_use]
+    pub fn matcher(&self) -> Matcher<'_> {
+        Matcher::new(self.root.as_ref())
+    }
+
+    /// What could be written at `cursor` (in characters): keys, or the values of a key that has names.
+    #[must_use]
+    pub fn completions(text: &str, cursor: usize) -> Vec<Completion> {
+        complete::completions(text, cursor)
+    }
+}
+
+/// The filter in its shortest spelling; [`Query::parse`] reads the same filter from it.
+impl fmt::Display for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.root.as_ref().map_or(Ok(()), |root| root.fmt(f))
+    }
+}
+
+impl FromStr for Query {
+    type Err = QueryError;
+
+    fn from_str(text: &str) -> Result<Self, QueryError> {
+        Self::parse(text)
     }
 }

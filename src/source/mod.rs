@@ -1,1 +1,3 @@
 //! The only I/O that observes.
+
+pub mod sock_diag;
