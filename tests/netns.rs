@@ -121,6 +121,25 @@ fn a_time_wait_seen_alive_keeps_its_owner() {
 }
 
 #[test]
+fn a_time_wait_keeps_the_cookie_of_its_connection() {
+    if !can_run("netns") {
+        return;
+    }
+    let load = ["--established=40", "--processes=1", "--families=v4,v6,mapped", "--listen=3"];
+    let mut namespace = Namespace::with(&load);
+    let alive = snapshot(&namespace, &[]);
+    let clients = sockets(&alive).filter(|s| s["state"] == "ESTABLISHED" && s["side"] == "client");
+    let clients: BTreeSet<String> = clients.map(|s| s["cookie"].to_string()).collect();
+    assert_eq!(clients.len(), 20, "one end of each connection is the client's");
+    namespace.order("close");
+    let closed = snapshot(&namespace, &[]);
+    let time_waits = sockets(&closed).filter(|s| s["state"] == "TIME_WAIT");
+    let time_waits: BTreeSet<String> = time_waits.map(|s| s["cookie"].to_string()).collect();
+    assert_eq!(closed["states"]["TIME_WAIT"], 20);
+    assert_eq!(time_waits, clients);
+}
+
+#[test]
 fn a_server_s_time_wait_is_its_listener_s() {
     if !can_run("netns") {
         return;
