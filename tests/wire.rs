@@ -203,6 +203,18 @@ fn sockets_without_a_file_are_queued_or_orphans() {
 }
 
 #[test]
+fn a_half_open_socket_is_not_said_to_be_roots() {
+    let (table, ..) = decode(BOTH.bytes, BOTH.dump);
+    let uid = |state: TcpState| {
+        let found = table.iter().find(|socket| socket.row().state == state);
+        found.expect("captured").detail().expect("full").known_uid()
+    };
+    assert_eq!(uid(TcpState::SynRecv), None);
+    assert_eq!(uid(TcpState::Listen), Some(0));
+    assert!(table.iter().filter_map(|socket| socket.detail()).any(|detail| detail.known_uid() == Some(1000)));
+}
+
+#[test]
 fn mini_sockets_have_no_detail_and_full_ones_do() {
     let (table, ..) = decode(BOTH.bytes, BOTH.dump);
     for socket in table.iter() {

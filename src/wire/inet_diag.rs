@@ -40,7 +40,8 @@ const AF_INET6: u8 = 10;
 /// Which sockets a dump asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dump {
-    /// Every state but bound-inactive: listeners, connections, `TIME_WAIT`s and the other mini-sockets.
+    /// Every state but bound-inactive: listeners, connections, `TIME_WAIT`s and the other mini-sockets. A socket that
+    /// dies while the kernel writes it down comes as `CLOSE`.
     All,
     /// Sockets bound to a port that neither listen nor connect. A slow question for a large table. A kernel that
     /// does not know it (before Linux 6.8) answers with nothing.
