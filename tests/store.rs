@@ -1,5 +1,9 @@
 //! The `store` tier: samples in; owners, counts, rates and series out.
 
+#[path = "store/churn.rs"]
+mod churn;
+#[path = "store/kernel.rs"]
+mod kernel;
 mod scenarios;
 
 use scenarios::World;
