@@ -96,16 +96,12 @@ fn find(moment: &Moment, cookie: u64) -> Option<Owned<'_>> {
 
 fn link(owned: &Owned<'_>, words: &[&str]) -> Checked {
     let attribution = owned.attribution;
-    let who = match attribution.unknown {
-        Some(reason) => reason.name().replace(' ', "-"),
-        None => {
-            let pids = attribution.owners.iter().map(|owner| match owner.key.start_ticks {
-                1 => owner.key.pid.to_string(),
-                start => format!("{}@{start}", owner.key.pid),
-            });
-            pids.collect::<Vec<_>>().join(",")
-        }
-    };
+    let pids = attribution.owners.iter().map(|owner| match owner.key.start_ticks {
+        1 => owner.key.pid.to_string(),
+        start => format!("{}@{start}", owner.key.pid),
+    });
+    let owners = || pids.collect::<Vec<_>>().join(",");
+    let who = attribution.unknown.map_or_else(owners, |reason| reason.name().replace(' ', "-"));
     let mut found = vec![attribution.evidence.name().to_owned(), who];
     found.push(owned.link.side().map_or("-", Side::name).to_owned());
     found.extend(owned.link.opened().then(|| "opened".to_owned()));

@@ -29,7 +29,11 @@ fn count(counted: &mut Counted, moment: &Moment) {
 fn check_owners(moment: &Moment, lives: &[Life]) -> Result<(), TestCaseError> {
     for owned in moment.iter().chain(moment.iter_ended()) {
         let cookie = owned.socket.row().cookie;
-        let Some(life) = cookie.checked_sub(kernel::cookie(0)).map(|n| &lives[n as usize]) else { continue };
+        let Some(life) =
+            cookie.checked_sub(kernel::cookie(0)).and_then(|n| lives.get(usize::try_from(n).ok()?))
+        else {
+            continue;
+        };
         let pids: Vec<u32> = owned.attribution.owners.iter().map(|owner| owner.key.pid).collect();
         let side = if life.server { Side::Server } else { Side::Client };
         prop_assert_eq!(owned.link.side(), Some(side));
@@ -160,7 +164,9 @@ fn procession(tick: u32) -> Sample {
         mini.push(kernel::plain(TcpState::TimeWait, 8, 80));
     }
     add(9, TcpState::Listen, 9, 80);
-    mini.iter().for_each(|socket| sample.sockets.push(socket, None));
+    for socket in &mini {
+        sample.sockets.push(socket, None);
+    }
     sample
 }
 
