@@ -153,7 +153,7 @@ fn hostile(name: &str) -> Scene {
     let either = scene.attribute(Evidence::Candidates, &[&one, &two]);
     scene.socket(&Spec { attribution: held, ..Spec::default() });
     scene.socket(&Spec { attribution: either, ..Spec::time_wait(9_000) });
-    scene.host.name = name.to_owned();
+    name.clone_into(&mut scene.host.name);
     scene.privileges.missing = vec![name.to_owned()];
     scene.faults =
         vec![Fault { place: name.to_owned(), kind: FaultKind::Unreadable(name.to_owned()), count: 1 }];

@@ -261,6 +261,7 @@ fn errors_say_where_and_what() {
         ("port:+1", 5, "`+1` is not a port"),
         ("port:90-80", 5, "the range ends before it begins; write 80-90"),
         ("peer:10.0.0", 5, "`10.0.0` is not an address"),
+        ("peer:443", 5, "`443` is not an address; for a port write port:443"),
         ("age:>ten", 4, "`ten` is not a time"),
         ("proc:>a", 5, "`>` compares numbers, and this is text"),
         ("(port:1", 0, "this parenthesis is never closed"),

@@ -168,7 +168,7 @@ impl Scene {
         let mut moment = Moment {
             counter_rates: counters.iter().map(|_| None).collect(),
             sample: Sample {
-                stamp: Stamp { since_boot: Duration::from_secs(86_400), wall },
+                stamp: Stamp { since_boot: Duration::from_hours(24), wall },
                 netns: 4_026_531_840,
                 number: 0,
                 sockets: self.sockets,
