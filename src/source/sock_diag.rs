@@ -157,7 +157,8 @@ impl SockDiag {
         }
         let v4 = self.pass(Ask::Family(AF_INET, dump), table, max_sockets)?;
         if table.len() >= max_sockets {
-            return Ok(v4);
+            // Nobody knows of the other family.
+            return Ok(DumpReport { complete: false, ..v4 });
         }
         let v6 = self.pass(Ask::Family(AF_INET6, dump), table, max_sockets)?;
         Ok(v4.and(v6))
@@ -353,9 +354,11 @@ mod tests {
     use super::*;
     use crate::model::{Family, Held, SocketRef, TcpState};
 
-    /// The dumped sockets with that local port. Other tests and programs have sockets too.
+    /// The live sockets with that local port. Other tests and programs have sockets too, and a listener may share its
+    /// port with a `TIME_WAIT` of theirs.
     fn with_port(table: &SocketTable, port: u16) -> Vec<SocketRef<'_>> {
-        table.iter().filter(|socket| socket.row().local_port == port).collect()
+        let here = |socket: &SocketRef<'_>| socket.row().local_port == port && !socket.row().is_mini();
+        table.iter().filter(here).collect()
     }
 
     fn dump(source: &mut SockDiag, what: Dump) -> SocketTable {
@@ -440,6 +443,37 @@ mod tests {
         source.ask(Ask::BothFamilies(Dump::BoundInactive)).expect("send");
         let table = dump(&mut source, Dump::All);
         assert_eq!(with_port(&table, port)[0].row().state, TcpState::Listen);
+    }
+
+    #[test]
+    fn errors_are_told_apart() {
+        let kind = |errno: Errno| receive_error(errno.into());
+        assert!(matches!(kind(Errno::AGAIN), DumpError::Timeout));
+        assert!(matches!(kind(Errno::NOBUFS), DumpError::Overrun));
+        assert!(matches!(kind(Errno::PERM), DumpError::Refused(_)));
+        assert!(means_unknown(&Errno::OPNOTSUPP.into()));
+        assert!(!means_unknown(&Errno::BUSY.into()));
+    }
+
+    #[test]
+    fn a_prefix_of_two_passes_is_not_taken_for_the_whole() {
+        let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("listen");
+        let mut source = SockDiag::open().expect("open");
+        source.one_pass = false;
+        let report = source.dump_prefix(&mut SocketTable::new(), 1).expect("dump");
+        assert!(!report.complete);
+    }
+
+    #[test]
+    fn two_reports_make_one() {
+        let good = DumpReport::new(Tally::default(), false);
+        assert!(good.and(good).complete);
+        let tally = Tally { malformed: 2, duplicates: 1, interrupted: true, overrun: true };
+        let bad = DumpReport::new(tally, false);
+        let both =
+            DumpReport { interrupted: true, overrun: true, malformed: 2, duplicates: 1, complete: false };
+        assert_eq!(good.and(bad), both);
+        assert!(!DumpReport::new(Tally::default(), true).complete);
     }
 
     #[test]

@@ -40,7 +40,8 @@ const AF_INET6: u8 = 10;
 /// Which sockets a dump asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dump {
-    /// Every state but bound-inactive: listeners, connections, `TIME_WAIT`s and the other mini-sockets.
+    /// Every state but bound-inactive: listeners, connections, `TIME_WAIT`s and the other mini-sockets. A socket that
+    /// dies while the kernel writes it down comes as `CLOSE`.
     All,
     /// Sockets bound to a port that neither listen nor connect. A slow question for a large table. A kernel that
     /// does not know it (before Linux 6.8) answers with nothing.
@@ -204,8 +205,7 @@ impl<'a> Decoder<'a> {
 
     /// Reads one datagram. Answers to other requests (an earlier dump that was given up) are passed over.
     pub fn decode(&mut self, datagram: &[u8]) -> Progress {
-        let mut messages = Messages { rest: datagram };
-        while let Some(message) = messages.next() {
+        for message in (Messages { rest: datagram }) {
             let Ok((header, payload)) = message else {
                 self.tally.malformed += 1;
                 break;
@@ -405,3 +405,6 @@ fn read_attribute(detail: &mut Detail, kind: u16, value: &[u8]) -> Option<()> {
     }
     Some(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,3 +51,65 @@ fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
 fn u64_at(bytes: &[u8], offset: usize) -> Option<u64> {
     bytes.get(offset..)?.first_chunk().copied().map(u64::from_ne_bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes that count up, so that every field tells where it was read.
+    fn counting(length: usize) -> Vec<u8> {
+        (0..=u8::MAX).cycle().take(length).collect()
+    }
+
+    fn word(offset: u8) -> u32 {
+        u32::from_ne_bytes([offset, offset + 1, offset + 2, offset + 3])
+    }
+
+    fn long(offset: u8) -> u64 {
+        u64::from_ne_bytes(std::array::from_fn(|i| offset + u8::try_from(i).expect("below 8")))
+    }
+
+    #[test]
+    fn nothing_is_read_from_less_than_the_oldest_kernel_sends() {
+        for length in [0, 1, 50, OLDEST_LEN - 1] {
+            assert_eq!(parse(&counting(length)), None, "{length}");
+        }
+    }
+
+    #[test]
+    fn every_length_yields_the_fields_it_holds() {
+        let oldest = TcpInfo {
+            rtt_us: word(68),
+            rttvar_us: word(72),
+            rto_us: word(8),
+            cwnd: word(80),
+            retransmits: word(100),
+            unacked: word(24),
+            last_sent_ms: word(44),
+            last_received_ms: word(52),
+            options: 5,
+            bytes_sent: None,
+            bytes_received: None,
+            send_window: None,
+        };
+        // Linux 4.1 brought bytes_acked and bytes_received, 4.19 bytes_sent, 5.4 snd_wnd.
+        let since_4_1 = TcpInfo { bytes_sent: Some(long(120)), bytes_received: Some(long(128)), ..oldest };
+        let since_4_19 = TcpInfo { bytes_sent: Some(long(200)), ..since_4_1 };
+        let since_5_4 = TcpInfo { send_window: Some(word(228)), ..since_4_19 };
+        let cases = [
+            (104, oldest),
+            (127, oldest),
+            (136, since_4_1),
+            (192, since_4_1),
+            (207, since_4_1),
+            (208, since_4_19),
+            (231, since_4_19),
+            (232, since_5_4),
+            (280, since_5_4),
+            (400, since_5_4),
+        ];
+        for (length, expected) in cases {
+            assert_eq!(parse(&counting(length)), Some(expected), "{length}");
+        }
+    }
+}
