@@ -93,7 +93,10 @@ impl Sight {
                 "this root lacks capabilities: run twtop on the host, or give its container --cap-add=SYS_PTRACE --cap-add=DAC_READ_SEARCH"
                     .to_owned()
             }
-            (true, _) => "these capabilities count only in this user namespace: run twtop as root of the host".to_owned(),
+            (true, _) => format!(
+                "{} of {} processes stay closed although no capability is missing: a security module forbids it, or this is root of a user namespace only (run twtop as root of the host)",
+                scan.denied, scan.processes
+            ),
         }
     }
 }
