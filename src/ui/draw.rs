@@ -91,8 +91,9 @@ fn header(buffer: &mut Buffer, layout: &Layout, scene: &Scene<'_>) {
     let time = moment.map(|moment| {
         let at = format::time(moment.sample.stamp.wall);
         // Without much room the date gives way: twtop is watched now.
-        let short = at.get(11..).map_or(at.clone(), ToOwned::to_owned);
-        if layout.header.width >= 110 { at } else { short }
+        let whole = at.trim_end_matches('Z').replace('T', " ");
+        let short = whole.get(11..).unwrap_or(&whole).to_owned();
+        format!("{} UTC", if layout.header.width >= 110 { whole } else { short })
     });
     let time = time.unwrap_or_default();
     let reserved = u16::try_from(width(&time) + 2).unwrap_or(0);
@@ -222,15 +223,14 @@ fn footer(buffer: &mut Buffer, layout: &Layout, scene: &Scene<'_>) {
     let theme = scene.theme;
     let mut pen = Pen::new(buffer, layout.footer, 0);
     if let Mode::Filter(input, error) = &scene.view.mode {
-        match error {
-            Some(error) => point_at(&mut pen, scene, input.value(), error.column, &error.message),
-            None => {
-                pen.put(" Enter", theme.key());
-                pen.put(" apply  ", theme.head());
-                pen.put("Esc", theme.key());
-                pen.put(" leave  ", theme.head());
-                pen.put("port:443 state:time-wait proc:nginx peer:10.0.0.0/8 ! or ( )", theme.dim());
-            }
+        if let Some(error) = error {
+            point_at(&mut pen, scene, input.value(), error.column, &error.message);
+        } else {
+            pen.put(" Enter", theme.key());
+            pen.put(" apply  ", theme.head());
+            pen.put("Esc", theme.key());
+            pen.put(" leave  ", theme.head());
+            pen.put("port:443 state:time-wait proc:nginx peer:10.0.0.0/8 ! or ( )", theme.dim());
         }
         return;
     }

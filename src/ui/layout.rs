@@ -165,9 +165,9 @@ fn overview(body: Rect, chrome: Chrome) -> Vec<Slot> {
         vec![(Pane::States, parts[0]), (Pane::Destinations, parts[1]), (Pane::Closes, parts[2])]
     } else {
         let parts = split_width(top, &[60, 40]);
-        let closes = (parts[1].height / 3).clamp(3, 6);
-        let (ports, closes) = split_height(parts[1], parts[1].height - closes);
-        vec![(Pane::States, parts[0]), (Pane::Destinations, ports), (Pane::Closes, closes)]
+        let lowest = (parts[1].height / 3).clamp(3, 6);
+        let (ports, below) = split_height(parts[1], parts[1].height.saturating_sub(lowest));
+        vec![(Pane::States, parts[0]), (Pane::Destinations, ports), (Pane::Closes, below)]
     };
     let (middle, sockets) = if rest.height >= 24 && body.width >= 100 {
         split_height(rest, rest.height * 9 / 20)
@@ -186,9 +186,9 @@ fn overview(body: Rect, chrome: Chrome) -> Vec<Slot> {
 fn stacked(body: Rect, chrome: Chrome) -> Vec<Slot> {
     let states = states_lines(chrome).min(body.height / 2);
     let (top, rest) = split_height(body, states);
-    let (processes, peers) =
+    let (middle, lower) =
         if rest.height >= 10 { split_height(rest, rest.height / 2) } else { split_height(rest, rest.height) };
-    let all = [(Pane::States, top), (Pane::Processes, processes), (Pane::Peers, peers)];
+    let all = [(Pane::States, top), (Pane::Processes, middle), (Pane::Peers, lower)];
     let shown = all.into_iter().filter(|(_, area)| area.height > 0);
     shown.map(|(pane, area)| Slot { pane, area }).collect()
 }

@@ -37,11 +37,11 @@ pub fn select(view: &View, moment: &Moment) -> Selection {
     };
     let unknown = unknown(moment, &rows);
     let mut selection = Selection { aggregate, rows, counters: counters(moment), unknown };
-    let context = context(moment, &selection.aggregate);
+    let fields = context(moment, &selection.aggregate);
     let Selection { aggregate, rows, .. } = &mut selection;
-    order::<ProcessRow>(page, Pane::Processes, &mut aggregate.processes, &context);
-    order::<PeerRow>(page, Pane::Peers, &mut aggregate.peers, &context);
-    order::<DestinationRow>(page, Pane::Destinations, &mut aggregate.destinations, &context);
+    order::<ProcessRow>(page, Pane::Processes, &mut aggregate.processes, &fields);
+    order::<PeerRow>(page, Pane::Peers, &mut aggregate.peers, &fields);
+    order::<DestinationRow>(page, Pane::Destinations, &mut aggregate.destinations, &fields);
     order_sockets(page, moment, rows);
     selection
 }
@@ -72,11 +72,11 @@ fn unknown(moment: &Moment, rows: &[u32]) -> [u32; REASONS.len()] {
 }
 
 /// Puts the rows of a table into the order that was asked for; they come with the worst first.
-fn order<R>(page: &Page, pane: Pane, rows: &mut Vec<R>, context: &Context)
+fn order<R>(seen: &Page, pane: Pane, rows: &mut Vec<R>, context: &Context)
 where
     R: for<'a> Row<Ref<'a> = &'a R> + Clone,
 {
-    let Some(sort) = page.table(pane).sort else { return };
+    let Some(sort) = seen.table(pane).sort else { return };
     let mut sorted: Vec<&R> = rows.iter().collect();
     query::sort::<R>(&mut sorted, context, sort);
     *rows = sorted.into_iter().cloned().collect();

@@ -156,8 +156,7 @@ fn obey(
             vec![Effect::Select]
         }
         Command::Filter => {
-            let line = Line::from(view.filter.text.clone());
-            view.mode = Mode::Filter(line, None);
+            view.mode = Mode::Filter(Line::from(view.filter.text.clone()), None);
             vec![]
         }
         Command::Sort => sort(view),
@@ -311,13 +310,11 @@ fn type_filter(view: &mut View, edit: keymap::Edit) -> Vec<Effect> {
             view.mode = Mode::Normal;
             vec![]
         }
-        keymap::Edit::Accept => match error {
-            Some(_) => vec![],
-            None => {
-                let text = line.value().trim().to_owned();
-                apply_filter(view, text)
-            }
-        },
+        keymap::Edit::Accept if error.is_some() => vec![],
+        keymap::Edit::Accept => {
+            let text = line.value().trim().to_owned();
+            apply_filter(view, text)
+        }
     }
 }
 

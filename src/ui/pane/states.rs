@@ -8,7 +8,7 @@ use crate::{
     model::TcpState,
     store::Activity,
     ui::{
-        pen::{Pen, bar, newest, spark, top},
+        pen::{Pen, bar, spark, top},
         text::pad,
         update::window,
     },
@@ -99,7 +99,7 @@ fn change(activity: &Activity, context: &Context<'_>, state: TcpState) -> Option
 fn curve(buffer: &mut Buffer, context: &Context<'_>, area: Rect, activity: &Activity, state: TcpState) {
     let Some(series) = activity.state(state) else { return };
     let theme = context.theme();
-    let values = newest(series, area.width, context.scene.behind());
+    let values = context.columns(series, area.width).values;
     let top = top(&values);
     let still = values.iter().flatten().all(|value| *value >= top);
     if top > 0.0 && !still {
