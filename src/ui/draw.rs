@@ -158,10 +158,9 @@ fn name(screen: Screen) -> String {
 fn marks(pen: &mut Pen<'_>, scene: &Scene<'_>) {
     let theme = scene.theme;
     if scene.view.paused.is_some() {
-        let behind = match scene.behind() {
-            0 => String::new(),
-            n => format!(" {n} samples ago"),
-        };
+        let held = scene.live.zip(scene.view.paused.as_ref());
+        let age = held.map_or(0.0, |(live, held)| live.sample.stamp.seconds_since(&held.sample.stamp));
+        let behind = if age < 1.0 { String::new() } else { format!(" {} ago", format::seconds(age.floor())) };
         pen.put(&format!(" PAUSED{behind} "), theme.mark());
     }
     if let Some(age) = scene.stale() {
@@ -264,8 +263,10 @@ fn point_at(pen: &mut Pen<'_>, scene: &Scene<'_>, value: &str, column: usize, me
 
 fn hints(pen: &mut Pen<'_>, scene: &Scene<'_>) {
     let theme = scene.theme;
-    let mut entries: Vec<_> =
-        TABLE.iter().filter(|entry| entry.hint > 0 && applies(entry.scope, scene)).collect();
+    let helping = matches!(scene.view.mode, Mode::Help(_));
+    let wanted = |command| !helping || matches!(command, Command::Help | Command::Back | Command::Quit);
+    let shown = TABLE.iter().filter(|entry| entry.hint > 0 && wanted(entry.command));
+    let mut entries: Vec<_> = shown.filter(|entry| applies(entry.scope, scene)).collect();
     entries.sort_by_key(|entry| entry.hint);
     pen.skip(1);
     for entry in entries {
@@ -289,11 +290,11 @@ fn hints(pen: &mut Pen<'_>, scene: &Scene<'_>) {
 fn hint_title(command: Command, title: &'static str, scene: &Scene<'_>) -> &'static str {
     let view = scene.view;
     match command {
+        Command::Help | Command::Back if matches!(view.mode, Mode::Help(_)) => "leave help",
         Command::Pause if view.paused.is_some() => "go on",
         Command::View(_) => "views",
         Command::Zoom if view.page().zoomed => "shrink",
         Command::Back if view.depth() == 0 && !view.page().zoomed => "clear filter",
-        Command::Help if matches!(view.mode, Mode::Help(_)) => "leave help",
         _ => title,
     }
 }

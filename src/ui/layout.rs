@@ -166,8 +166,8 @@ fn overview(body: Rect, chrome: Chrome) -> Vec<Slot> {
     } else {
         let parts = split_width(top, &[60, 40]);
         let lowest = (parts[1].height / 3).clamp(3, 6);
-        let (ports, below) = split_height(parts[1], parts[1].height.saturating_sub(lowest));
-        vec![(Pane::States, parts[0]), (Pane::Destinations, ports), (Pane::Closes, below)]
+        let (upper, below) = split_height(parts[1], parts[1].height.saturating_sub(lowest));
+        vec![(Pane::States, parts[0]), (Pane::Destinations, upper), (Pane::Closes, below)]
     };
     let (middle, sockets) = if rest.height >= 24 && body.width >= 100 {
         split_height(rest, rest.height * 9 / 20)
@@ -195,7 +195,7 @@ fn stacked(body: Rect, chrome: Chrome) -> Vec<Slot> {
 
 fn process(body: Rect, chrome: Chrome) -> Vec<Slot> {
     let (facts, rest) = split_height(body, (6 + chrome.lines()).min(body.height / 2));
-    let (middle, sockets) = split_height(rest, rest.height / 2);
+    let (middle, sockets) = split_height(rest, (rest.height / 2).min(states_lines(chrome)));
     let parts = split_width(middle, &[60, 40]);
     [(Pane::Facts, facts), (Pane::States, parts[0]), (Pane::Peers, parts[1]), (Pane::Sockets, sockets)]
         .map(|(pane, area)| Slot { pane, area })
@@ -204,7 +204,7 @@ fn process(body: Rect, chrome: Chrome) -> Vec<Slot> {
 
 fn peer(body: Rect, chrome: Chrome) -> Vec<Slot> {
     let (facts, rest) = split_height(body, (3 + chrome.lines()).min(body.height / 3));
-    let (middle, sockets) = split_height(rest, rest.height / 2);
+    let (middle, sockets) = split_height(rest, (rest.height / 2).min(states_lines(chrome)));
     let parts = split_width(middle, &[60, 40]);
     [(Pane::Facts, facts), (Pane::States, parts[0]), (Pane::Processes, parts[1]), (Pane::Sockets, sockets)]
         .map(|(pane, area)| Slot { pane, area })

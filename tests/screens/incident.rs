@@ -210,7 +210,7 @@ impl Incident {
             number: self.second.into(),
             sockets: self.table(),
             complete: true,
-            processes: self.processes(),
+            processes: Self::processes(),
             holders: (0..6).map(|n| Box::from([n])).collect(),
             scan: OwnerScan { processes: 142, denied: 97 * denied },
             counters: self.counters(),
@@ -240,7 +240,7 @@ impl Incident {
         }
     }
 
-    fn processes(&self) -> Vec<ProcessSeen> {
+    fn processes() -> Vec<ProcessSeen> {
         let all = [
             (812, "nginx", "nginx: worker process", "www-data", 241, 1_024),
             (4_711, "python3", "/usr/bin/python3 /srv/payments/app.py --workers 4", "payments", 118, 1_024),

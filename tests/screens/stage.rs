@@ -1,6 +1,6 @@
 //! A stage: the view, the store and a terminal that is only memory, driven by keys and seconds.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
@@ -11,6 +11,9 @@ use twtop::{
 };
 
 use crate::incident::Incident;
+
+/// When the incident is at its height, seconds.
+pub(crate) const HEIGHT: u32 = 75;
 
 pub(crate) struct Stage {
     pub(crate) view: View,
@@ -53,6 +56,21 @@ impl Stage {
         for _ in 0..seconds {
             stage.fold(incident.sample());
         }
+        stage.refresh();
+        stage
+    }
+
+    /// As [`Stage::after`] at the height of the incident, told once for all who do not need what follows.
+    pub(crate) fn at_height(width: u16, height: u16) -> Self {
+        static TOLD: LazyLock<(History, Arc<Moment>)> = LazyLock::new(|| {
+            let stage = Stage::after(HEIGHT, 80, 24);
+            (stage.history, stage.live.expect("samples came"))
+        });
+        let (history, live) = &*TOLD;
+        let mut stage = Self::new(width, height);
+        stage.now = Some(live.sample.stamp);
+        stage.history = history.clone();
+        stage.live = Some(Arc::clone(live));
         stage.refresh();
         stage
     }

@@ -16,11 +16,14 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let theme = context.theme();
     let rates = &context.data.moment.rates;
     let target = if context.area.width >= 36 { " into TIME_WAIT" } else { "" };
-    let facts: Vec<_> = rates
+    let mut facts: Vec<_> = rates
         .time_wait
         .map(|rate| (format!("{}{target}", format::rate(rate)), theme.text()))
         .into_iter()
         .collect();
+    if !context.scene.view.filter.query.is_all() {
+        facts.push(("not filtered".to_owned(), theme.warning()));
+    }
     let inner = context.frame(buffer, "Closes", &facts);
     let figures = if inner.height >= 8 { figures(buffer, context, inner) } else { 0 };
     let axis = u16::from(inner.height >= 2);
@@ -76,12 +79,19 @@ fn labels(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) {
     let columns = context.columns(context.scene.history.closes(), inner.width);
     let seconds = context.data.moment.sample.cost.interval.as_secs_f64();
     let span = u32::try_from(columns.samples).map_or(0.0, f64::from) * seconds;
-    let top = format::rate(top(&columns.values).into());
-    let mut left = format!("-{}, top {top}", format::seconds(span));
-    if estimated(context, &columns) > 0 {
-        let note = "; grey: survivors";
-        if left.len() + note.len() + 4 < usize::from(inner.width) {
-            left.push_str(note);
+    let mut parts = vec![format!("-{}", format::seconds(span))];
+    let estimated = estimated(context, &columns) * columns.each;
+    if estimated > 0 {
+        let age = u32::try_from(estimated.min(columns.samples)).map_or(0.0, f64::from) * seconds;
+        parts.push(format!("oldest {} survivors", format::seconds(age)));
+    }
+    parts.push(format!("top {}", format::rate(top(&columns.values).into())));
+    let mut left = String::new();
+    for part in parts {
+        let lead = if left.is_empty() { "" } else { ", " };
+        if left.len() + lead.len() + part.len() + 4 <= usize::from(inner.width) {
+            left.push_str(lead);
+            left.push_str(&part);
         }
     }
     let mut pen = Pen::new(buffer, inner, inner.height - 1);

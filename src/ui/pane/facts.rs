@@ -7,7 +7,9 @@ use ratatui::{buffer::Buffer, style::Style};
 use super::Context;
 use crate::{
     field::format,
-    model::{Detail, Evidence, ProcKey, Process, Side, SockId, Socket, TcpInfo, Timer, text::printable},
+    model::{
+        Detail, Evidence, ProcKey, Process, Side, SockId, Socket, TcpInfo, TcpState, Timer, text::printable,
+    },
     store::{Owned, PeerKey, ProcessRow},
     ui::{
         columns,
@@ -219,7 +221,7 @@ fn socket_facts(context: &Context<'_>, owned: &Owned<'_>) -> Vec<Fact> {
     }));
     facts.extend(owners(context, owned));
     facts.push(timer(row));
-    facts.extend(owned.socket.detail().map_or_else(mini, detail));
+    facts.extend(owned.socket.detail().map_or_else(mini, |d| detail(row, d)));
     let family = row.family.name();
     facts.push(Fact::new("identity", format!("{family}, cookie {}, netns {}", row.cookie, owned.netns)));
     facts
@@ -264,7 +266,7 @@ fn mini() -> Vec<Fact> {
     vec![Fact::new("details", "The kernel has let go of the user, the file and the queues of this socket.")]
 }
 
-fn detail(detail: &Detail) -> Vec<Fact> {
+fn detail(row: &Socket, detail: &Detail) -> Vec<Fact> {
     let mut file = match detail.inode {
         0 => "no file refers to it".to_owned(),
         inode => format!("inode {inode}"),
@@ -279,11 +281,12 @@ fn detail(detail: &Detail) -> Vec<Fact> {
     if detail.cgroup != 0 {
         let _ = write!(file, "; cgroup {}", detail.cgroup);
     }
-    let queues = format!(
-        "receive {}, send {}",
-        format::grouped(detail.recv_q.into()),
-        format::grouped(detail.send_q.into())
-    );
+    let (receive, send) = (format::grouped(detail.recv_q.into()), format::grouped(detail.send_q.into()));
+    let queues = if row.state == TcpState::Listen {
+        format!("{receive} connections wait to be accepted, of a backlog of {send}")
+    } else {
+        format!("{receive} B received and not read, {send} B sent and not acknowledged")
+    };
     let mut facts = vec![Fact::new("file", file), Fact::new("queues", queues)];
     if let Some(tcp) = &detail.tcp {
         facts.extend(path(tcp));
