@@ -47,9 +47,13 @@ impl<R: Row> Field<R> {
 /// The column that counts the sockets of a row in one state.
 macro_rules! state {
     ($of:ident, $state:ident, $key:literal, $title:literal, $width:literal) => {
-        $of::right($key, $title, $width, concat!("Sockets in this state: ", $title, "."), |row, _| {
-            Value::Count(row.states[TcpState::$state].into())
-        })
+        $of::right(
+            $key,
+            $title,
+            $width,
+            concat!("Sockets in the state ", stringify!($state), "."),
+            |row, _| Value::Count(row.states[TcpState::$state].into()),
+        )
     };
 }
 
@@ -83,7 +87,7 @@ pub static PROCESSES: &[Field<ProcessRow>] = &[
         |row, _| Value::Count(row.time_wait_evidence[Evidence::Candidates as usize].into()),
     ),
     state!(Processes, CloseWait, "close_wait", "CLOSE_WAIT", 10),
-    state!(Processes, Established, "established", "ESTABLISHED", 11),
+    state!(Processes, Established, "established", "ESTAB", 7),
     state!(Processes, SynSent, "syn_sent", "SYN_SENT", 8),
     state!(Processes, SynRecv, "syn_recv", "SYN_RECV", 8),
     state!(Processes, FinWait1, "fin_wait1", "FIN_WAIT1", 9),
@@ -138,7 +142,7 @@ pub static PEERS: &[Field<PeerRow>] = &[
     .in_unit("%"),
     state!(Peers, TimeWait, "time_wait", "TIME_WAIT", 9),
     state!(Peers, CloseWait, "close_wait", "CLOSE_WAIT", 10),
-    state!(Peers, Established, "established", "ESTABLISHED", 11),
+    state!(Peers, Established, "established", "ESTAB", 7),
     state!(Peers, SynSent, "syn_sent", "SYN_SENT", 8),
     state!(Peers, SynRecv, "syn_recv", "SYN_RECV", 8),
     state!(Peers, FinWait1, "fin_wait1", "FIN_WAIT1", 9),

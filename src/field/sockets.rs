@@ -110,7 +110,7 @@ pub static SOCKETS: &[Field<SocketRows>] = &[
         "owners_pid",
         "PIDS",
         "",
-        "PIDs of those who own it, or may own it, separated by `;`.",
+        "PIDs of those who own it, or may own it, separated by `|`.",
         left(10),
         |s, _| owners(s, |p| p.key.pid.to_string()),
     ),
@@ -118,7 +118,7 @@ pub static SOCKETS: &[Field<SocketRows>] = &[
         owners(s, |p| super::format::time(p.started))
     }),
     exported("owners_name", "NAMES", "", "The name of each of them.", left(15), |s, _| {
-        owners(s, |p| printable(&p.name).replace(';', "\\x3b"))
+        owners(s, |p| separable(&p.name))
     }),
     exported("evidence", "EVIDENCE", "", "What the claim about the owner rests on.", left(10), |s, _| {
         text(s.attribution.evidence.name())
@@ -246,7 +246,13 @@ fn owners(socket: Owned<'_>, part: impl FnMut(&Process) -> String) -> Value<'_> 
         return Value::None;
     }
     let parts: Vec<_> = owners.iter().map(|process| &**process).map(part).collect();
-    Value::Text(Cow::Owned(parts.join(";")))
+    Value::Text(Cow::Owned(parts.join("|")))
+}
+
+/// A name that can be one of several in a cell: neither the sign between names is in it, nor the sign
+/// between cells that some spreadsheets read.
+fn separable(name: &str) -> String {
+    printable(name).replace('|', "\\x7c").replace(';', "\\x3b")
 }
 
 fn process(socket: Owned<'_>) -> Value<'_> {

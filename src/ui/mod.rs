@@ -35,7 +35,7 @@ pub mod view;
 mod words;
 
 pub use draw::{draw, render};
-pub use scene::{Data, Inspected, Scene, Selection};
+pub use scene::{Data, Scene, Selection};
 pub use select::select;
 pub use theme::{Palette, Theme};
 pub use update::{Effect, ExportRequest, Input, update};

@@ -8,7 +8,7 @@ use super::{
     view::{Pane, RowId, Screen, View},
 };
 use crate::{
-    model::{Evidence, ProcKey, Side, SockId, Stamp, TcpState, Unknown},
+    model::{Evidence, ProcKey, ProcessLoad, Side, SockId, Stamp, TcpState, Unknown},
     store::{Aggregate, History, Moment, Owned},
 };
 
@@ -33,19 +33,6 @@ impl Selection {
     }
 }
 
-/// What was looked up about the process that the page is about.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Inspected {
-    /// Which process.
-    pub key: ProcKey,
-    /// Processor time over the last interval, percent of one core; `None` until it was measured twice.
-    pub cpu_percent: Option<f32>,
-    /// Resident memory, bytes.
-    pub rss_bytes: u64,
-    /// Threads.
-    pub threads: Option<u32>,
-}
-
 /// Everything that one frame shows.
 #[derive(Debug, Clone, Copy)]
 pub struct Scene<'a> {
@@ -58,7 +45,7 @@ pub struct Scene<'a> {
     /// The time series, up to the newest moment.
     pub history: &'a History,
     /// About the process of the page, once looked up.
-    pub inspected: Option<&'a Inspected>,
+    pub inspected: Option<&'a ProcessLoad>,
     /// Colours and glyphs.
     pub theme: &'a Theme,
     /// The time of the last tick, which says how old the newest moment is.

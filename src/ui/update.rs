@@ -62,10 +62,8 @@ pub enum Effect {
 pub struct ExportRequest {
     /// The moment on screen.
     pub moment: Arc<Moment>,
-    /// The filter in force.
-    pub filter: Filter,
-    /// The page on screen.
-    pub screen: Screen,
+    /// Which of its sockets: the filter in force, and what the page is about.
+    pub query: Query,
 }
 
 /// Changes the view as `input` asks. `data` is what the screen shows now, `None` before the first sample;
@@ -293,9 +291,22 @@ fn pause(view: &mut View, live: Option<&Arc<Moment>>) -> Vec<Effect> {
 
 fn export(view: &View, live: Option<&Arc<Moment>>) -> Vec<Effect> {
     let Some(moment) = view.shown(live) else { return vec![] };
-    let request =
-        ExportRequest { moment: Arc::clone(moment), filter: view.filter.clone(), screen: view.page().screen };
-    vec![Effect::Export(request)]
+    vec![Effect::Export(ExportRequest { moment: Arc::clone(moment), query: scope(view) })]
+}
+
+/// The filter in force, narrowed to what the page is about.
+fn scope(view: &View) -> Query {
+    let page = match view.page().screen {
+        Screen::Process(key) => format!("pid:{}", key.pid),
+        Screen::Peer(key) => {
+            let port = if key.side == Side::Client { "rport" } else { "lport" };
+            format!("remote:{} {port}:{} side:{}", key.ip, key.port, key.side.name())
+        }
+        Screen::Socket(id) => format!("cookie:{}", id.cookie),
+        _ => return view.filter.query.clone(),
+    };
+    let text = if view.filter.query.is_all() { page } else { format!("({}) {page}", view.filter.text) };
+    Query::parse(&text).unwrap_or_else(|_| view.filter.query.clone())
 }
 
 fn type_filter(view: &mut View, edit: keymap::Edit) -> Vec<Effect> {

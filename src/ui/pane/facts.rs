@@ -158,7 +158,7 @@ fn resources(context: &Context<'_>, key: ProcKey) -> Fact {
         None => "CPU being measured".to_owned(),
     };
     let memory = format::bytes(inspected.rss_bytes);
-    let threads = inspected.threads.map_or(String::new(), |n| format!(", {n} threads"));
+    let threads = format!(", {} threads", inspected.threads);
     Fact::new("resources", format!("{cpu}, memory {memory}{threads}"))
 }
 
