@@ -193,6 +193,20 @@ fn faults_and_broken_dumps_are_shown() {
 }
 
 #[test]
+fn figures_of_another_page_are_never_shown_under_a_title() {
+    let mut stage = at_height(SMALL);
+    stage.slow = true;
+    stage.keys("<Enter>");
+    let text = stage.text();
+    assert!(text.contains("process 4711") && text.contains("Counting."), "{text}");
+    assert!(!text.contains("3,586"), "{text}");
+    stage.slow = false;
+    stage.input(Input::Refreshed);
+    stage.keys("<Esc>");
+    assert!(stage.text().contains("3,586"));
+}
+
+#[test]
 fn a_selection_follows_what_it_is_about() {
     let mut incident = Incident::new();
     let mut stage = Stage::of(&mut incident, HEIGHT, 80, 24);

@@ -71,12 +71,13 @@ fn too_small(buffer: &mut Buffer, area: Rect) {
     }
 }
 
-/// Before the first sample.
+/// Before the first sample, and while a large table is counted for another page.
 fn waiting(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
     let theme = scene.theme;
     let (sentence, style) = match scene.trouble {
-        Some(trouble) => (format!("No sample yet: {trouble}"), theme.warning()),
-        None => ("Taking the first sample.".to_owned(), theme.head()),
+        Some(trouble) if scene.live.is_none() => (format!("No sample yet: {trouble}"), theme.warning()),
+        _ if scene.live.is_some() => ("Counting.".to_owned(), theme.head()),
+        _ => ("Taking the first sample.".to_owned(), theme.head()),
     };
     let line = Rect { y: area.y + area.height / 2, height: 1, ..area };
     let mut pen = Pen::new(buffer, line, 0);

@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(values(3, 0), [2.0, 3.0, 4.0]);
         assert_eq!(values(3, 1), [1.0, 2.0, 3.0]);
         assert_eq!(values(9, 2), [0.0, 1.0, 2.0]);
-        assert_eq!(values(3, 9), []);
+        assert!(values(3, 9).is_empty());
     }
 
     #[test]

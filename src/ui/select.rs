@@ -36,7 +36,15 @@ pub fn select(view: &View, moment: &Moment) -> Selection {
         (aggregate, rows)
     };
     let unknown = unknown(moment, &rows);
-    let mut selection = Selection { aggregate, rows, counters: counters(moment), unknown };
+    let mut selection = Selection {
+        number: moment.sample.number,
+        screen: page.screen,
+        filter: view.filter.query.clone(),
+        aggregate,
+        rows,
+        counters: counters(moment),
+        unknown,
+    };
     let fields = context(moment, &selection.aggregate);
     let Selection { aggregate, rows, .. } = &mut selection;
     order::<ProcessRow>(page, Pane::Processes, &mut aggregate.processes, &fields);

@@ -159,7 +159,7 @@ fn obey(
         }
         Command::Sort => sort(view),
         Command::Reverse => reverse(view),
-        Command::Pause => pause(view, live),
+        Command::Pause => pause(view, data.map(|data| data.moment).or(live)),
         Command::Export => export(view, live),
         movement => travel(view, movement, data),
     }
@@ -281,10 +281,11 @@ fn reverse(view: &mut View) -> Vec<Effect> {
     vec![Effect::Select]
 }
 
-fn pause(view: &mut View, live: Option<&Arc<Moment>>) -> Vec<Effect> {
+/// Holds the moment on screen, not a newer one that is still being counted.
+fn pause(view: &mut View, shown: Option<&Arc<Moment>>) -> Vec<Effect> {
     view.paused = match view.paused {
         Some(_) => None,
-        None => live.cloned(),
+        None => shown.cloned(),
     };
     vec![Effect::Select]
 }

@@ -5,9 +5,9 @@ use std::sync::{Arc, LazyLock};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
 use twtop::{
-    model::{Sample, Stamp},
+    model::{ProcessLoad, Sample, Stamp},
     store::{History, Ledger, Moment},
-    ui::{self, Effect, Filter, Input, Inspected, Palette, Scene, Selection, Theme, View},
+    ui::{self, Effect, Filter, Input, Palette, Scene, Selection, Theme, View},
 };
 
 use crate::incident::Incident;
@@ -21,11 +21,13 @@ pub(crate) struct Stage {
     pub(crate) now: Option<Stamp>,
     pub(crate) trouble: Option<&'static str>,
     pub(crate) effects: Vec<Effect>,
+    /// Whether selections are still being taken, as of a large table.
+    pub(crate) slow: bool,
     ledger: Ledger,
     history: History,
     live: Option<Arc<Moment>>,
     selection: Option<Selection>,
-    inspected: Option<Inspected>,
+    inspected: Option<ProcessLoad>,
 }
 
 impl Stage {
@@ -37,6 +39,7 @@ impl Stage {
             now: None,
             trouble: None,
             effects: vec![],
+            slow: false,
             ledger: Ledger::new(),
             history: History::default(),
             live: None,
@@ -102,16 +105,16 @@ impl Stage {
         let again = effects.iter().any(|effect| matches!(effect, Effect::Select));
         for effect in &effects {
             if let Effect::Inspect(key) = effect {
-                self.inspected = Some(Inspected {
+                self.inspected = Some(ProcessLoad {
                     key: *key,
                     cpu_percent: Some(37.5),
                     rss_bytes: 184_549_376,
-                    threads: Some(12),
+                    threads: 12,
                 });
             }
         }
         self.effects.extend(effects);
-        if again {
+        if again && !self.slow {
             self.refresh();
         }
     }

@@ -81,8 +81,10 @@ fn labels(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) {
     let span = u32::try_from(columns.samples).map_or(0.0, f64::from) * seconds;
     let mut parts = vec![format!("-{}", format::seconds(span))];
     let estimated = estimated(context, &columns) * columns.each;
-    if estimated > 0 {
-        let age = u32::try_from(estimated.min(columns.samples)).map_or(0.0, f64::from) * seconds;
+    if estimated >= columns.samples && estimated > 0 {
+        parts.push("survivors".to_owned());
+    } else if estimated > 0 {
+        let age = u32::try_from(estimated).map_or(0.0, f64::from) * seconds;
         parts.push(format!("oldest {} survivors", format::seconds(age)));
     }
     parts.push(format!("top {}", format::rate(top(&columns.values).into())));
