@@ -9,6 +9,7 @@ mod stage;
 
 use std::path::Path;
 
+use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use incident::{Incident, REPORT, stamp};
 use insta::assert_snapshot;
 use ratatui::style::Color;
@@ -291,6 +292,37 @@ fn scrolling_reaches_the_end_and_keeps_the_cursor_in_sight() {
     assert!(stage.selected_line().expect("a row").contains("BOUND_INACTIVE"));
     stage.keys("g");
     assert!(stage.selected_line().expect("a row").contains("CLOSE_WAIT"));
+}
+
+#[test]
+fn a_click_selects_the_row_under_it() {
+    let mut stage = at_height(SMALL);
+    let click = |column, row| {
+        let kind = MouseEventKind::Down(MouseButton::Left);
+        Input::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE })
+    };
+    let text = stage.text();
+    let row = text.lines().position(|line| line.contains("→10.0.4.20:8080")).expect("a peer");
+    stage.input(click(60, u16::try_from(row).expect("on the screen")));
+    assert!(stage.selected_line().expect("a row").contains("→10.0.4.20:8080"));
+    // A title gives the focus and selects nothing else; what is no table does nothing.
+    stage.input(click(10, 14));
+    assert!(stage.selected_line().expect("a row").contains("python3"));
+    stage.input(click(60, 12));
+    assert!(stage.selected_line().expect("a row").contains("python3"));
+}
+
+#[test]
+fn sorting_goes_through_the_columns_that_are_seen() {
+    let mut stage = at_height(SMALL);
+    stage.keys("sss");
+    let text = stage.text();
+    assert!(text.contains("TW▼") && text.contains("Sorted by time_wait."), "{text}");
+    stage.keys("s");
+    assert!(stage.selected_line().expect("a row").contains("python3"));
+    assert!(stage.text().contains("CW▼"));
+    stage.keys("sss");
+    assert!(stage.text().contains("the worst first"), "{}", stage.text());
 }
 
 #[test]

@@ -170,9 +170,10 @@ impl Shown for SocketRows {
     const COLUMNS: &'static [Column] = SOCKETS;
 }
 
-/// The keys that the table in `pane` can be sorted by, in the order in which they come up.
-pub(super) fn sort_keys(pane: Pane) -> Vec<&'static str> {
-    columns(pane).iter().map(|column| column.key).collect()
+/// The keys that the table in `pane` can be sorted by when it is `width` cells wide, in the order in which they
+/// come up: those of the columns that are seen.
+pub(super) fn sort_keys(pane: Pane, width: u16) -> Vec<&'static str> {
+    fitting(columns(pane), width).iter().map(|(column, _)| column.key).collect()
 }
 
 /// Whether sorting by `key` begins with the largest: figures do, text begins with A.

@@ -118,6 +118,15 @@ pub fn other_lines(pane: Pane, inner: Rect) -> u16 {
     }
 }
 
+/// The lines of a pane above the rows of its table.
+#[must_use]
+pub fn lines_above(pane: Pane, inner: Rect) -> u16 {
+    match pane {
+        Pane::Processes => other_lines(pane, inner) - coverage_line(inner),
+        pane => other_lines(pane, inner),
+    }
+}
+
 /// The lines above the table of destinations: the gauge, and the range where there is room.
 #[must_use]
 pub fn ports_head(inner: Rect) -> u16 {
