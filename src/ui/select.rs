@@ -3,6 +3,7 @@
 use super::{
     scene::Selection,
     view::{Page, Pane, View},
+    words,
 };
 use crate::{
     field::{Context, Row},
@@ -123,10 +124,14 @@ fn order_sockets(page: &Page, moment: &Moment, rows: &mut Vec<u32>) {
     *rows = by_state.concat();
 }
 
-/// Counters that moved come first, the fastest at the top; then the others by name.
+/// Counters that moved come first, the fastest at the top; then those that say something when they move, then those
+/// that ever did, each by name.
 fn counters(moment: &Moment) -> Vec<u32> {
-    let rate = |index: &u32| moment.counter_rates.get(*index as usize).copied().flatten().unwrap_or(0.0);
-    let mut rows: Vec<u32> = (0_u32..).zip(moment.sample.counters.iter()).map(|(index, _)| index).collect();
-    rows.sort_by(|a, b| rate(b).total_cmp(&rate(a)));
-    rows
+    let rate = |index: u32| moment.counter_rates.get(index as usize).copied().flatten().unwrap_or(0.0);
+    let mut rows: Vec<_> = (0_u32..)
+        .zip(moment.sample.counters.iter())
+        .map(|(index, (name, value))| (index, rate(index), words::counter(name).is_empty(), value == 0))
+        .collect();
+    rows.sort_by(|a, b| b.1.total_cmp(&a.1).then((a.2, a.3).cmp(&(b.2, b.3))));
+    rows.into_iter().map(|(index, ..)| index).collect()
 }

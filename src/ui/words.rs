@@ -1,6 +1,16 @@
 //! What states, kinds of evidence and reasons mean, in one sentence each.
 
-use crate::model::{Evidence, TcpState, Unknown};
+use crate::{
+    field::format,
+    model::{Evidence, TcpState, Unknown},
+};
+
+/// `1 socket`, `3,586 sockets`.
+#[must_use]
+pub(super) fn sockets(count: u32) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} socket{plural}", format::grouped(count.into()))
+}
 
 /// What a state means for the person who sees it.
 #[must_use]

@@ -288,7 +288,8 @@ fn detail(row: &Socket, detail: &Detail) -> Vec<Fact> {
         format!("{receive} B received and not read, {send} B sent and not acknowledged")
     };
     let mut facts = vec![Fact::new("file", file), Fact::new("queues", queues)];
-    if let Some(tcp) = &detail.tcp {
+    // A listener has a tcp_info too, with nothing in it.
+    if let Some(tcp) = detail.tcp.as_ref().filter(|_| row.state != TcpState::Listen) {
         facts.extend(path(tcp));
     }
     facts

@@ -11,6 +11,7 @@ use crate::{
         pen::{Pen, bar, spark, top},
         text::pad,
         update::window,
+        words,
     },
 };
 
@@ -25,8 +26,7 @@ const CHANGE: usize = 7;
 pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let theme = context.theme();
     let states = &context.data.selection.aggregate.states;
-    let total = format::grouped(states.total().into());
-    let inner = context.frame(buffer, "States", &[(format!("{total} sockets"), theme.text())]);
+    let inner = context.frame(buffer, "States", &[(words::sockets(states.total()), theme.text())]);
     let table = context.table();
     let height = usize::from(inner.height);
     let first = window(table.offset, table.index, height, TcpState::ALL.len());
