@@ -68,7 +68,8 @@ fn fill(file: File, report: Report<'_>) -> io::Result<()> {
 /// and says where it is or why it is not.
 pub(super) fn write(request: &ExportRequest, at: Stamp) -> Message {
     let query = &request.query;
-    let observation = Observation::begin(Arc::clone(&request.moment), |socket| query.matches(socket));
+    let mut matcher = query.matcher();
+    let observation = Observation::begin(Arc::clone(&request.moment), |socket| matcher.matches(socket));
     let options = Options { query, sockets: true, ascii: false, top: usize::MAX };
     let mut report = |out: &mut dyn Write| export::write(Format::Json, &observation, &options, out);
     let stem = format!("twtop-{}", at.wall.strftime("%Y%m%dT%H%M%SZ"));

@@ -44,15 +44,16 @@ async fn observe(
             first.sample.faults.iter().map(|fault| format!("{}: {}", fault.place, fault.kind)).collect();
         return Err(RunError::NoTable(faults.join("; ")));
     }
-    let mut observation = Observation::begin(first, |socket| common.query.matches(socket));
+    let mut matcher = common.query.matcher();
+    let mut observation = Observation::begin(first, |socket| matcher.matches(socket));
     let Some(wanted) = wanted else { return Ok(observation) };
-    // A sample comes a little before or after its time: half an interval short is the last one all the same.
-    while {
-        let stamp = observation.moment.sample.stamp;
-        stamp.seconds_since(&began) + common.interval.min(wanted).as_secs_f64() / 2.0 < wanted.as_secs_f64()
-    } {
+    // A sample may come a little before its time: one that is short by no more than a twentieth of an interval will do.
+    let enough = wanted.as_secs_f64() - common.interval.min(wanted).as_secs_f64() / 20.0;
+    while observation.moment.sample.stamp.seconds_since(&began) < enough {
         let moment = next(sampler).await?;
-        observation.extend(moment, |socket| common.query.matches(socket));
+        // What a matcher remembers holds for one moment.
+        let mut matcher = common.query.matcher();
+        observation.extend(moment, |socket| matcher.matches(socket));
     }
     Ok(observation)
 }

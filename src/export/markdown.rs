@@ -51,9 +51,9 @@ fn section(section: &Section, out: &mut impl Write) -> io::Result<()> {
         });
         row(texts, out)?;
     }
-    match &section.note {
-        Some(note) if section.rows.is_empty() => writeln!(out, "{}", escaped(note)),
-        Some(note) => writeln!(out, "\n{}", escaped(note)),
+    match section.note() {
+        Some(note) if section.rows.is_empty() => writeln!(out, "{}", escaped(&note)),
+        Some(note) => writeln!(out, "\n{}", escaped(&note)),
         None => Ok(()),
     }
 }

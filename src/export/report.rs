@@ -32,8 +32,24 @@ pub(super) struct Section {
     pub(super) title: String,
     pub(super) columns: Vec<Column>,
     pub(super) rows: Vec<Vec<Cell>>,
+    /// How many more rows there are.
+    pub(super) more: usize,
+}
+
+impl Section {
+    /// The section with its title, and with so many more rows left out of it.
+    fn titled(self, title: impl Into<String>, omitted: u32) -> Self {
+        Self { title: title.into(), more: self.more + omitted as usize, ..self }
+    }
+
     /// What follows the table.
-    pub(super) note: Option<String>,
+    pub(super) fn note(&self) -> Option<String> {
+        match self.more {
+            0 if self.rows.is_empty() => Some("None.".to_owned()),
+            0 => None,
+            more => Some(format!("and {} more", grouped(more as u64))),
+        }
+    }
 }
 
 /// A column of a table.
@@ -41,8 +57,19 @@ pub(super) struct Section {
 pub(super) struct Column {
     pub(super) title: &'static str,
     pub(super) align: Align,
-    /// Whether its texts may be cut where the page is too narrow.
-    pub(super) elastic: bool,
+    /// How its texts may be cut where the page is too narrow.
+    pub(super) cut: Cut,
+}
+
+/// How a text gives way to a narrow page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// Not at all.
+    Never,
+    /// At its end.
+    End,
+    /// In its middle: of an address both ends say something.
+    Middle,
 }
 
 /// A cell of a table.
@@ -93,9 +120,10 @@ impl Report {
             facts: facts(observation, options, measures),
             sections: vec![
                 states(&aggregate.states, measures.sockets),
-                table::<DestinationRow>(ports, &destinations, &DESTINATION_KEYS, measures, top),
-                table::<ProcessRow>("Processes".to_owned(), &processes, &PROCESS_KEYS, measures, top),
-                table::<PeerRow>("Peers".to_owned(), &peers, &PEER_KEYS, measures, top),
+                table::<DestinationRow>(&destinations, &DESTINATION_KEYS, measures, top)
+                    .titled(ports, aggregate.destinations_omitted),
+                table::<ProcessRow>(&processes, &PROCESS_KEYS, measures, top).titled("Processes", 0),
+                table::<PeerRow>(&peers, &PEER_KEYS, measures, top).titled("Peers", aggregate.peers_omitted),
             ],
             warnings: warnings(observation),
         }
@@ -168,7 +196,7 @@ fn rates(rates: &Rates) -> String {
     let known: Vec<_> =
         named.iter().filter_map(|(name, n)| Some(format!("{name} {}", rate((*n)?)))).collect();
     if known.is_empty() {
-        return "Rates: not known from one look; observe for a while with --for 10.".to_owned();
+        return "Rates: not known from one look; observe for a while (--for 10).".to_owned();
     }
     format!("Rates of the namespace: {}.", known.join(", "))
 }
@@ -189,18 +217,18 @@ fn states(counts: &StateCounts, total: u32) -> Section {
     Section {
         title: "States".to_owned(),
         columns: vec![
-            column("STATE", Align::Left, false),
-            column("COUNT", Align::Right, false),
-            column("SHARE", Align::Right, false),
-            column("", Align::Left, false),
+            column("STATE", Align::Left, Cut::Never),
+            column("COUNT", Align::Right, Cut::Never),
+            column("SHARE", Align::Right, Cut::Never),
+            column("", Align::Left, Cut::Never),
         ],
         rows: shown.map(row).collect(),
-        note: None,
+        more: 0,
     }
 }
 
-const fn column(title: &'static str, align: Align, elastic: bool) -> Column {
-    Column { title, align, elastic }
+const fn column(title: &'static str, align: Align, cut: Cut) -> Column {
+    Column { title, align, cut }
 }
 
 fn ports_title(observation: &Observation, measures: &Measures) -> String {
@@ -222,13 +250,7 @@ fn ports_title(observation: &Observation, measures: &Measures) -> String {
 }
 
 /// The first rows with the fields of `keys` as columns; columns in which nothing is known are left out.
-fn table<R: Row>(
-    title: String,
-    rows: &[R::Ref<'_>],
-    keys: &[&str],
-    measures: &Measures,
-    top: usize,
-) -> Section {
+fn table<R: Row>(rows: &[R::Ref<'_>], keys: &[&str], measures: &Measures, top: usize) -> Section {
     let shown = &rows[..rows.len().min(top)];
     let says = |field: &&'static Field<R>| {
         let mut values = shown.iter().map(|row| field.of(*row, &measures.context));
@@ -242,17 +264,19 @@ fn table<R: Row>(
         fields.iter().map(|field| Cell::Text(text(field))).collect()
     };
     Section {
-        title,
-        columns: fields
-            .iter()
-            .map(|field| column(field.title, field.align, field.align == Align::Left && field.key != "side"))
-            .collect(),
+        title: String::new(),
+        columns: fields.iter().map(|field| column(field.title, field.align, cut(field.key))).collect(),
         rows: shown.iter().map(cells).collect(),
-        note: match rows.len() - shown.len() {
-            _ if rows.is_empty() => Some("None.".to_owned()),
-            0 => None,
-            more => Some(format!("and {} more", grouped(more as u64))),
-        },
+        more: rows.len() - shown.len(),
+    }
+}
+
+/// How the values of a field may be cut.
+fn cut(key: &str) -> Cut {
+    match key {
+        "address" | "source" | "peer_endpoint" => Cut::Middle,
+        "name" | "processes" => Cut::End,
+        _ => Cut::Never,
     }
 }
 

@@ -6,7 +6,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{
     Options,
-    report::{Cell, Column, Report, Section},
+    report::{Cell, Column, Cut, Report, Section},
 };
 use crate::{field::Align, store::Observation};
 
@@ -14,6 +14,8 @@ use crate::{field::Align, store::Observation};
 const WIDTH: usize = 80;
 /// The widest bar.
 const BAR: u16 = 36;
+/// How far tables are indented.
+const INDENT: usize = 2;
 /// To how little an elastic column is cut, at the least.
 const LEAST: usize = 8;
 
@@ -49,24 +51,24 @@ impl Page {
     fn sentence(&self, text: &str, out: &mut impl Write) -> io::Result<()> {
         let text = self.clean(text);
         let mut line = String::new();
+        let mut wrap = |line: &mut String| {
+            writeln!(out, "{}", line.trim_end())?;
+            " ".repeat(INDENT).clone_into(line);
+            io::Result::Ok(())
+        };
         for word in text.split(' ') {
-            let fits = line.width() + 1 + word.width() <= WIDTH;
-            if !line.trim().is_empty() && !fits {
-                writeln!(out, "{line}")?;
-                "  ".clone_into(&mut line);
-            } else if !line.is_empty() {
-                line.push(' ');
+            if !line.trim().is_empty() {
+                if line.width() + 1 + word.width() > WIDTH { wrap(&mut line)? } else { line.push(' ') }
             }
             for c in word.chars() {
                 // A word that is wider than the page is broken anywhere.
                 if line.width() + c.width().unwrap_or(0) > WIDTH {
-                    writeln!(out, "{line}")?;
-                    "  ".clone_into(&mut line);
+                    wrap(&mut line)?;
                 }
                 line.push(c);
             }
         }
-        writeln!(out, "{line}")
+        writeln!(out, "{}", line.trim_end())
     }
 
     fn section(&self, section: &Section, out: &mut impl Write) -> io::Result<()> {
@@ -74,14 +76,14 @@ impl Page {
         let rows: Vec<Vec<String>> =
             section.rows.iter().map(|row| row.iter().map(|cell| self.cell(cell)).collect()).collect();
         if !rows.is_empty() {
-            let widths = widths(&section.columns, &rows);
+            let layout = Layout::of(&section.columns, &rows);
             let titles: Vec<_> = section.columns.iter().map(|column| column.title.to_owned()).collect();
             for row in std::iter::once(&titles).chain(&rows) {
-                self.row(&section.columns, &widths, row, out)?;
+                self.row(&section.columns, &layout, row, out)?;
             }
         }
-        match &section.note {
-            Some(note) => self.sentence(&format!("  {note}"), out),
+        match section.note() {
+            Some(note) => writeln!(out, "{}{note}", " ".repeat(INDENT)),
             None => Ok(()),
         }
     }
@@ -89,19 +91,19 @@ impl Page {
     fn row(
         &self,
         columns: &[Column],
-        widths: &[usize],
+        layout: &Layout,
         cells: &[String],
         out: &mut impl Write,
     ) -> io::Result<()> {
-        let mut line = String::new();
-        for ((column, &width), cell) in columns.iter().zip(widths).zip(cells) {
-            let text = self.cut(cell, width);
+        let mut line = " ".repeat(INDENT);
+        for ((column, &width), cell) in columns.iter().zip(&layout.widths).zip(cells) {
+            let text = self.cut(cell, width, column.cut);
             let room = " ".repeat(width.saturating_sub(text.width()));
-            line.push_str("  ");
             match column.align {
                 Align::Left => line.extend([&*text, &*room]),
                 Align::Right => line.extend([&*room, &*text]),
             }
+            line.extend(std::iter::repeat_n(' ', layout.gap));
         }
         writeln!(out, "{}", line.trim_end())
     }
@@ -133,23 +135,17 @@ impl Page {
         bar
     }
 
-    /// `text` cut to `width` cells, with a sign that it was.
-    fn cut(&self, text: &str, width: usize) -> String {
+    /// `text` cut to `width` cells, with a sign where it was.
+    fn cut(&self, text: &str, width: usize, cut: Cut) -> String {
         if text.width() <= width {
             return text.to_owned();
         }
         let sign = if self.ascii { '~' } else { '…' };
-        let mut short = String::new();
-        let mut used = 1;
-        for c in text.chars() {
-            used += c.width().unwrap_or(0);
-            if used > width {
-                break;
-            }
-            short.push(c);
-        }
-        short.push(sign);
-        short
+        let room = width.saturating_sub(1);
+        let tail = if cut == Cut::Middle { room / 2 } else { 0 };
+        let head = fitting(text.chars(), room - tail);
+        let tail = fitting(text.chars().rev(), tail);
+        head.into_iter().chain([sign]).chain(tail.into_iter().rev()).collect()
     }
 
     /// `text`, with escapes for what is not ASCII where that is asked for.
@@ -169,18 +165,51 @@ impl Page {
     }
 }
 
-/// How wide the columns are: as their widest cell, but elastic ones give way where the page is too narrow,
-/// the widest first.
-fn widths(columns: &[Column], rows: &[Vec<String>]) -> Vec<usize> {
-    let widest = |index: usize| rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.width()).max();
-    let natural = |(index, column): (usize, &Column)| column.title.width().max(widest(index).unwrap_or(0));
-    let mut widths: Vec<usize> = columns.iter().enumerate().map(natural).collect();
-    while widths.iter().sum::<usize>() + 2 * widths.len() > WIDTH {
-        let elastic = |index: &usize| columns[*index].elastic && widths[*index] > LEAST;
-        let Some(victim) = (0..widths.len()).filter(elastic).max_by_key(|index| widths[*index]) else {
-            break;
-        };
-        widths[victim] -= 1;
+/// The first of `chars` that fit into `width` cells.
+fn fitting(chars: impl Iterator<Item = char>, width: usize) -> Vec<char> {
+    let mut used = 0;
+    chars
+        .take_while(|c| {
+            used += c.width().unwrap_or(0);
+            used <= width
+        })
+        .collect()
+}
+
+/// How columns are set.
+#[derive(Debug)]
+struct Layout {
+    /// The widths of those that fit; the last ones are left out.
+    widths: Vec<usize>,
+    /// The spaces before each.
+    gap: usize,
+}
+
+impl Layout {
+    /// Columns as wide as their widest cell. Where the page is too narrow, first the gaps shrink, then elastic
+    /// columns, the widest first, and at last columns are left out.
+    fn of(columns: &[Column], rows: &[Vec<String>]) -> Self {
+        let widest =
+            |index: usize| rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.width()).max();
+        let natural =
+            |(index, column): (usize, &Column)| column.title.width().max(widest(index).unwrap_or(0));
+        let widths = columns.iter().enumerate().map(natural).collect();
+        let mut layout = Self { widths, gap: 2 };
+        if layout.is_too_wide() {
+            layout.gap = 1;
+        }
+        while layout.is_too_wide() {
+            let elastic = |index: &usize| columns[*index].cut != Cut::Never && layout.widths[*index] > LEAST;
+            let indices = 0..layout.widths.len();
+            match indices.filter(elastic).max_by_key(|index| layout.widths[*index]) {
+                Some(widest) => layout.widths[widest] -= 1,
+                None => drop(layout.widths.pop()),
+            }
+        }
+        layout
     }
-    widths
+
+    fn is_too_wide(&self) -> bool {
+        INDENT + self.widths.iter().map(|width| width + self.gap).sum::<usize>() > WIDTH + self.gap
+    }
 }

@@ -81,8 +81,8 @@ pub static PROCESSES: &[Field<ProcessRow>] = &[
     state!(Processes, TimeWait, "time_wait", "TIME_WAIT", 9),
     Processes::right(
         "time_wait_maybe",
-        "TW-MAYBE",
-        8,
+        "MAYBE",
+        6,
         "TIME_WAITs for which it is one of several candidates.",
         |row, _| Value::Count(row.time_wait_evidence[Evidence::Candidates as usize].into()),
     ),

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Write as _};
 use ipnet::IpNet;
 
 use super::{
-    keys::{Amount, End, Kind, TextKey},
+    keys::{self, Amount, End, Kind, TextKey},
     parse,
 };
 use crate::model::{Evidence, Side, TcpState, Timer, Unknown};
@@ -69,7 +69,7 @@ impl Expr {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Term {
     /// A bare word.
-    Word(String),
+    Word(Word),
     /// Ports.
     Port(End, Vec<Number>),
     /// Addresses.
@@ -88,6 +88,27 @@ pub(super) enum Term {
     Family(Vec<Ip>),
     /// Which timer runs.
     Timer(Vec<Timer>),
+}
+
+/// A word without a key: part of an owner's name or of an address, or a state.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Word {
+    pub(super) text: String,
+    /// The states that it names; mostly none.
+    pub(super) states: &'static [TcpState],
+    /// Whether it has only characters that addresses have.
+    pub(super) may_be_address: bool,
+}
+
+impl Word {
+    pub(super) fn new(text: String) -> Self {
+        let of_address = |b: u8| b.is_ascii_hexdigit() || matches!(b, b'.' | b':');
+        Self {
+            states: keys::lookup(keys::STATES, &text).unwrap_or(&[]),
+            may_be_address: text.bytes().all(of_address),
+            text,
+        }
+    }
 }
 
 /// A condition on a number. Durations are in microseconds.
@@ -198,8 +219,8 @@ impl Expr {
 impl Display for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Word(word) if parse::is_bare_word(word) => f.write_str(word),
-            Self::Word(word) => quoted(f, word),
+            Self::Word(word) if parse::is_bare_word(&word.text) => f.write_str(&word.text),
+            Self::Word(word) => quoted(f, &word.text),
             Self::Port(end, ports) => list(f, Kind::Port(*end), ports, Display::fmt),
             Self::Address(end, places) => list(f, Kind::Address(*end), places, Display::fmt),
             Self::Amount(amount, numbers) => {

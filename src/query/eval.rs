@@ -3,8 +3,8 @@
 use std::{fmt::Write as _, net::IpAddr, sync::Arc};
 
 use super::{
-    ast::{Claim, Expr, Ip, Pattern, Place, Term},
-    keys::{Amount, End, STATES, TextKey, lookup},
+    ast::{Claim, Expr, Ip, Pattern, Place, Term, Word},
+    keys::{Amount, End, TextKey},
 };
 use crate::{
     model::{Endpoint, Evidence, Process, TcpInfo},
@@ -175,18 +175,15 @@ fn amount_of(amount: Amount, socket: &Owned<'_>) -> Option<u64> {
 }
 
 /// Whether an owner's name has `word` in it.
-pub(super) fn word_names(word: &str, attribution: &Attribution) -> bool {
-    sure(attribution, |process| contains_folded(&process.name, word))
+pub(super) fn word_names(word: &Word, attribution: &Attribution) -> bool {
+    sure(attribution, |process| contains_folded(&process.name, &word.text))
 }
 
 /// Whether `word` is the socket's state, or in the text of one of its addresses.
-pub(super) fn word_shows(word: &str, socket: &Owned<'_>) -> bool {
-    let state = socket.socket.row().state;
-    if lookup(STATES, word).is_some_and(|states| states.contains(&state)) {
-        return true;
-    }
-    let could_be = word.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b'.' | b':'));
-    could_be && (shows(word, socket.socket.local().ip) || shows(word, socket.socket.peer().ip))
+pub(super) fn word_shows(word: &Word, socket: &Owned<'_>) -> bool {
+    let shown = |ip| shows(&word.text, ip);
+    word.states.contains(&socket.socket.row().state)
+        || word.may_be_address && (shown(socket.socket.local().ip) || shown(socket.socket.peer().ip))
 }
 
 fn shows(word: &str, ip: IpAddr) -> bool {

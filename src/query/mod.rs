@@ -1,4 +1,22 @@
 //! The filter language, and sorting: which sockets, in which order.
+//!
+//! # The language
+//!
+//! A condition is `key:value` (or `key=value`, `key>value`, `key!=value`), or a word alone. Conditions side by
+//! side must all hold; of two joined by `or` (`|`, `||`) one must; `!` (`not`) turns a condition around; `and` (`&`, `&&`) may be written out.
+//! Parentheses group. Values in a list (`port:80,443`) are alternatives.
+//!
+//! - Numbers: `443`, `8000-8999`, `>1023`, `>=`, `<`, `<=`. Durations have units (`30s`, `1m30s`, `250ms`), sizes too
+//!   (`64KiB`). What is not known fits no comparison.
+//! - Addresses: `10.0.0.1`, `10.0.0.0/8`, `10.0.0.1:443`, `[::1]:443`, `:443`, `localhost`. A port fits exactly.
+//! - Text: part of it, in any case; `proc:=nginx` is the whole of it, `proc:*` any that is known. A user fits
+//!   whole, a container by its beginning. Quotes (`"…"`, `'…'`) take away the meaning of spaces and signs.
+//! - States in every spelling in use, and the groups of `ss`: `connected`, `synchronized`, `all`.
+//! - Conditions on the owner hold for a socket that one process owns for sure, or several hold together. Where
+//!   there are only candidates they hold if they hold for each; `candidate:` asks for any one of them.
+//!
+//! A word alone is part of an owner's name or of the text of an address, or a state. A number alone is a
+//! port, an address alone an address. In quotes it is always a word.
 
 use std::{fmt, str::FromStr};
 
@@ -62,6 +80,12 @@ impl Query {
     #[must_use]
     pub fn matcher(&self) -> Matcher<'_> {
         Matcher::new(self.root.as_ref())
+    }
+
+    /// Every key of the language, with what it means: for help and the manual.
+    #[must_use]
+    pub fn keys() -> impl ExactSizeIterator<Item = (&'static str, &'static str)> {
+        keys::KEYS.iter().map(|key| (key.name, key.doc))
     }
 
     /// What could be written at `cursor` (in characters): keys, or the values of a key that has names.

@@ -21,7 +21,7 @@ use winnow::{
 
 use super::{
     QueryError,
-    ast::{Expr, Number, Place, Term},
+    ast::{Expr, Number, Place, Term, Word},
     keys::{End, KEYS, Key, nearest},
     value::{self, Written},
 };
@@ -149,7 +149,7 @@ fn primary(input: &mut Input<'_>) -> Parsed<Expr> {
         Some('(') => group(input, at),
         None => fatal(at, "a condition is missing here, such as port:443"),
         Some(')' | '|' | '&') => fatal(at, "a condition is missing before this"),
-        Some('"' | '\'') => quoted(input).map(|text| Expr::Term(Term::Word(text))),
+        Some('"' | '\'') => quoted(input).map(|text| Expr::Term(Term::Word(Word::new(text)))),
         Some(_) if opt(peek(alt((keyword("or"), keyword("and"))))).parse_next(input)?.is_some() => {
             fatal(at, "a condition is missing before this; put the word in quotes if it is a name")
         }
@@ -217,14 +217,14 @@ fn bare(word: &str) -> Option<Term> {
             place => Term::Address(End::Either, vec![place]),
         });
     }
-    (!word.contains(is_comparison)).then(|| Term::Word(word.to_owned()))
+    (!word.contains(is_comparison)).then(|| Term::Word(Word::new(word.to_owned())))
 }
 
 /// Whether `text` may stand in a filter without quotes and is that word again when it is read.
 pub(super) fn is_bare_word(text: &str) -> bool {
     let reserved = ["or", "and", "not"].iter().any(|word| text.eq_ignore_ascii_case(word));
     let plain = !text.is_empty() && text.chars().all(|c| is_bare(c) && !is_comparison(c) && c != '!');
-    plain && !reserved && bare(text) == Some(Term::Word(text.to_owned()))
+    plain && !reserved && bare(text) == Some(Term::Word(Word::new(text.to_owned())))
 }
 
 /// Whether `text` may stand after a key without quotes.

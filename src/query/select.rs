@@ -2,7 +2,7 @@
 
 use super::{
     Query,
-    ast::{Expr, Term},
+    ast::{Expr, Term, Word},
     eval,
 };
 use crate::store::{Aggregate, Attribution, Moment, Owned};
@@ -60,8 +60,8 @@ impl<'q> Matcher<'q> {
 #[derive(Debug, Clone)]
 enum Node<'q> {
     Owner(usize, &'q Term),
-    Name(usize, &'q str),
-    Shown(&'q str),
+    Name(usize, &'q Word),
+    Shown(&'q Word),
     Socket(&'q Term),
     Not(Box<Self>),
     And(Vec<Self>),

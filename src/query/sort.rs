@@ -1,9 +1,9 @@
 //! Sorting by any metric, the same every time.
 
-use std::{borrow::Cow, cmp::Ordering, ops::Range};
+use std::{borrow::Cow, cmp::Ordering, net::IpAddr, ops::Range};
 
 use crate::{
-    field::{self, Context, Field, Identity, Row, SocketRows, Value, address_order},
+    field::{self, Context, Row, SocketRows, Value, address_order},
     store::Moment,
 };
 
@@ -11,7 +11,7 @@ use crate::{
 /// not known come last, whichever way the rest goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sort {
-    /// The key of a [`Field`] of the rows; rows without such a field go by identity alone.
+    /// The key of a [`field::Field`] of the rows; rows without such a field go by identity alone.
     pub key: &'static str,
     /// Greatest first.
     pub descending: bool,
@@ -20,11 +20,14 @@ pub struct Sort {
 /// Sorts rows of any kind: `sort::<ProcessRow>(&mut rows, &context, by)`.
 pub fn sort<'a, R: Row>(rows: &mut [R::Ref<'a>], context: &Context, by: Sort) {
     let field = field::find::<R>(by.key);
-    let mut keyed: Vec<(Keyed<'a>, R::Ref<'a>)> =
-        rows.iter().map(|&row| (key(field, row, context), row)).collect();
-    keyed.sort_unstable_by(|a, b| by.compare(&a.0, &b.0));
-    let sorted: Vec<_> = keyed.into_iter().map(|(_, row)| row).collect();
-    rows.copy_from_slice(&sorted);
+    let order = |row| field.map_or(Order::Unknown, |field| Order::of(field.of(row, context)));
+    let mut keyed: Vec<(Order<'a>, R::Ref<'a>)> = rows.iter().map(|&row| (order(row), row)).collect();
+    keyed.sort_unstable_by(|a, b| {
+        by.compare(&a.0, &b.0).then_with(|| R::identity(a.1).cmp(&R::identity(b.1)))
+    });
+    for (row, (_, sorted)) in rows.iter_mut().zip(keyed) {
+        *row = sorted;
+    }
 }
 
 /// Sorts indices of sockets of `moment`. An index that is out of range comes last.
@@ -38,13 +41,19 @@ pub fn sort_rows(moment: &Moment, rows: &mut [u32], by: Sort) {
 pub fn sort_window(moment: &Moment, rows: &mut [u32], by: Sort, window: Range<usize>) {
     let context = Context::default();
     let field = field::find::<SocketRows>(by.key);
-    let mut keyed: Vec<_> = rows
-        .iter()
-        .map(|&row| (moment.get(row as usize).map(|socket| key(field, socket, &context)), row))
-        .collect();
-    let compare = |a: &(Option<Keyed<'_>>, u32), b: &(Option<Keyed<'_>>, u32)| match (&a.0, &b.0) {
-        (Some(a), Some(b)) => by.compare(a, b),
-        (a, b) => b.is_some().cmp(&a.is_some()),
+    let order = |&row: &u32| {
+        let socket = field.zip(moment.get(row as usize));
+        (socket.map_or(Order::Unknown, |(field, socket)| Order::of(field.of(socket, &context))), row)
+    };
+    let mut keyed: Vec<(Order<'_>, u32)> = rows.iter().map(order).collect();
+    // Within a moment the cookie is the identity; looked up only where it decides.
+    let sockets = moment.sample.sockets.rows();
+    let identity = |row: u32| match sockets.get(row as usize) {
+        Some(socket) => (false, socket.cookie),
+        None => (true, row.into()),
+    };
+    let compare = |a: &(Order<'_>, u32), b: &(Order<'_>, u32)| {
+        by.compare(&a.0, &b.0).then_with(|| identity(a.1).cmp(&identity(b.1)))
     };
     let end = window.end.min(keyed.len());
     let start = window.start.min(end);
@@ -60,23 +69,15 @@ pub fn sort_window(moment: &Moment, rows: &mut [u32], by: Sort, window: Range<us
     }
 }
 
-type Keyed<'a> = (Order<'a>, Identity);
-
-fn key<'a, R: Row>(field: Option<&Field<R>>, row: R::Ref<'a>, context: &Context) -> Keyed<'a> {
-    let value = field.map_or(Value::None, |field| field.of(row, context));
-    (Order::of(value), R::identity(row))
-}
-
 impl Sort {
-    fn compare(self, a: &Keyed<'_>, b: &Keyed<'_>) -> Ordering {
-        let by_value = match (&a.0, &b.0) {
+    fn compare(self, a: &Order<'_>, b: &Order<'_>) -> Ordering {
+        match (a, b) {
             (Order::Unknown, Order::Unknown) => Ordering::Equal,
             (Order::Unknown, _) => Ordering::Greater,
             (_, Order::Unknown) => Ordering::Less,
             (a, b) if self.descending => b.compare(a),
             (a, b) => a.compare(b),
-        };
-        by_value.then_with(|| a.1.cmp(&b.1))
+        }
     }
 }
 
@@ -85,7 +86,8 @@ impl Sort {
 enum Order<'a> {
     Number(f64),
     Whole(u64),
-    Place(u128, u16),
+    /// The halves of an address, and a port: 64 bits at a time keep this small.
+    Place(u64, u64, u16),
     Text(Cow<'a, str>),
     Unknown,
 }
@@ -96,8 +98,8 @@ impl<'a> Order<'a> {
             Value::None => Self::Unknown,
             Value::Text(text) => Self::Text(text),
             Value::State(state) => Self::Whole(state.number().into()),
-            Value::Address(ip) => Self::Place(address_order(ip), 0),
-            Value::Endpoint(end) => Self::Place(address_order(end.ip), end.port),
+            Value::Address(ip) => Self::place(ip, 0),
+            Value::Endpoint(end) => Self::place(end.ip, end.port),
             Value::Time(at) => Self::Number(at.as_duration().as_secs_f64()),
             Value::Count(n) | Value::Id(n) | Value::Bytes(n) => Self::Whole(n),
             Value::Rate(n) | Value::Percent(n) | Value::Seconds(n) | Value::Millis(n) => Self::Number(n),
@@ -105,13 +107,31 @@ impl<'a> Order<'a> {
         }
     }
 
+    fn place(ip: IpAddr, port: u16) -> Self {
+        let bits = address_order(ip);
+        let low = u64::try_from(bits & u128::from(u64::MAX)).expect("masked");
+        Self::Place(u64::try_from(bits >> 64).expect("shifted"), low, port)
+    }
+
     fn compare(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Number(a), Self::Number(b)) => a.total_cmp(b),
             (Self::Whole(a), Self::Whole(b)) => a.cmp(b),
-            (Self::Place(a, m), Self::Place(b, n)) => (a, m).cmp(&(b, n)),
+            (Self::Place(high, low, port), Self::Place(its_high, its_low, its_port)) => {
+                (high, low, port).cmp(&(its_high, its_low, its_port))
+            }
             (Self::Text(a), Self::Text(b)) => a.cmp(b),
             _ => Ordering::Equal,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_socket_is_sorted_by_is_compact() {
+        assert!(size_of::<(Order<'_>, u32)>() <= 40);
     }
 }

@@ -159,14 +159,22 @@ fn places(values: &[Written]) -> Result<Vec<Place>, Wrong> {
             places.push(Place { net: Some(v4.into()), port: None });
             places.push(Place { net: Some(IpAddr::V6(Ipv6Addr::LOCALHOST).into()), port: None });
         } else {
-            let place = place(&value.text).ok_or_else(|| {
-                let text = &value.text;
-                (value.at, format!("`{text}` is not an address; expected one such as 10.0.0.1, 10.0.0.0/8, 10.0.0.1:443 or [::1]:443"))
-            })?;
+            let place = place(&value.text).ok_or_else(|| (value.at, no_address(&value.text)))?;
             places.push(place);
         }
     }
     Ok(places)
+}
+
+fn no_address(text: &str) -> String {
+    match port(text) {
+        Some(port) => {
+            format!("`{text}` is not an address; for a port write port:{port}, lport:{port} or rport:{port}")
+        }
+        None => format!(
+            "`{text}` is not an address; expected one such as 10.0.0.1, 10.0.0.0/8, 10.0.0.1:443 or [::1]:443"
+        ),
+    }
 }
 
 /// An address, a network, either with a port, or a port after a colon.

@@ -179,6 +179,9 @@ impl FdScan {
         let mut refused = None;
         let (index, dumped) = (&self.index, self.dumped);
         self.root.list(&descriptors, |fd| {
+            if refused.is_some() {
+                return;
+            }
             let known = trusted.binary_search_by_key(&fd, |known| known.fd).map(|place| trusted[place]);
             if let Ok(known) = known
                 && index.was_alive(known.inode, dumped)

@@ -9,9 +9,14 @@ use crate::model::{OwnerScan, Privileges, text::printable};
 /// The inode of the first PID namespace (`PROC_PID_INIT_INO` in `linux/proc_ns.h`).
 const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
 
-/// What keeps processes out of `/proc` altogether.
+/// The inode of the first user namespace (`PROC_USER_INIT_INO` in `linux/proc_ns.h`).
+const FIRST_USER_NAMESPACE: &str = "user:[4026531837]";
+
+/// What keeps processes out of sight whatever capabilities we have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hidden {
+    /// We are in a user namespace of our own: our capabilities count for nothing outside.
+    pub by_user_namespace: bool,
     /// `/proc` is mounted so that it lists only our own processes (`hidepid`).
     pub by_mount: bool,
     /// We are in a PID namespace of our own: processes outside are not listed.
@@ -22,10 +27,13 @@ impl Hidden {
     /// Finds out.
     #[must_use]
     pub fn find() -> Self {
-        let namespace = fs::read_link("/proc/self/ns/pid");
+        let differs = |name: &str, first: &str| {
+            fs::read_link(format!("/proc/self/ns/{name}")).is_ok_and(|link| link.as_os_str() != first)
+        };
         Self {
+            by_user_namespace: differs("user", FIRST_USER_NAMESPACE),
             by_mount: fs::metadata("/proc/1").is_err_and(|error| error.kind() == ErrorKind::NotFound),
-            by_namespace: namespace.is_ok_and(|link| link.as_os_str() != FIRST_PID_NAMESPACE),
+            by_namespace: differs("pid", FIRST_PID_NAMESPACE),
         }
     }
 
@@ -70,7 +78,9 @@ impl Sight {
     /// The privileges in view of a scan. `any_denied` says whether a socket's holder is out of sight.
     #[must_use]
     pub fn privileges(&self, scan: &OwnerScan, any_denied: bool) -> Privileges {
-        if scan.denied == 0 && !self.hidden.by_mount && !any_denied {
+        // A process that even full capabilities cannot read matters once a socket's holder is out of sight.
+        let sees_all = !any_denied && (scan.denied == 0 || self.missing.is_empty());
+        if sees_all && !self.hidden.by_mount {
             return Privileges { complete: true, missing: Vec::new(), hint: String::new() };
         }
         Privileges { complete: false, missing: self.missing.clone(), hint: self.hint(*scan) }
@@ -93,7 +103,10 @@ impl Sight {
                 "this root lacks capabilities: run twtop on the host, or give its container --cap-add=SYS_PTRACE --cap-add=DAC_READ_SEARCH"
                     .to_owned()
             }
-            (true, _) => "these capabilities count only in this user namespace: run twtop as root of the host".to_owned(),
+            (true, _) if self.hidden.by_user_namespace => {
+                "these capabilities count only in this user namespace: run twtop as root of the host".to_owned()
+            }
+            (true, _) => "no capability is missing: a security module or a sandbox keeps those processes unreadable".to_owned(),
         }
     }
 }
@@ -132,7 +145,7 @@ fn shell_word(path: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    const NOTHING: Hidden = Hidden { by_mount: false, by_namespace: false };
+    const NOTHING: Hidden = Hidden { by_user_namespace: false, by_mount: false, by_namespace: false };
 
     fn sight(missing: &[&str], is_root: bool, hidden: Hidden) -> Sight {
         let missing = missing.iter().map(|&name| name.to_owned()).collect();
@@ -153,19 +166,23 @@ mod tests {
     fn what_could_be_read_decides_and_not_the_capabilities() {
         let all_read = OwnerScan { processes: 9, denied: 0 };
         assert!(sight(&["CAP_SYS_PTRACE"], false, NOTHING).privileges(&all_read, false).complete);
-        let root_of_a_user_namespace =
-            sight(&[], true, NOTHING).privileges(&OwnerScan { processes: 9, denied: 8 }, true);
+        let some_denied = OwnerScan { processes: 9, denied: 8 };
+        let in_user_namespace = Hidden { by_user_namespace: true, ..NOTHING };
+        let root_of_a_user_namespace = sight(&[], true, in_user_namespace).privileges(&some_denied, true);
         assert!(!root_of_a_user_namespace.complete);
         assert!(root_of_a_user_namespace.missing.is_empty());
         assert!(root_of_a_user_namespace.hint.contains("user namespace"));
+        let root = sight(&[], true, NOTHING);
+        assert!(root.privileges(&some_denied, false).complete, "no socket's holder is out of sight");
+        assert!(root.privileges(&some_denied, true).hint.contains("security module"));
     }
 
     #[test]
     fn what_is_not_even_listed_counts_too() {
         let all_read = OwnerScan { processes: 3, denied: 0 };
-        let by_mount = sight(&["CAP_SYS_PTRACE"], false, Hidden { by_mount: true, by_namespace: false });
+        let by_mount = sight(&["CAP_SYS_PTRACE"], false, Hidden { by_mount: true, ..NOTHING });
         assert!(!by_mount.privileges(&all_read, false).complete);
-        let container = sight(&[], true, Hidden { by_mount: false, by_namespace: true });
+        let container = sight(&[], true, Hidden { by_namespace: true, ..NOTHING });
         assert!(container.privileges(&all_read, false).complete);
         assert!(container.privileges(&all_read, true).hint.contains("--pid=host"));
     }

@@ -268,7 +268,9 @@ mod tests {
 
     fn ages(counts: &[(usize, u32)]) -> Vec<u32> {
         let mut ages = vec![0; Aggregate::AGES];
-        counts.iter().for_each(|&(age, count)| ages[age] = count);
+        for &(age, count) in counts {
+            ages[age] = count;
+        }
         ages
     }
 
@@ -280,13 +282,19 @@ mod tests {
 
         let one = at(1.0);
         assert_eq!(one.len(), 60);
-        [(59, 4.0), (58, 2.0), (57, 0.0), (0, 6.0)].iter().for_each(|&(i, rate)| close(one[i], rate));
+        for (i, rate) in [(59, 4.0), (58, 2.0), (57, 0.0), (0, 6.0)] {
+            close(one[i], rate);
+        }
         let two = at(2.0);
         assert_eq!(two.len(), 30);
-        [(29, 3.0), (28, 0.0), (0, 3.0)].iter().for_each(|&(i, rate)| close(two[i], rate));
+        for (i, rate) in [(29, 3.0), (28, 0.0), (0, 3.0)] {
+            close(two[i], rate);
+        }
         let half = at(0.5);
         assert_eq!(half.len(), 120);
-        [(119, 4.0), (118, 4.0), (117, 2.0)].iter().for_each(|&(i, rate)| close(half[i], rate));
+        for (i, rate) in [(119, 4.0), (118, 4.0), (117, 2.0)] {
+            close(half[i], rate);
+        }
         for interval_s in [0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 20.0] {
             close(at(interval_s).iter().sum::<f64>() * interval_s, 12.0);
         }

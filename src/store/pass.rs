@@ -11,6 +11,9 @@ use super::{
 };
 use crate::model::{Detail, Side, SocketRef, Stamp, TcpState, Unknown};
 
+/// A `TIME_WAIT` that is due says this age, whatever its age.
+const DUE_MS: u32 = 60_000;
+
 /// What a walk needs to know of time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Now {
@@ -54,7 +57,7 @@ impl Now {
     fn unseen_time_wait(&self, age_ms: u32) -> Unknown {
         /// One that is due says 60 s, and may be this old: the kernel's timer wheel is late.
         const OLDEST_MS: u32 = 65_500;
-        let at_most = if age_ms >= 60_000 { age_ms.max(OLDEST_MS) } else { age_ms };
+        let at_most = if age_ms >= DUE_MS { age_ms.max(OLDEST_MS) } else { age_ms };
         match self.watched_ms {
             Some(watched) if at_most < watched => Unknown::TooShort,
             _ => Unknown::BeforeStart,
@@ -106,7 +109,7 @@ impl Pass<'_> {
     /// A `TIME_WAIT` of a connection that no sample saw. It is not remembered.
     #[inline]
     fn unseen_time_wait(&mut self, cookie: u64, age_ms: u32, acceptors: Option<Acceptors>) -> Link {
-        let fresh = self.now.fresh_ms.is_some_and(|limit| age_ms <= limit);
+        let fresh = self.now.fresh_ms.is_some_and(|limit| age_ms <= limit) && age_ms < DUE_MS;
         // One that was there at the start is noted as well: it may look fresh to the next sample.
         let noted = (fresh || age_ms <= self.now.young_ms) && self.recent.insert(cookie);
         let closed = fresh && noted;

@@ -21,26 +21,28 @@ pub(super) struct Column {
     pub(super) key: &'static str,
     /// Its title here; the field's own where it is empty.
     pub(super) title: &'static str,
-    /// The width it needs.
-    pub(super) least: u16,
-    /// The width it can use; more than `least` for text only.
-    pub(super) most: u16,
-    /// Columns of a higher rank are left out first.
-    pub(super) rank: u8,
+    /// The width it cannot do without, the width that shows nearly all of it, and the width that it can use.
+    /// One and the same for figures: they are never cut.
+    widths: [u16; 3],
+    /// Columns of a higher rank are left out first; those up to [`CORE`] are made narrow before that.
+    rank: u8,
 }
+
+/// The rank up to which a column would rather be narrow than gone.
+const CORE: u8 = 4;
 
 const fn figure(key: &'static str, title: &'static str, width: u16, rank: u8) -> Column {
-    Column { key, title, least: width, most: width, rank }
+    Column { key, title, widths: [width; 3], rank }
 }
 
-const fn text(key: &'static str, title: &'static str, (least, most): (u16, u16), rank: u8) -> Column {
-    Column { key, title, least, most, rank }
+const fn text(key: &'static str, title: &'static str, widths: [u16; 3], rank: u8) -> Column {
+    Column { key, title, widths, rank }
 }
 
 /// A figure of states is six cells wide at most, a rate without its unit too.
 static PROCESSES: &[Column] = &[
     figure("pid", "", 7, 2),
-    text("name", "", (8, 15), 1),
+    text("name", "", [8, 15, 15], 1),
     figure("time_wait", "TW", 6, 1),
     figure("close_wait", "CW", 6, 3),
     figure("established", "EST", 6, 1),
@@ -55,13 +57,13 @@ static PROCESSES: &[Column] = &[
     figure("time_wait_maybe", "TW?", 6, 12),
     figure("fds", "", 6, 7),
     figure("fd_percent", "", 5, 6),
-    text("user", "", (8, 12), 15),
-    text("container", "", (12, 12), 17),
-    text("command", "", (20, 80), 16),
+    text("user", "", [8, 8, 12], 15),
+    text("container", "", [12, 12, 12], 17),
+    text("command", "", [20, 30, 100], 16),
 ];
 
 static PEERS: &[Column] = &[
-    text("address", "PEER", (17, 49), 1),
+    text("address", "PEER", [17, 22, 49], 1),
     figure("sockets", "ALL", 6, 1),
     figure("time_wait", "TW", 6, 1),
     figure("close_wait", "CW", 6, 4),
@@ -73,37 +75,37 @@ static PEERS: &[Column] = &[
     figure("fin_wait2", "FIN_W2", 6, 11),
     figure("last_ack", "L_ACK", 6, 12),
     figure("share", "", 5, 9),
-    text("processes", "", (10, 40), 5),
+    text("processes", "", [10, 15, 40], 5),
 ];
 
 static DESTINATIONS: &[Column] = &[
-    text("source", "FROM", (11, 39), 5),
-    text("peer_endpoint", "TO", (13, 47), 1),
+    text("source", "FROM", [11, 15, 39], 6),
+    text("peer_endpoint", "TO", [13, 19, 47], 1),
     figure("taken", "TAKEN", 6, 1),
-    text("percent", "", (5, 22), 2),
+    text("percent", "", [5, 5, 40], 2),
     figure("time_wait", "TW", 6, 3),
-    figure("opened_per_s", "OPEN/s", 6, 4),
+    figure("opened_per_s", "OPEN/s", 6, 5),
 ];
 
 static SOCKETS: &[Column] = &[
-    text("state", "", (14, 14), 1),
-    text("local_endpoint", "", (19, 47), 2),
-    text("peer_endpoint", "", (19, 47), 1),
+    text("state", "", [14, 14, 14], 1),
+    text("local_endpoint", "", [15, 21, 47], 2),
+    text("peer_endpoint", "", [15, 21, 47], 1),
     figure("pid", "", 7, 4),
-    text("process", "", (9, 20), 3),
+    text("process", "", [9, 15, 20], 3),
     figure("recv_q", "", 6, 6),
     figure("send_q", "", 6, 7),
-    text("evidence", "", (10, 10), 8),
-    text("side", "", (6, 6), 9),
-    text("timer_kind", "", (9, 9), 5),
+    text("evidence", "", [10, 10, 10], 8),
+    text("side", "", [6, 6, 6], 9),
+    text("timer_kind", "", [9, 9, 9], 5),
     figure("timer_expires_s", "IN", 7, 5),
     figure("tcp_rtt_ms", "", 7, 10),
     figure("tcp_retransmits", "RETRANS", 7, 12),
     figure("tcp_bytes_sent", "", 10, 13),
     figure("tcp_bytes_received", "", 10, 13),
     figure("tcp_last_received_s", "", 7, 14),
-    text("user", "", (8, 12), 11),
-    text("command", "", (20, 60), 15),
+    text("user", "", [8, 8, 12], 11),
+    text("command", "", [20, 30, 60], 15),
 ];
 
 /// The columns of rows of kind `R`.
@@ -151,7 +153,8 @@ fn used(row: &DestinationRow, context: &Context, cells: usize, theme: &Theme) ->
     let usable = context.usable_ports.filter(|usable| *usable > 0)?;
     let share = f64::from(row.taken) / f64::from(usable);
     let figure = pad(&format::percent(share * 100.0), 5, true);
-    let bar = bar_text(share, cells.checked_sub(6)?, theme);
+    let room = cells.checked_sub(6).filter(|room| *room >= 6)?;
+    let bar = bar_text(share, room, theme);
     Some(format!("{bar} {figure}"))
 }
 
@@ -167,15 +170,16 @@ impl Shown for SocketRows {
     const COLUMNS: &'static [Column] = SOCKETS;
 }
 
-/// The keys that the table in `pane` can be sorted by, in the order in which they come up.
-pub(super) fn sort_keys(pane: Pane) -> Vec<&'static str> {
-    columns(pane).iter().map(|column| column.key).collect()
+/// The keys that the table in `pane` can be sorted by when it is `width` cells wide, in the order in which they
+/// come up: those of the columns that are seen.
+pub(super) fn sort_keys(pane: Pane, width: u16) -> Vec<&'static str> {
+    fitting(columns(pane), width).iter().map(|(column, _)| column.key).collect()
 }
 
 /// Whether sorting by `key` begins with the largest: figures do, text begins with A.
 pub(super) fn starts_descending(pane: Pane, key: &str) -> bool {
-    let text = columns(pane).iter().any(|column| column.key == key && column.least != column.most);
-    let id = matches!(key, "pid" | "address" | "state" | "side" | "evidence" | "timer_kind" | "container");
+    let text = columns(pane).iter().any(|column| column.key == key && column.widths[0] != column.widths[2]);
+    let id = matches!(key, "pid" | "state" | "side" | "evidence" | "timer_kind" | "container");
     (!text || key == "percent") && !id
 }
 
@@ -205,24 +209,42 @@ fn columns(pane: Pane) -> &'static [Column] {
     }
 }
 
-/// The columns that fit into `width`, each with its width, one cell apart. The last to give way always fit a
-/// pane of the smallest screen.
+/// The columns that fit into `width`, each with its width, one cell apart: as many as can have a good width, and
+/// the most important ones even if they cannot.
 pub(super) fn fitting(columns: &'static [Column], width: u16) -> Vec<(&'static Column, u16)> {
+    let width = usize::from(width);
     let mut kept: Vec<&Column> = columns.iter().collect();
-    let needed = |kept: &[&Column]| {
-        let cells: usize = kept.iter().map(|column| usize::from(column.least)).sum();
+    let needed = |kept: &[&Column], which: usize| {
+        let cells: usize = kept.iter().map(|column| usize::from(column.widths[which])).sum();
         cells + kept.len().saturating_sub(1)
     };
-    while needed(&kept) > usize::from(width) {
-        let Some(worst) = kept.iter().map(|column| column.rank).max() else { break };
+    while let Some(worst) = kept.iter().map(|column| column.rank).max() {
+        let which = usize::from(worst > CORE);
+        if needed(&kept, which) <= width {
+            break;
+        }
         kept.retain(|column| column.rank != worst);
     }
-    let mut spare = usize::from(width).saturating_sub(needed(&kept));
-    let mut placed = vec![];
-    for column in kept {
-        let more = usize::from(column.most - column.least).min(spare);
+    let mut spare = width.saturating_sub(needed(&kept, 0));
+    let mut placed: Vec<_> = kept.into_iter().map(|column| (column, column.widths[0])).collect();
+    // Text first gets its good width, the leftmost first; what is left then goes to all alike.
+    for (column, cells) in &mut placed {
+        let more = usize::from(column.widths[1] - *cells).min(spare);
+        *cells += u16::try_from(more).unwrap_or(0);
         spare -= more;
-        placed.push((column, column.least + u16::try_from(more).unwrap_or(0)));
+    }
+    while spare > 0 {
+        let mut grown = false;
+        for (column, cells) in &mut placed {
+            if spare > 0 && *cells < column.widths[2] {
+                *cells += 1;
+                spare -= 1;
+                grown = true;
+            }
+        }
+        if !grown {
+            break;
+        }
     }
     placed
 }
@@ -243,7 +265,7 @@ mod tests {
     fn check<R: Shown>() {
         for column in R::COLUMNS {
             assert!(field::find::<R>(column.key).is_some(), "no field {}", column.key);
-            assert!(title::<R>(column).len() <= usize::from(column.least), "{}", column.key);
+            assert!(title::<R>(column).len() <= usize::from(column.widths[0]), "{}", column.key);
         }
     }
 

@@ -71,12 +71,13 @@ fn too_small(buffer: &mut Buffer, area: Rect) {
     }
 }
 
-/// Before the first sample.
+/// Before the first sample, and while a large table is counted for another page.
 fn waiting(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
     let theme = scene.theme;
     let (sentence, style) = match scene.trouble {
-        Some(trouble) => (format!("No sample yet: {trouble}"), theme.warning()),
-        None => ("Taking the first sample.".to_owned(), theme.head()),
+        Some(trouble) if scene.live.is_none() => (format!("No sample yet: {trouble}"), theme.warning()),
+        _ if scene.live.is_some() => ("Counting.".to_owned(), theme.head()),
+        _ => ("Taking the first sample.".to_owned(), theme.head()),
     };
     let line = Rect { y: area.y + area.height / 2, height: 1, ..area };
     let mut pen = Pen::new(buffer, line, 0);
@@ -91,8 +92,9 @@ fn header(buffer: &mut Buffer, layout: &Layout, scene: &Scene<'_>) {
     let time = moment.map(|moment| {
         let at = format::time(moment.sample.stamp.wall);
         // Without much room the date gives way: twtop is watched now.
-        let short = at.get(11..).map_or(at.clone(), ToOwned::to_owned);
-        if layout.header.width >= 110 { at } else { short }
+        let whole = at.trim_end_matches('Z').replace('T', " ");
+        let short = whole.get(11..).unwrap_or(&whole).to_owned();
+        format!("{} UTC", if layout.header.width >= 110 { whole } else { short })
     });
     let time = time.unwrap_or_default();
     let reserved = u16::try_from(width(&time) + 2).unwrap_or(0);
@@ -157,10 +159,9 @@ fn name(screen: Screen) -> String {
 fn marks(pen: &mut Pen<'_>, scene: &Scene<'_>) {
     let theme = scene.theme;
     if scene.view.paused.is_some() {
-        let behind = match scene.behind() {
-            0 => String::new(),
-            n => format!(" {n} samples ago"),
-        };
+        let held = scene.live.zip(scene.view.paused.as_ref());
+        let age = held.map_or(0.0, |(live, held)| live.sample.stamp.seconds_since(&held.sample.stamp));
+        let behind = if age < 1.0 { String::new() } else { format!(" {} ago", format::seconds(age.floor())) };
         pen.put(&format!(" PAUSED{behind} "), theme.mark());
     }
     if let Some(age) = scene.stale() {
@@ -222,15 +223,14 @@ fn footer(buffer: &mut Buffer, layout: &Layout, scene: &Scene<'_>) {
     let theme = scene.theme;
     let mut pen = Pen::new(buffer, layout.footer, 0);
     if let Mode::Filter(input, error) = &scene.view.mode {
-        match error {
-            Some(error) => point_at(&mut pen, scene, input.value(), error.column, &error.message),
-            None => {
-                pen.put(" Enter", theme.key());
-                pen.put(" apply  ", theme.head());
-                pen.put("Esc", theme.key());
-                pen.put(" leave  ", theme.head());
-                pen.put("port:443 state:time-wait proc:nginx peer:10.0.0.0/8 ! or ( )", theme.dim());
-            }
+        if let Some(error) = error {
+            point_at(&mut pen, scene, input.value(), error.column, &error.message);
+        } else {
+            pen.put(" Enter", theme.key());
+            pen.put(" apply  ", theme.head());
+            pen.put("Esc", theme.key());
+            pen.put(" leave  ", theme.head());
+            pen.put("port:443 state:time-wait proc:nginx peer:10.0.0.0/8 ! or ( )", theme.dim());
         }
         return;
     }
@@ -264,8 +264,10 @@ fn point_at(pen: &mut Pen<'_>, scene: &Scene<'_>, value: &str, column: usize, me
 
 fn hints(pen: &mut Pen<'_>, scene: &Scene<'_>) {
     let theme = scene.theme;
-    let mut entries: Vec<_> =
-        TABLE.iter().filter(|entry| entry.hint > 0 && applies(entry.scope, scene)).collect();
+    let helping = matches!(scene.view.mode, Mode::Help(_));
+    let wanted = |command| !helping || matches!(command, Command::Help | Command::Back | Command::Quit);
+    let shown = TABLE.iter().filter(|entry| entry.hint > 0 && wanted(entry.command));
+    let mut entries: Vec<_> = shown.filter(|entry| applies(entry.scope, scene)).collect();
     entries.sort_by_key(|entry| entry.hint);
     pen.skip(1);
     for entry in entries {
@@ -289,11 +291,11 @@ fn hints(pen: &mut Pen<'_>, scene: &Scene<'_>) {
 fn hint_title(command: Command, title: &'static str, scene: &Scene<'_>) -> &'static str {
     let view = scene.view;
     match command {
+        Command::Help | Command::Back if matches!(view.mode, Mode::Help(_)) => "leave help",
         Command::Pause if view.paused.is_some() => "go on",
         Command::View(_) => "views",
         Command::Zoom if view.page().zoomed => "shrink",
         Command::Back if view.depth() == 0 && !view.page().zoomed => "clear filter",
-        Command::Help if matches!(view.mode, Mode::Help(_)) => "leave help",
         _ => title,
     }
 }

@@ -118,6 +118,15 @@ pub fn other_lines(pane: Pane, inner: Rect) -> u16 {
     }
 }
 
+/// The lines of a pane above the rows of its table.
+#[must_use]
+pub fn lines_above(pane: Pane, inner: Rect) -> u16 {
+    match pane {
+        Pane::Processes => other_lines(pane, inner) - coverage_line(inner),
+        pane => other_lines(pane, inner),
+    }
+}
+
 /// The lines above the table of destinations: the gauge, and the range where there is room.
 #[must_use]
 pub fn ports_head(inner: Rect) -> u16 {
@@ -165,9 +174,9 @@ fn overview(body: Rect, chrome: Chrome) -> Vec<Slot> {
         vec![(Pane::States, parts[0]), (Pane::Destinations, parts[1]), (Pane::Closes, parts[2])]
     } else {
         let parts = split_width(top, &[60, 40]);
-        let closes = (parts[1].height / 3).clamp(3, 6);
-        let (ports, closes) = split_height(parts[1], parts[1].height - closes);
-        vec![(Pane::States, parts[0]), (Pane::Destinations, ports), (Pane::Closes, closes)]
+        let lowest = (parts[1].height / 3).clamp(3, 6);
+        let (upper, below) = split_height(parts[1], parts[1].height.saturating_sub(lowest));
+        vec![(Pane::States, parts[0]), (Pane::Destinations, upper), (Pane::Closes, below)]
     };
     let (middle, sockets) = if rest.height >= 24 && body.width >= 100 {
         split_height(rest, rest.height * 9 / 20)
@@ -186,16 +195,16 @@ fn overview(body: Rect, chrome: Chrome) -> Vec<Slot> {
 fn stacked(body: Rect, chrome: Chrome) -> Vec<Slot> {
     let states = states_lines(chrome).min(body.height / 2);
     let (top, rest) = split_height(body, states);
-    let (processes, peers) =
+    let (middle, lower) =
         if rest.height >= 10 { split_height(rest, rest.height / 2) } else { split_height(rest, rest.height) };
-    let all = [(Pane::States, top), (Pane::Processes, processes), (Pane::Peers, peers)];
+    let all = [(Pane::States, top), (Pane::Processes, middle), (Pane::Peers, lower)];
     let shown = all.into_iter().filter(|(_, area)| area.height > 0);
     shown.map(|(pane, area)| Slot { pane, area }).collect()
 }
 
 fn process(body: Rect, chrome: Chrome) -> Vec<Slot> {
     let (facts, rest) = split_height(body, (6 + chrome.lines()).min(body.height / 2));
-    let (middle, sockets) = split_height(rest, rest.height / 2);
+    let (middle, sockets) = split_height(rest, (rest.height / 2).min(states_lines(chrome)));
     let parts = split_width(middle, &[60, 40]);
     [(Pane::Facts, facts), (Pane::States, parts[0]), (Pane::Peers, parts[1]), (Pane::Sockets, sockets)]
         .map(|(pane, area)| Slot { pane, area })
@@ -204,7 +213,7 @@ fn process(body: Rect, chrome: Chrome) -> Vec<Slot> {
 
 fn peer(body: Rect, chrome: Chrome) -> Vec<Slot> {
     let (facts, rest) = split_height(body, (3 + chrome.lines()).min(body.height / 3));
-    let (middle, sockets) = split_height(rest, rest.height / 2);
+    let (middle, sockets) = split_height(rest, (rest.height / 2).min(states_lines(chrome)));
     let parts = split_width(middle, &[60, 40]);
     [(Pane::Facts, facts), (Pane::States, parts[0]), (Pane::Processes, parts[1]), (Pane::Sockets, sockets)]
         .map(|(pane, area)| Slot { pane, area })

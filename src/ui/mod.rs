@@ -9,7 +9,7 @@
 //! ```
 //!
 //! * [`command`] is the table of commands; keys ([`keymap`]), the help page and the footer come from it.
-//! * [`view`] holds what the person has chosen, and nothing else; only [`update`] changes it.
+//! * [`view`] holds what the person has chosen, and nothing else; only [`update()`] changes it.
 //! * [`scene`] brings the view and the data together for one frame.
 //! * `layout` is arithmetic on the terminal's size, `pane` draws one file a pane, [`theme`] names every colour
 //!   and glyph.

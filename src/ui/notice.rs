@@ -55,14 +55,16 @@ fn fault(sample: &Sample) -> Option<String> {
 /// Whose sockets cannot be told, for want of privilege.
 fn denied(data: &Data<'_>) -> String {
     let scan = data.moment.sample.scan;
-    let sockets = data.selection.unknown(Unknown::Denied);
+    // Of a part of the sockets the figure would say something else.
+    let whole = data.selection.aggregate.states.total() == data.moment.totals.states.total();
+    let sockets = if whole { data.selection.unknown(Unknown::Denied) } else { 0 };
     let total = data.selection.aggregate.states.total();
     let share =
         |part: u32, of: u32| format!("{} of {}", format::grouped(part.into()), format::grouped(of.into()));
     match (sockets, scan.denied) {
         (0, 0) => "Some facts need a privilege.".to_owned(),
         (0, denied) => {
-            format!("Not readable: the descriptors of {} processes.", share(denied, scan.processes))
+            format!("The sockets of {} processes may not be read.", share(denied, scan.processes))
         }
         (sockets, denied) => format!(
             "{} sockets have no owner: {} processes denied.",

@@ -134,6 +134,36 @@ pub(super) fn top(values: &[Option<f32>]) -> f32 {
     values.iter().flatten().copied().fold(0.0, f32::max)
 }
 
+/// A stretch of time as `cells` columns: at least `samples` samples, each column the mean of as many as it takes.
+#[derive(Debug, Clone)]
+pub(super) struct Columns {
+    /// Oldest first.
+    pub(super) values: Vec<Option<f32>>,
+    /// Samples to a column.
+    pub(super) each: usize,
+    /// Samples in all.
+    pub(super) samples: usize,
+}
+
+/// The newest `samples` samples of a series, or more if there are more cells, as it was `behind` samples ago.
+/// `number` is the newest shown sample's: columns begin at multiples of it, so that they do not change while they
+/// move to the left.
+pub(super) fn columns(series: &Series, cells: u16, samples: u16, behind: usize, number: u64) -> Columns {
+    let each = samples.div_ceil(cells.max(1)).max(1);
+    let newest_column = u16::try_from(number % u64::from(each)).unwrap_or(0) + 1;
+    let values = newest(series, (cells.saturating_sub(1)).saturating_mul(each) + newest_column, behind);
+    let split = values.len().saturating_sub(usize::from(newest_column));
+    let mut means: Vec<_> = values[..split].rchunks(usize::from(each)).map(mean).collect();
+    means.reverse();
+    means.extend((split < values.len()).then(|| mean(&values[split..])));
+    Columns { values: means, each: usize::from(each), samples: values.len() }
+}
+
+fn mean(values: &[Option<f32>]) -> Option<f32> {
+    let (sum, count) = values.iter().flatten().fold((0.0, 0.0), |(sum, n), value| (sum + value, n + 1.0));
+    (count > 0.0).then(|| sum / count)
+}
+
 /// The newest `cells` values of a series as it was `behind` samples ago, oldest first.
 pub(super) fn newest(series: &Series, cells: u16, behind: usize) -> Vec<Option<f32>> {
     let mut values: Vec<_> = series.last(usize::from(cells).saturating_add(behind)).collect();
@@ -196,7 +226,20 @@ mod tests {
         assert_eq!(values(3, 0), [2.0, 3.0, 4.0]);
         assert_eq!(values(3, 1), [1.0, 2.0, 3.0]);
         assert_eq!(values(9, 2), [0.0, 1.0, 2.0]);
-        assert_eq!(values(3, 9), []);
+        assert!(values(3, 9).is_empty());
+    }
+
+    #[test]
+    fn columns_keep_their_samples_while_they_move() {
+        let mut series = Series::default();
+        let mut seen = vec![];
+        for n in 0..10_u8 {
+            series.push(Some(f32::from(n)));
+            seen.push(columns(&series, 3, 9, 0, n.into()).values);
+        }
+        assert_eq!(seen[8], [1.0, 4.0, 7.0].map(Some));
+        assert_eq!(seen[9], [4.0, 7.0, 9.0].map(Some));
+        assert_eq!(seen[1], [Some(0.5)]);
     }
 
     #[test]

@@ -9,12 +9,19 @@ use super::{
 };
 use crate::{
     model::{Evidence, ProcKey, ProcessLoad, Side, SockId, Stamp, TcpState, Unknown},
+    query::Query,
     store::{Aggregate, History, Moment, Owned},
 };
 
 /// What of a moment the view shows, in the order in which it shows it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Selection {
+    /// The number of the sample that it was taken of.
+    pub(super) number: u64,
+    /// The page that it was taken for.
+    pub(super) screen: Screen,
+    /// The filter that it was taken through.
+    pub(super) filter: Query,
     /// The sockets that the filter and the page keep, counted; each kind of row in its table's order.
     pub aggregate: Aggregate,
     /// Those sockets as indices into the moment, in their table's order.
@@ -26,6 +33,14 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// Whether it is what `view` shows of `moment` now.
+    #[must_use]
+    pub fn is_of(&self, view: &View, moment: &Moment) -> bool {
+        self.number == moment.sample.number
+            && self.screen == view.page().screen
+            && self.filter == view.filter.query
+    }
+
     /// How many sockets have no owner for that reason.
     #[must_use]
     pub fn unknown(&self, reason: Unknown) -> u32 {
@@ -61,7 +76,10 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn data(&self) -> Option<Data<'a>> {
         let moment = self.view.shown(self.live)?;
-        Some(Data { moment, selection: self.selection? })
+        // A large table is counted beside the loop. Until that is done, the selection at hand is of another page,
+        // and its figures under this page's title would be wrong.
+        let selection = self.selection.filter(|selection| selection.is_of(self.view, moment))?;
+        Some(Data { moment, selection })
     }
 
     /// How many samples newer than the shown one the histories hold.

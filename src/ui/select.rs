@@ -3,6 +3,7 @@
 use super::{
     scene::Selection,
     view::{Page, Pane, View},
+    words,
 };
 use crate::{
     field::{Context, Row},
@@ -36,12 +37,20 @@ pub fn select(view: &View, moment: &Moment) -> Selection {
         (aggregate, rows)
     };
     let unknown = unknown(moment, &rows);
-    let mut selection = Selection { aggregate, rows, counters: counters(moment), unknown };
-    let context = context(moment, &selection.aggregate);
+    let mut selection = Selection {
+        number: moment.sample.number,
+        screen: page.screen,
+        filter: view.filter.query.clone(),
+        aggregate,
+        rows,
+        counters: counters(moment),
+        unknown,
+    };
+    let fields = context(moment, &selection.aggregate);
     let Selection { aggregate, rows, .. } = &mut selection;
-    order::<ProcessRow>(page, Pane::Processes, &mut aggregate.processes, &context);
-    order::<PeerRow>(page, Pane::Peers, &mut aggregate.peers, &context);
-    order::<DestinationRow>(page, Pane::Destinations, &mut aggregate.destinations, &context);
+    order::<ProcessRow>(page, Pane::Processes, &mut aggregate.processes, &fields);
+    order::<PeerRow>(page, Pane::Peers, &mut aggregate.peers, &fields);
+    order::<DestinationRow>(page, Pane::Destinations, &mut aggregate.destinations, &fields);
     order_sockets(page, moment, rows);
     selection
 }
@@ -72,11 +81,11 @@ fn unknown(moment: &Moment, rows: &[u32]) -> [u32; REASONS.len()] {
 }
 
 /// Puts the rows of a table into the order that was asked for; they come with the worst first.
-fn order<R>(page: &Page, pane: Pane, rows: &mut Vec<R>, context: &Context)
+fn order<R>(seen: &Page, pane: Pane, rows: &mut Vec<R>, context: &Context)
 where
     R: for<'a> Row<Ref<'a> = &'a R> + Clone,
 {
-    let Some(sort) = page.table(pane).sort else { return };
+    let Some(sort) = seen.table(pane).sort else { return };
     let mut sorted: Vec<&R> = rows.iter().collect();
     query::sort::<R>(&mut sorted, context, sort);
     *rows = sorted.into_iter().cloned().collect();
@@ -115,10 +124,14 @@ fn order_sockets(page: &Page, moment: &Moment, rows: &mut Vec<u32>) {
     *rows = by_state.concat();
 }
 
-/// Counters that moved come first, the fastest at the top; then the others by name.
+/// Counters that moved come first, the fastest at the top; then those that say something when they move, then those
+/// that ever did, each by name.
 fn counters(moment: &Moment) -> Vec<u32> {
-    let rate = |index: &u32| moment.counter_rates.get(*index as usize).copied().flatten().unwrap_or(0.0);
-    let mut rows: Vec<u32> = (0_u32..).zip(moment.sample.counters.iter()).map(|(index, _)| index).collect();
-    rows.sort_by(|a, b| rate(b).total_cmp(&rate(a)));
-    rows
+    let rate = |index: u32| moment.counter_rates.get(index as usize).copied().flatten().unwrap_or(0.0);
+    let mut rows: Vec<_> = (0_u32..)
+        .zip(moment.sample.counters.iter())
+        .map(|(index, (name, value))| (index, rate(index), words::counter(name).is_empty(), value == 0))
+        .collect();
+    rows.sort_by(|a, b| b.1.total_cmp(&a.1).then((a.2, a.3).cmp(&(b.2, b.3))));
+    rows.into_iter().map(|(index, ..)| index).collect()
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
+use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::layout::Position;
 use tui_input::{Input as Line, InputRequest};
 
 use super::{
@@ -47,7 +48,7 @@ pub enum Effect {
     Suspend,
     /// Clear the terminal and draw everything.
     Redraw,
-    /// Take the selection anew with [`super::select`], then say [`Input::Refreshed`].
+    /// Take the selection anew with [`super::select()`], then say [`Input::Refreshed`].
     Select,
     /// Look up processor time and memory of this process from now on.
     Inspect(ProcKey),
@@ -154,13 +155,12 @@ fn obey(
             vec![Effect::Select]
         }
         Command::Filter => {
-            let line = Line::from(view.filter.text.clone());
-            view.mode = Mode::Filter(line, None);
+            view.mode = Mode::Filter(Line::from(view.filter.text.clone()), None);
             vec![]
         }
-        Command::Sort => sort(view),
+        Command::Sort => sort(view, data),
         Command::Reverse => reverse(view),
-        Command::Pause => pause(view, live),
+        Command::Pause => pause(view, data.map(|data| data.moment).or(live)),
         Command::Export => export(view, live),
         movement => travel(view, movement, data),
     }
@@ -253,9 +253,11 @@ fn focus(view: &mut View, step: isize, data: Option<Data<'_>>) -> Vec<Effect> {
     vec![]
 }
 
-fn sort(view: &mut View) -> Vec<Effect> {
+fn sort(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
     let pane = view.page().focus;
-    let keys = columns::sort_keys(pane);
+    let Some(layout) = place(view, data) else { return vec![] };
+    let width = layout.slot(pane).map_or(0, |slot| layout.chrome.inner(slot.area).width);
+    let keys = columns::sort_keys(pane, width);
     if keys.is_empty() {
         return vec![];
     }
@@ -282,10 +284,11 @@ fn reverse(view: &mut View) -> Vec<Effect> {
     vec![Effect::Select]
 }
 
-fn pause(view: &mut View, live: Option<&Arc<Moment>>) -> Vec<Effect> {
+/// Holds the moment on screen, not a newer one that is still being counted.
+fn pause(view: &mut View, shown: Option<&Arc<Moment>>) -> Vec<Effect> {
     view.paused = match view.paused {
         Some(_) => None,
-        None => live.cloned(),
+        None => shown.cloned(),
     };
     vec![Effect::Select]
 }
@@ -322,13 +325,11 @@ fn type_filter(view: &mut View, edit: keymap::Edit) -> Vec<Effect> {
             view.mode = Mode::Normal;
             vec![]
         }
-        keymap::Edit::Accept => match error {
-            Some(_) => vec![],
-            None => {
-                let text = line.value().trim().to_owned();
-                apply_filter(view, text)
-            }
-        },
+        keymap::Edit::Accept if error.is_some() => vec![],
+        keymap::Edit::Accept => {
+            let text = line.value().trim().to_owned();
+            apply_filter(view, text)
+        }
     }
 }
 
@@ -430,7 +431,7 @@ pub(super) fn window(offset: usize, index: usize, height: usize, len: usize) -> 
     offset.clamp(lowest, index.max(lowest)).min(len.saturating_sub(height))
 }
 
-/// The wheel moves the selection.
+/// The wheel moves the selection, a click selects what is under it.
 fn mouse(view: &mut View, event: MouseEvent, data: Option<Data<'_>>) -> Vec<Effect> {
     if !matches!(view.mode, Mode::Normal) {
         return vec![];
@@ -438,7 +439,29 @@ fn mouse(view: &mut View, event: MouseEvent, data: Option<Data<'_>>) -> Vec<Effe
     match event.kind {
         MouseEventKind::ScrollDown => travel(view, Command::Down, data),
         MouseEventKind::ScrollUp => travel(view, Command::Up, data),
+        MouseEventKind::Down(MouseButton::Left) => {
+            click(view, Position::new(event.column, event.row), data);
+            vec![]
+        }
         _ => vec![],
+    }
+}
+
+/// Gives the focus to the pane at `at`, and selects the row there if there is one.
+fn click(view: &mut View, at: Position, data: Option<Data<'_>>) {
+    let Some(layout) = place(view, data) else { return };
+    let tables = layout.slots.iter().filter(|slot| slot.pane.is_table());
+    let Some(slot) = tables.into_iter().find(|slot| slot.area.contains(at)) else { return };
+    view.page_mut().focus = slot.pane;
+    let (Some(data), inner) = (data, layout.chrome.inner(slot.area)) else { return };
+    let top = inner.y + layout::lines_above(slot.pane, inner);
+    let table = view.page_mut().table_mut(slot.pane);
+    let line = at.y.checked_sub(top).map(usize::from).filter(|line| *line < layout.rows(slot));
+    let Some(index) = line.map(|line| table.offset + line) else { return };
+    if let Some(id) = data.id(slot.pane, index) {
+        table.selected = Some(id);
+        table.index = index;
+        table.present = true;
     }
 }
 

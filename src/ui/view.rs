@@ -1,4 +1,4 @@
-//! What the person has chosen to see. Only [`super::update`] changes it.
+//! What the person has chosen to see. Only [`super::update()`] changes it.
 
 use std::{net::IpAddr, sync::Arc};
 

@@ -5,40 +5,40 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use twtop::{
     model::{
-        Cost, Counters, Detail, Endpoint, Evidence, Family, Fault, Host, Limit, Limits, NewSocket, OwnerScan,
+        Cost, Counters, Detail, Endpoint, Evidence, Family, Fault, Host, Limits, NewSocket, OwnerScan,
         Privileges, ProcKey, Process, ProcessSeen, Sample, Side, SocketTable, Stamp, Sysctls, TcpInfo,
         TcpState, Timer, Unknown,
     },
-    store::{Aggregate, Attribution, Link, Moment, Observation, Owned, Rates},
+    store::{Aggregate, Attribution, Link, Moment, Rates},
 };
 
 /// A moment under construction.
-pub struct Scene {
-    pub sockets: SocketTable,
-    pub links: Vec<Link>,
-    pub attributions: Vec<Attribution>,
-    pub processes: Vec<ProcessSeen>,
-    pub counters: Vec<(Arc<str>, u64)>,
-    pub sysctls: Sysctls,
-    pub limits: Limits,
-    pub faults: Vec<Fault>,
-    pub scan: OwnerScan,
-    pub host: Host,
-    pub privileges: Privileges,
-    pub complete: bool,
+pub(crate) struct Scene {
+    pub(crate) sockets: SocketTable,
+    pub(crate) links: Vec<Link>,
+    pub(crate) attributions: Vec<Attribution>,
+    pub(crate) processes: Vec<ProcessSeen>,
+    pub(crate) counters: Vec<(Arc<str>, u64)>,
+    pub(crate) sysctls: Sysctls,
+    pub(crate) limits: Limits,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) scan: OwnerScan,
+    pub(crate) host: Host,
+    pub(crate) privileges: Privileges,
+    pub(crate) complete: bool,
 }
 
 /// A socket to be put into a scene.
-pub struct Spec {
-    pub local: &'static str,
-    pub peer: &'static str,
-    pub state: TcpState,
-    pub timer: (Timer, u32),
-    pub detail: Option<Detail>,
-    pub attribution: u32,
-    pub side: Option<Side>,
-    pub opened: bool,
-    pub closed: bool,
+pub(crate) struct Spec {
+    pub(crate) local: &'static str,
+    pub(crate) peer: &'static str,
+    pub(crate) state: TcpState,
+    pub(crate) timer: (Timer, u32),
+    pub(crate) detail: Option<Detail>,
+    pub(crate) attribution: u32,
+    pub(crate) side: Option<Side>,
+    pub(crate) opened: bool,
+    pub(crate) closed: bool,
 }
 
 impl Default for Scene {
@@ -61,12 +61,12 @@ impl Default for Scene {
 }
 
 /// An attribution to nobody.
-pub fn nobody(why: Unknown) -> Attribution {
+pub(crate) fn nobody(why: Unknown) -> Attribution {
     Attribution { evidence: Evidence::Unknown, owners: Vec::new(), unknown: Some(why) }
 }
 
 /// A process called `name`.
-pub fn process(pid: u32, name: &str) -> Arc<Process> {
+pub(crate) fn process(pid: u32, name: &str) -> Arc<Process> {
     Arc::new(Process {
         key: ProcKey { pid, start_ticks: u64::from(pid) * 100 },
         started: "2026-05-01T11:00:00Z".parse().expect("a time"),
@@ -79,7 +79,7 @@ pub fn process(pid: u32, name: &str) -> Arc<Process> {
 }
 
 /// The detail of a socket with a quiet connection.
-pub fn detail(inode: u32) -> Detail {
+pub(crate) fn detail(inode: u32) -> Detail {
     Detail {
         inode,
         uid: 33,
@@ -119,7 +119,7 @@ impl Default for Spec {
 
 impl Spec {
     /// A `TIME_WAIT` with that many milliseconds left.
-    pub fn time_wait(left_ms: u32) -> Self {
+    pub(crate) fn time_wait(left_ms: u32) -> Self {
         Self { state: TcpState::TimeWait, timer: (Timer::TimeWait, left_ms), detail: None, ..Self::default() }
     }
 }
@@ -138,19 +138,14 @@ fn endpoint(text: &str) -> (Endpoint, Family) {
 
 impl Scene {
     /// Adds an attribution and says its index.
-    pub fn attribute(&mut self, evidence: Evidence, owners: &[&Arc<Process>]) -> u32 {
+    pub(crate) fn attribute(&mut self, evidence: Evidence, owners: &[&Arc<Process>]) -> u32 {
         let owners = owners.iter().map(|process| Arc::clone(process)).collect();
         self.attributions.push(Attribution { evidence, owners, unknown: None });
         u32::try_from(self.attributions.len() - 1).expect("few")
     }
 
-    /// Makes it known that the process runs, with its descriptors.
-    pub fn run(&mut self, process: &Arc<Process>, fds: Option<u32>, fd_limit: Option<u64>) {
-        self.processes.push(ProcessSeen { process: Arc::clone(process), fds, fd_limit });
-    }
-
     /// Adds a socket; cookies count from 1.
-    pub fn socket(&mut self, spec: &Spec) {
+    pub(crate) fn socket(&mut self, spec: &Spec) {
         let ((local, family), (peer, _)) = (endpoint(spec.local), endpoint(spec.peer));
         let new = NewSocket {
             cookie: self.sockets.len() as u64 + 1,
@@ -166,25 +161,14 @@ impl Scene {
         self.links.push(Link::new(spec.attribution, spec.side, spec.opened, spec.closed));
     }
 
-    /// Sets the range of local ports.
-    pub fn range(&mut self, low: u16, high: u16) {
-        self.sysctls.insert("net.ipv4.ip_local_port_range".to_owned(), format!("{low} {high}"));
-        self.sysctls.insert("net.ipv4.ip_local_reserved_ports".to_owned(), String::new());
-    }
-
-    /// Sets a limit.
-    pub fn limit(&mut self, name: &'static str, value: u64, max: u64) {
-        self.limits.insert(name, Limit { value, max });
-    }
-
     /// The moment, counted.
-    pub fn moment(self) -> Moment {
+    pub(crate) fn moment(self) -> Moment {
         let wall: Timestamp = "2026-05-01T12:00:00.25Z".parse().expect("a time");
         let counters = Counters::new(self.counters);
         let mut moment = Moment {
             counter_rates: counters.iter().map(|_| None).collect(),
             sample: Sample {
-                stamp: Stamp { since_boot: Duration::from_secs(86_400), wall },
+                stamp: Stamp { since_boot: Duration::from_hours(24), wall },
                 netns: 4_026_531_840,
                 number: 0,
                 sockets: self.sockets,
@@ -216,22 +200,5 @@ impl Scene {
         };
         moment.totals = Aggregate::of(&moment, |_| true);
         moment
-    }
-
-    /// An observation of ten seconds that ends in this scene, of the sockets that `keep` accepts.
-    pub fn observed(self, keep: impl FnMut(&Owned<'_>) -> bool) -> Observation {
-        let mut observation = Observation::begin(Arc::new(self.moment()), keep);
-        let counters = &observation.moment.sample.counters;
-        let per_s = counters.iter().map(|(name, _)| (!Counters::is_gauge(name)).then_some(11.8)).collect();
-        observation.elapsed_s = Some(10.0);
-        observation.counter_rates = per_s;
-        observation.rates = Rates {
-            opened: Some(12.0),
-            accepted: Some(0.0),
-            closed: Some(12.1),
-            time_wait: Some(11.8),
-            connect_failures: None,
-        };
-        observation
     }
 }

@@ -47,6 +47,7 @@ struct Snapshot<'a> {
     rates: Rates,
     processes: Rows<'a, ProcessRow>,
     peers: Rows<'a, PeerRow>,
+    peers_omitted: u32,
     ports: Ports<'a>,
     findings: [(); 0],
     counters: CounterMap<'a>,
@@ -80,10 +81,12 @@ impl<'a> Snapshot<'a> {
             rates: Rates::of(observation),
             processes: Rows { rows: &aggregate.processes, measures },
             peers: Rows { rows: &aggregate.peers, measures },
+            peers_omitted: aggregate.peers_omitted,
             ports: Ports {
                 ranges: measures.range.iter().map(|range| Range::of(sample.netns, range)).collect(),
-                in_use: aggregate.ports_in_use,
+                in_use: measures.range.as_ref().map(|_| aggregate.ports_in_use),
                 destinations: Rows { rows: &aggregate.destinations, measures },
+                destinations_omitted: aggregate.destinations_omitted,
             },
             findings: [],
             counters: CounterMap { counters: &sample.counters, rates: &observation.counter_rates },
@@ -215,8 +218,9 @@ impl Rates {
 #[derive(Serialize)]
 struct Ports<'a> {
     ranges: Vec<Range>,
-    in_use: u32,
+    in_use: Option<u32>,
     destinations: Rows<'a, DestinationRow>,
+    destinations_omitted: u32,
 }
 
 #[derive(Serialize)]

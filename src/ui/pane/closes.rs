@@ -7,7 +7,7 @@ use crate::{
     field::format,
     model::TcpState,
     ui::{
-        pen::{Pen, newest, spark, top},
+        pen::{Columns, Pen, spark, top},
         text,
     },
 };
@@ -15,11 +15,15 @@ use crate::{
 pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let theme = context.theme();
     let rates = &context.data.moment.rates;
-    let facts: Vec<_> = rates
+    let target = if context.area.width >= 36 { " into TIME_WAIT" } else { "" };
+    let mut facts: Vec<_> = rates
         .time_wait
-        .map(|rate| (format!("{} into TIME_WAIT", format::rate(rate)), theme.text()))
+        .map(|rate| (format!("{}{target}", format::rate(rate)), theme.text()))
         .into_iter()
         .collect();
+    if !context.scene.view.filter.query.is_all() {
+        facts.push(("not filtered".to_owned(), theme.warning()));
+    }
     let inner = context.frame(buffer, "Closes", &facts);
     let figures = if inner.height >= 8 { figures(buffer, context, inner) } else { 0 };
     let axis = u16::from(inner.height >= 2);
@@ -54,32 +58,42 @@ fn figures(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) -> u16 {
 
 fn chart(buffer: &mut Buffer, context: &Context<'_>, area: Rect) {
     let theme = context.theme();
-    let values = newest(context.scene.history.closes(), area.width, context.scene.behind());
-    let exact = values.len() - estimated(context, values.len());
+    let columns = context.columns(context.scene.history.closes(), area.width);
+    let exact = columns.values.len() - estimated(context, &columns);
     // What survived of the time before the first sample is a lower bound: it is drawn as one.
     let style = |back: usize| if back < exact { theme.state(TcpState::TimeWait) } else { theme.head() };
-    spark(buffer, area, &values, top(&values), style, theme);
+    spark(buffer, area, &columns.values, top(&columns.values), style, theme);
 }
 
-/// How many of the `shown` values, the oldest of them, are surviving closes.
-fn estimated(context: &Context<'_>, shown: usize) -> usize {
+/// How many of the columns, the oldest of them, are surviving closes.
+fn estimated(context: &Context<'_>, columns: &Columns) -> usize {
     let history = context.scene.history;
     let total = history.closes().len().saturating_sub(context.scene.behind());
-    history.closes_estimated().saturating_sub(total - shown.min(total)).min(shown)
+    let samples = history.closes_estimated().saturating_sub(total.saturating_sub(columns.samples));
+    samples.div_ceil(columns.each).min(columns.values.len())
 }
 
 /// Below the chart: how far back it goes, what its height means, and what of it is a lower bound.
 fn labels(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) {
     let theme = context.theme();
-    let values = newest(context.scene.history.closes(), inner.width, context.scene.behind());
+    let columns = context.columns(context.scene.history.closes(), inner.width);
     let seconds = context.data.moment.sample.cost.interval.as_secs_f64();
-    let span = u32::try_from(values.len()).map_or(0.0, f64::from) * seconds;
-    let mut left = format!("{} back, top {}", format::seconds(span), format::rate(top(&values).into()));
-    let estimated = estimated(context, values.len());
-    if estimated > 0 {
-        let note = if estimated == values.len() { "; surviving closes" } else { "; grey: surviving closes" };
-        if left.len() + note.len() + 4 < usize::from(inner.width) {
-            left.push_str(note);
+    let span = u32::try_from(columns.samples).map_or(0.0, f64::from) * seconds;
+    let mut parts = vec![format!("-{}", format::seconds(span))];
+    let estimated = estimated(context, &columns) * columns.each;
+    if estimated >= columns.samples && estimated > 0 {
+        parts.push("survivors".to_owned());
+    } else if estimated > 0 {
+        let age = u32::try_from(estimated).map_or(0.0, f64::from) * seconds;
+        parts.push(format!("oldest {} survivors", format::seconds(age)));
+    }
+    parts.push(format!("top {}", format::rate(top(&columns.values).into())));
+    let mut left = String::new();
+    for part in parts {
+        let lead = if left.is_empty() { "" } else { ", " };
+        if left.len() + lead.len() + part.len() + 4 <= usize::from(inner.width) {
+            left.push_str(lead);
+            left.push_str(&part);
         }
     }
     let mut pen = Pen::new(buffer, inner, inner.height - 1);

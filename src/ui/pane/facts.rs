@@ -1,15 +1,20 @@
 //! What is known of the one process, peer or socket that the page is about.
 
+use std::fmt::Write as _;
+
 use ratatui::{buffer::Buffer, style::Style};
 
 use super::Context;
 use crate::{
     field::format,
-    model::{Detail, Evidence, ProcKey, Process, Side, SockId, Socket, TcpInfo, Timer},
+    model::{
+        Detail, Evidence, ProcKey, Process, Side, SockId, Socket, TcpInfo, TcpState, Timer, text::printable,
+    },
     store::{Owned, PeerKey, ProcessRow},
     ui::{
         columns,
         pen::{Pen, bar},
+        text::wrap,
         view::Screen,
         words,
     },
@@ -47,16 +52,31 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     };
     let theme = context.theme();
     let inner = context.frame(buffer, &title, &[]);
-    for (line, fact) in (0..inner.height).zip(&facts) {
+    // A page of facts alone has room for long ones; above tables each has one line.
+    let room = if matches!(context.scene.view.page().screen, Screen::Socket(_)) {
+        usize::from(inner.width.saturating_sub(LABEL))
+    } else {
+        usize::MAX
+    };
+    let lines = facts.iter().flat_map(|fact| {
+        let mut parts = wrap(&printable(&fact.text), room);
+        if parts.is_empty() {
+            parts.push(String::new());
+        }
+        parts.into_iter().enumerate().map(move |(i, part)| (fact, i == 0, part))
+    });
+    for (line, (fact, first, part)) in (0..inner.height).zip(lines) {
         let mut pen = Pen::new(buffer, inner, line);
         let label = pen.take(LABEL);
-        Pen::new(pen.buffer(), label, 0).put(fact.label, theme.head());
+        if first {
+            Pen::new(pen.buffer(), label, 0).put(fact.label, theme.head());
+        }
         if let Some(share) = fact.gauge {
             let area = pen.take(GAUGE);
             bar(pen.buffer(), area, share, theme.gauge(share), theme);
             pen.skip(1);
         }
-        pen.put_cut(&fact.text, fact.style, theme);
+        pen.put_cut(&part, theme.text().patch(fact.style), theme);
     }
 }
 
@@ -201,7 +221,7 @@ fn socket_facts(context: &Context<'_>, owned: &Owned<'_>) -> Vec<Fact> {
     }));
     facts.extend(owners(context, owned));
     facts.push(timer(row));
-    facts.extend(owned.socket.detail().map_or_else(mini, detail));
+    facts.extend(owned.socket.detail().map_or_else(mini, |d| detail(row, d)));
     let family = row.family.name();
     facts.push(Fact::new("identity", format!("{family}, cookie {}, netns {}", row.cookie, owned.netns)));
     facts
@@ -246,28 +266,30 @@ fn mini() -> Vec<Fact> {
     vec![Fact::new("details", "The kernel has let go of the user, the file and the queues of this socket.")]
 }
 
-fn detail(detail: &Detail) -> Vec<Fact> {
+fn detail(row: &Socket, detail: &Detail) -> Vec<Fact> {
     let mut file = match detail.inode {
         0 => "no file refers to it".to_owned(),
         inode => format!("inode {inode}"),
     };
-    file.push_str(&format!("; uid {}", detail.uid));
+    let _ = write!(file, "; uid {}", detail.uid);
     if let Some(mark) = detail.mark.filter(|mark| *mark != 0) {
-        file.push_str(&format!("; mark {mark:#x}"));
+        let _ = write!(file, "; mark {mark:#x}");
     }
     if detail.interface != 0 {
-        file.push_str(&format!("; interface {}", detail.interface));
+        let _ = write!(file, "; interface {}", detail.interface);
     }
     if detail.cgroup != 0 {
-        file.push_str(&format!("; cgroup {}", detail.cgroup));
+        let _ = write!(file, "; cgroup {}", detail.cgroup);
     }
-    let queues = format!(
-        "receive {}, send {}",
-        format::grouped(detail.recv_q.into()),
-        format::grouped(detail.send_q.into())
-    );
+    let (receive, send) = (format::grouped(detail.recv_q.into()), format::grouped(detail.send_q.into()));
+    let queues = if row.state == TcpState::Listen {
+        format!("{receive} connections wait to be accepted, of a backlog of {send}")
+    } else {
+        format!("{receive} B received and not read, {send} B sent and not acknowledged")
+    };
     let mut facts = vec![Fact::new("file", file), Fact::new("queues", queues)];
-    if let Some(tcp) = &detail.tcp {
+    // A listener has a tcp_info too, with nothing in it.
+    if let Some(tcp) = detail.tcp.as_ref().filter(|_| row.state != TcpState::Listen) {
         facts.extend(path(tcp));
     }
     facts

@@ -12,11 +12,17 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use super::{
     Theme,
     layout::{Chrome, Slot},
-    pen::Pen,
+    pen::{self, Columns, Pen},
     scene::{Data, Scene},
     view::{Pane, Screen, Table},
 };
-use crate::{query::Sort, store::Activity};
+use crate::{
+    query::Sort,
+    store::{Activity, Series},
+};
+
+/// The samples that curves show at least.
+const MINUTE: u16 = 60;
 
 /// What a pane is drawn from.
 #[derive(Debug, Clone, Copy)]
@@ -26,11 +32,14 @@ pub(super) struct Context<'a> {
     pane: Pane,
     area: Rect,
     chrome: Chrome,
+    /// Of the whole screen.
+    width: u16,
 }
 
 /// Draws one pane.
 pub(super) fn draw(buffer: &mut Buffer, scene: &Scene<'_>, data: Data<'_>, slot: &Slot, chrome: Chrome) {
-    let context = Context { scene, data, pane: slot.pane, area: slot.area, chrome };
+    let width = buffer.area.width;
+    let context = Context { scene, data, pane: slot.pane, area: slot.area, chrome, width };
     match slot.pane {
         Pane::States => states::draw(buffer, &context),
         Pane::Destinations => ports::draw(buffer, &context),
@@ -56,12 +65,18 @@ impl<'a> Context<'a> {
         self.scene.view.page().table(self.pane)
     }
 
-    /// Where a scrollbar stands that takes no room: in the frame.
+    /// Where a scrollbar stands that takes no room: in the frame, or in the gap between two panes.
     fn track(&self) -> Option<u16> {
         match self.chrome {
-            Chrome::Rule => None,
+            Chrome::Rule => Some(self.area.right()).filter(|x| *x < self.width),
             Chrome::Frame => Some(self.area.right().saturating_sub(1)),
         }
+    }
+
+    /// The last minute of a series, or more where there is room, as it was at the shown moment.
+    fn columns(&self, series: &Series, cells: u16) -> Columns {
+        let behind = self.scene.behind();
+        pen::columns(series, cells, MINUTE, behind, self.data.moment.sample.number)
     }
 
     fn sort(&self) -> Option<Sort> {

@@ -32,7 +32,7 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let area = Rect { y: inner.y + head, height: inner.height.saturating_sub(head), ..inner };
     let rows = &aggregate.destinations;
     if rows.is_empty() {
-        Pen::new(buffer, area, 1).put_cut("No destination takes a port.", theme.dim(), theme);
+        Pen::new(buffer, area, 0).put_cut("No destination takes a port.", theme.dim(), theme);
         return;
     }
     let fields = select::context(context.data.moment, aggregate);

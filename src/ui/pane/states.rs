@@ -8,9 +8,10 @@ use crate::{
     model::TcpState,
     store::Activity,
     ui::{
-        pen::{Pen, bar, newest, spark, top},
+        pen::{Pen, bar, spark, top},
         text::pad,
         update::window,
+        words,
     },
 };
 
@@ -25,8 +26,7 @@ const CHANGE: usize = 7;
 pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let theme = context.theme();
     let states = &context.data.selection.aggregate.states;
-    let total = format::grouped(states.total().into());
-    let inner = context.frame(buffer, "States", &[(format!("{total} sockets"), theme.text())]);
+    let inner = context.frame(buffer, "States", &[(words::sockets(states.total()), theme.text())]);
     let table = context.table();
     let height = usize::from(inner.height);
     let first = window(table.offset, table.index, height, TcpState::ALL.len());
@@ -99,7 +99,7 @@ fn change(activity: &Activity, context: &Context<'_>, state: TcpState) -> Option
 fn curve(buffer: &mut Buffer, context: &Context<'_>, area: Rect, activity: &Activity, state: TcpState) {
     let Some(series) = activity.state(state) else { return };
     let theme = context.theme();
-    let values = newest(series, area.width, context.scene.behind());
+    let values = context.columns(series, area.width).values;
     let top = top(&values);
     let still = values.iter().flatten().all(|value| *value >= top);
     if top > 0.0 && !still {

@@ -105,7 +105,7 @@ fn coverage(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) {
                 theme.head(),
             ));
         }
-    } else {
+    } else if selection.aggregate.states.total() > 0 {
         pieces.push(("Every socket has a known owner".into(), theme.head()));
     }
     let known = Evidence::ALL.iter().zip(selection.aggregate.evidence);
