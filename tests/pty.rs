@@ -35,8 +35,8 @@ fn the_first_frame_shows_the_states_that_matter() {
     if !can_run("pty") {
         return;
     }
-    let pty = started(80, 24);
-    assert!(pty.screen().hide_cursor());
+    let mut pty = started(80, 24);
+    pty.wait_for("a hidden cursor", vt100::Screen::hide_cursor);
     assert_ne!(pty.left_behind(), [""; 0], "a running screen has taken the terminal over");
 }
 
@@ -47,9 +47,9 @@ fn keys_are_answered() {
     }
     let mut pty = started(80, 24);
     pty.press("?");
-    pty.wait_for_text("Ctrl-C");
+    pty.wait_for_text("leave help");
     pty.press(ESCAPE);
-    pty.wait_for("the overview again", |screen| !screen.contents().contains("Ctrl-C"));
+    pty.wait_for("the overview again", |screen| !screen.contents().contains("leave help"));
     pty.press("/port:4");
     pty.wait_for_text("port:4");
     pty.press("43\r");
@@ -68,10 +68,12 @@ fn a_filter_that_makes_no_sense_is_explained_while_it_is_typed() {
     }
     let mut pty = started(80, 24);
     pty.press("/port:x");
-    pty.wait_for("an error that names the port", |screen| {
-        let text = screen.contents();
-        text.contains("port:x") && text.matches("port").count() > 1 && text.contains('^')
-    });
+    pty.wait_for_text("`x` is not a port");
+    let rows: Vec<String> = pty.screen().rows(0, 80).collect();
+    let typed = rows.iter().position(|row| row.contains("port:x")).expect("the filter is on screen");
+    let column = rows[typed].find('x').expect("all of it");
+    let mark = rows[typed + 1].chars().position(|c| !c.is_whitespace());
+    assert_eq!(mark, Some(column), "the error is under its character: {rows:#?}");
     pty.press(ESCAPE);
     pty.wait_for("the filter gone", |screen| !screen.contents().contains("port:x"));
 }
@@ -88,7 +90,9 @@ fn a_resize_uses_the_new_room() {
         cells.any(|(row, column)| screen.cell(row, column).is_some_and(|cell| cell.contents().trim() != ""))
     };
     pty.wait_for("something in the new room", right_and_below);
-    pty.resize(60, 15);
+    pty.resize(40, 10);
+    pty.wait_for_text("too small");
+    pty.resize(80, 24);
     pty.wait_for_text("TIME_WAIT");
     pty.press("q");
     assert_eq!(pty.wait_for_end().exit_code(), 0);
@@ -121,25 +125,33 @@ fn stopped_and_continued_by_a_shell() {
     }
     // Without a line editor, which would keep settings of its own.
     let mut pty = Pty::start("sh", &["+o", "emacs", "+o", "vi", "-i"], (80, 24));
-    pty.wait_for_text("prompt> ");
+    pty.wait_for("a prompt", prompts);
     // A name of the shell's own: the path may be longer than a line.
     pty.press(&format!("alias t='{TWTOP}'; clear\r"));
     pty.press("t\r");
     pty.wait_for("the alternate screen", vt100::Screen::alternate_screen);
     pty.wait_for_text("TIME_WAIT");
     pty.press(CONTROL_Z);
-    pty.wait_for("the shell", |screen| !screen.alternate_screen() && screen.contents().contains("prompt> "));
+    pty.wait_for("the shell", |screen| !screen.alternate_screen());
     pty.wait_for_text("Stopped");
+    pty.wait_for("a prompt", prompts);
     assert_eq!(pty.left_behind(), [""; 0], "while it is stopped");
     pty.press("fg\r");
     pty.wait_for("the alternate screen", vt100::Screen::alternate_screen);
     pty.wait_for_text("TIME_WAIT");
-    assert!(pty.screen().hide_cursor());
+    pty.wait_for("a hidden cursor", vt100::Screen::hide_cursor);
     pty.press("q");
     pty.wait_for("the shell", |screen| !screen.alternate_screen());
+    // What is typed before the prompt may still go to the program that is about to end.
+    pty.wait_for("a prompt", prompts);
     pty.press("exit\r");
     assert_eq!(pty.wait_for_end().exit_code(), 0);
     assert_eq!(pty.left_behind(), [""; 0]);
+}
+
+/// Whether a shell waits for a command in the last line.
+fn prompts(screen: &vt100::Screen) -> bool {
+    screen.contents().trim_end().lines().last().is_some_and(|line| line.trim_end() == "prompt>")
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn measure(args: &Args) -> io::Result<bool> {
 fn answer(pty: &mut Pty, key: &str, opens: bool) -> Duration {
     let pressed = Instant::now();
     pty.press(key);
-    pty.wait_for("an answer", |screen| screen.contents().contains("Ctrl-C") == opens);
+    pty.wait_for("an answer", |screen| screen.contents().contains("leave help") == opens);
     pressed.elapsed()
 }
 

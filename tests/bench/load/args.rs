@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// `FIN_WAIT2` sockets that nobody holds (they live 60 s), each with a `CLOSE_WAIT` at the other end.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=20_000))]
     pub(crate) fin_wait2_orphan: u32,
-    /// `SYN_SENT` sockets towards an address that never answers.
+    /// `SYN_SENT` sockets towards an address that never answers; IPv4, mapped or not.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=20_000))]
     pub(crate) syn_sent: u32,
     /// `SYN_RECV` sockets, all of them at one listener: at most 1,000, and IPv4.
@@ -105,6 +105,9 @@ impl Args {
     pub(crate) fn impossible(&self) -> Option<String> {
         if self.established % 2 == 1 {
             return Some("--established counts both ends of each connection, so it must be even".to_owned());
+        }
+        if self.syn_sent > 0 && self.families.iter().all(|family| *family == Family::V6) {
+            return Some("--syn-sent needs v4 or mapped among --families".to_owned());
         }
         if self.syn_recv > 0 && self.families[0] != Family::V4 {
             return Some("--syn-recv needs v4 as the first of --families".to_owned());

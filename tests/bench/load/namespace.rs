@@ -16,8 +16,6 @@ const INSIDE: &str = "TWTOP_LOAD_INSIDE";
 pub(crate) const BLACK_HOLE_SOURCE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 /// Addresses that never answer: the host part is to be added.
 pub(crate) const BLACK_HOLE_V4: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 0);
-/// As [`BLACK_HOLE_V4`].
-pub(crate) const BLACK_HOLE_V6: Ipv6Addr = Ipv6Addr::new(0xfd74, 0xdead, 0, 0, 0, 0, 0, 0);
 /// All of `fd74:7770::/64` is ours.
 pub(crate) const LOCAL_V6: Ipv6Addr = Ipv6Addr::new(0xfd74, 0x7770, 0, 0, 0, 0, 0, 0);
 
@@ -37,14 +35,12 @@ pub(crate) fn enter() -> Result<(), String> {
     Err(format!("cannot run unshare (package util-linux): {}", command.exec()))
 }
 
-/// Brings the loopback device up and lays addresses, black holes and settings.
+/// Brings the loopback device up and lays an address, a black hole, a network of our own and settings.
 pub(crate) fn furnish() -> Result<(), String> {
     ip(&format!(
         "link set lo up\n\
          address add {BLACK_HOLE_SOURCE}/32 dev lo\n\
          route add {BLACK_HOLE_V4}/24 dev lo\n\
-         address add fd74:dead::1/128 dev lo\n\
-         route add {BLACK_HOLE_V6}/64 dev lo\n\
          route add local {LOCAL_V6}/64 dev lo\n"
     ))?;
     let settings = [

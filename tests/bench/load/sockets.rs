@@ -13,7 +13,7 @@ use rustix::{
 
 use crate::{
     args::{Closer, Family},
-    namespace::{BLACK_HOLE_SOURCE, BLACK_HOLE_V4, BLACK_HOLE_V6, LOCAL_V6},
+    namespace::{BLACK_HOLE_SOURCE, BLACK_HOLE_V4, LOCAL_V6},
     plan::{EPHEMERAL_LOW, ListenerPlan, Plan},
 };
 
@@ -122,13 +122,10 @@ pub(crate) fn finish_sending(fd: &OwnedFd) -> io::Result<()> {
     Ok(rustix::net::shutdown(fd, Shutdown::Write)?)
 }
 
-/// A socket in `SYN_SENT` that stays so.
+/// A socket in `SYN_SENT` that stays so: IPv4, mapped or not.
 pub(crate) fn syn_sent(family: Family, n: u32) -> io::Result<OwnedFd> {
     let host = u8::try_from(2 + n % 250).expect("at most 251");
-    let ip = match family {
-        Family::V4 | Family::Mapped => Ipv4Addr::from_bits(BLACK_HOLE_V4.to_bits() | u32::from(host)).into(),
-        Family::V6 => Ipv6Addr::from_bits(BLACK_HOLE_V6.to_bits() | u128::from(host)).into(),
-    };
+    let ip = Ipv4Addr::from_bits(BLACK_HOLE_V4.to_bits() | u32::from(host)).into();
     let fd = socket(family)?;
     rustix::io::ioctl_fionbio(&fd, true)?;
     match connect(&fd, family, SocketAddr::new(ip, 9)) {
