@@ -30,7 +30,10 @@ fn the_keys_are_those_of_the_command_table() {
     if std::env::var_os("TWTOP_UPDATE").is_some() {
         fs::write(README, &wanted).expect("the README can be written");
     }
-    assert!(readme == wanted || std::env::var_os("TWTOP_UPDATE").is_some(), "TWTOP_UPDATE=1 cargo test --test readme");
+    assert!(
+        readme == wanted || std::env::var_os("TWTOP_UPDATE").is_some(),
+        "TWTOP_UPDATE=1 cargo test --test readme"
+    );
 }
 
 #[test]

@@ -61,8 +61,8 @@ fn lead(args: &Args) -> io::Result<bool> {
 
 /// Opens and closes the help, whose whole screen differs from every other.
 fn measure(args: &Args) -> io::Result<bool> {
-    // Without a budget, so that a dump is nearly always under way.
-    let arguments = ["--interval", "0.1", "--budget", "0"];
+    // With all of a core to itself, so that a dump is nearly always under way.
+    let arguments = ["--interval", "0.1", "--budget", "100"];
     let mut pty = Pty::start(env!("CARGO_BIN_EXE_twtop"), &arguments, (120, 40));
     pty.wait_for_text("TIME_WAIT");
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
