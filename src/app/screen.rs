@@ -15,14 +15,17 @@ use tokio::{
 use super::{EXIT_DONE, RunError, export_file, sampler::Sampler, sampling_config, terminal};
 use crate::{
     cli::{Common, NetnsArg},
-    model::{ProcKey, ProcessLoad, Stamp},
-    source::{Inspector, clock},
+    model::{ProcKey, ProcessLoad, Sample, Stamp},
+    source::{Inspector, clock, live::SOCK_DIAG},
     store::{History, Moment},
     ui::{self, Data, Effect, Filter, Input, Message, Palette, Scene, Selection, Theme, View},
 };
 
 /// Up to this many sockets are counted within the loop: about a millisecond. Larger tables are counted beside it.
 const INLINE_SOCKETS: usize = 10_000;
+
+/// After how many broken dumps in a row the last good sample is given up.
+const PATIENCE: u32 = 5;
 
 /// Opens the screen and runs it to its end; yields the exit code.
 pub(super) fn run(common: &Common) -> Result<u8, RunError> {
@@ -61,6 +64,10 @@ struct App {
     subject: Option<ProcKey>,
     inspected: Option<ProcessLoad>,
     now: Stamp,
+    /// Why the newest dump broke off, if it did.
+    trouble: Option<String>,
+    /// How many dumps in a row broke off.
+    broken: u32,
     netns: Option<String>,
     /// What the loop does next, asked for by a key.
     next: Next,
@@ -106,6 +113,8 @@ impl App {
             subject: None,
             inspected: None,
             now: clock::stamp(),
+            trouble: None,
+            broken: 0,
             netns: match &common.netns {
                 NetnsArg::Own => None,
                 NetnsArg::Pid(pid) => Some(format!("of PID {pid}")),
@@ -192,8 +201,15 @@ impl App {
         }
     }
 
-    /// A finished moment arrived.
+    /// A finished moment arrived. One whose dump broke off is told about, and the last good one stays on screen; if every
+    /// dump breaks off (a kernel that says something we cannot read), what there is is better than what was.
     fn moment(&mut self, moment: Arc<Moment>) {
+        self.trouble = (!moment.sample.complete).then(|| trouble(&moment.sample));
+        self.broken = if self.trouble.is_some() { self.broken + 1 } else { 0 };
+        let passing = self.broken <= PATIENCE || moment.sample.sockets.is_empty();
+        if self.trouble.is_some() && self.newest.is_some() && passing {
+            return;
+        }
         self.history.push(&moment);
         self.newest = Some(moment);
         self.inspect();
@@ -250,11 +266,22 @@ impl App {
             inspected: self.inspected.as_ref(),
             theme: &self.theme,
             now: Some(self.now),
-            trouble: None,
+            trouble: self.trouble.as_deref(),
             netns: self.netns.as_deref(),
         };
         self.screen.draw(|frame| ui::draw(frame, &scene))
     }
+}
+
+/// Why the dump of a sample broke off: the faults of the dump so far.
+fn trouble(sample: &Sample) -> String {
+    let told: Vec<String> = sample
+        .faults
+        .iter()
+        .filter(|fault| fault.place == SOCK_DIAG)
+        .map(|fault| format!("{} ({} times)", fault.kind, fault.count))
+        .collect();
+    if told.is_empty() { "the dump broke off".to_owned() } else { told.join(", ") }
 }
 
 /// Waits for work beside the loop, for ever if there is none.

@@ -34,9 +34,11 @@ impl Screen {
         self.terminal.draw(render).map(|_| ())
     }
 
-    /// Makes the next frame repaint everything.
+    /// Makes the next frame repaint everything. (`Terminal::clear` would do the same, but asks the terminal where its
+    /// cursor is first: the answer comes back among the keys, and not at all from a terminal that is slow.)
     pub(super) fn repaint(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        let size = self.terminal.size()?;
+        self.terminal.resize(size.into())
     }
 
     /// Gives the terminal back, stops as Ctrl-Z does, and takes it again when continued.
@@ -52,7 +54,7 @@ impl Screen {
     /// Takes the terminal again after somebody else had it.
     pub(super) fn resume(&mut self) -> io::Result<()> {
         std::mem::forget(Taken::enter()?);
-        self.terminal.clear()
+        self.repaint()
     }
 }
 

@@ -24,6 +24,9 @@ use crate::{
 /// Bound sockets are dumped in every so manieth sample: the kernel needs as long for a few of them as for half the table.
 const BOUND_EVERY: u64 = 5;
 
+/// Where faults of the dump are counted.
+pub const SOCK_DIAG: &str = "sock_diag";
+
 /// What to look at, and how often.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveConfig {
@@ -193,24 +196,23 @@ impl LiveSource {
     }
 
     fn note(&mut self, result: Result<DumpReport, DumpError>) -> bool {
-        const PLACE: &str = "sock_diag";
         match result {
             Ok(report) => {
-                self.faults.count(PLACE, FaultKind::Malformed, report.malformed);
-                self.faults.count(PLACE, FaultKind::Interrupted, report.interrupted.into());
-                self.faults.count(PLACE, FaultKind::Overrun, report.overrun.into());
+                self.faults.count(SOCK_DIAG, FaultKind::Malformed, report.malformed);
+                self.faults.count(SOCK_DIAG, FaultKind::Interrupted, report.interrupted.into());
+                self.faults.count(SOCK_DIAG, FaultKind::Overrun, report.overrun.into());
                 report.complete
             }
             Err(DumpError::Overrun) => {
-                self.faults.count(PLACE, FaultKind::Overrun, 1);
+                self.faults.count(SOCK_DIAG, FaultKind::Overrun, 1);
                 false
             }
             Err(DumpError::Refused(error)) => {
-                self.faults.count(PLACE, FaultKind::Refused(error.to_string()), 1);
+                self.faults.count(SOCK_DIAG, FaultKind::Refused(error.to_string()), 1);
                 false
             }
             Err(error @ DumpError::Timeout) => {
-                self.faults.count(PLACE, FaultKind::Refused(error.to_string()), 1);
+                self.faults.count(SOCK_DIAG, FaultKind::Refused(error.to_string()), 1);
                 false
             }
         }

@@ -109,7 +109,7 @@ pub struct Entry {
 
 impl Group {
     /// Every group, in the order of the help page.
-    pub const ALL: [Self; 4] = [Self::Views, Self::Moving, Self::Choosing, Self::Program];
+    pub const ALL: [Self; 4] = [Self::Views, Self::Program, Self::Choosing, Self::Moving];
 
     /// Its heading.
     #[must_use]

@@ -91,13 +91,14 @@ impl<'a> Scene<'a> {
         usize::try_from(live.saturating_sub(held)).unwrap_or(usize::MAX)
     }
 
-    /// The age of the newest moment, if it is so old that it must be called stale: more than three intervals.
+    /// The age of the newest moment, if it must be called stale: there was trouble since, or it is older than three
+    /// intervals.
     #[must_use]
     pub fn stale(&self) -> Option<Duration> {
         let moment = self.live?;
         let age = self.now?.since_boot.saturating_sub(moment.sample.stamp.since_boot);
         let late = moment.sample.cost.interval.saturating_mul(3).max(Duration::from_secs(2));
-        (age > late).then_some(age)
+        (age > late || self.trouble.is_some()).then_some(age)
     }
 }
 

@@ -84,7 +84,7 @@ static UNICODE: Glyphs = Glyphs {
     dot: "·",
     none: "–",
     dash: "–",
-    caret: "▲",
+    caret: "^",
     scroll: ["┃", "│"],
 };
 
