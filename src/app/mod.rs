@@ -1,7 +1,7 @@
 //! The wiring: the only place that knows everyone.
 //!
-//! The sampler runs on a thread of its own ([`sampler`]); the screen's loop ([`screen`]) owns history and view;
-//! [`snapshot`] prints one report. Errors end up here, on standard error, in one or two lines.
+//! The sampler runs on a thread of its own (`sampler`); the screen's loop (`screen`) owns history and view;
+//! `snapshot` prints one report. Errors end up here, on standard error, in one or two lines.
 
 mod export_file;
 mod sampler;

@@ -102,3 +102,47 @@ fn install_panic_hook() {
         std::process::exit(super::EXIT_ERROR.into());
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+
+    use super::Screen;
+
+    #[test]
+    #[ignore = "panics; the test below starts it in a terminal of its own"]
+    fn a_panic_on_a_taken_terminal() {
+        let _screen = Screen::take().expect("a terminal");
+        let _ = std::thread::spawn(|| panic!("planted")).join();
+        unreachable!("a panic on any thread ends the program");
+    }
+
+    #[test]
+    fn a_panic_gives_the_terminal_back_before_it_is_reported() {
+        let pair = native_pty_system().openpty(PtySize::default()).expect("a pseudo-terminal");
+        let settings = || format!("{:?}", pair.master.get_termios());
+        let before = settings();
+        let mut command = CommandBuilder::new(std::env::current_exe().expect("this program"));
+        command.args([
+            "--exact",
+            "app::terminal::tests::a_panic_on_a_taken_terminal",
+            "--ignored",
+            "--nocapture",
+        ]);
+        let mut child = pair.slave.spawn_command(command).expect("it starts");
+        let mut reader = pair.master.try_clone_reader().expect("readable");
+        drop(pair.slave);
+        let mut output = Vec::new();
+        // Linux answers EIO at the end of a terminal's output.
+        let _ = reader.read_to_end(&mut output);
+        assert_eq!(child.wait().expect("it ends").exit_code(), 2);
+        let output = String::from_utf8_lossy(&output);
+        let at = |text: &str| output.find(text).unwrap_or_else(|| panic!("no {text:?} in {output:?}"));
+        assert!(at("\x1b[?1049h") < at("\x1b[?1049l"), "{output:?}");
+        assert!(at("\x1b[?1049l") < at("planted"), "{output:?}");
+        assert!(at("\x1b[?25l") < at("\x1b[?25h"), "{output:?}");
+        assert_eq!(settings(), before);
+    }
+}

@@ -78,7 +78,7 @@ fn lead(args: &Args) -> io::Result<bool> {
         load.args(["--time-wait", &size.to_string(), "--established", &args.established.to_string()]);
         // Two processes make TIME_WAITs as fast as more would; what is established is held by many.
         let processes = if args.established > 0 { args.processes } else { 2 };
-        load.args(["--processes", &processes.to_string(), "--deadline", "300", "--"]);
+        load.args(["--processes", &processes.to_string(), "--deadline", "55", "--"]);
         load.arg(&own).args(["--inside", "--rounds", &args.rounds.to_string()]);
         all &= load.status()?.success();
     }

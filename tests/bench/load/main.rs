@@ -15,7 +15,9 @@ mod worker;
 use std::{
     io::{self, BufRead as _, Write as _},
     process::{Command, ExitCode},
-    time::Instant,
+    sync::mpsc::{self, RecvTimeoutError, Sender},
+    thread,
+    time::{Duration, Instant},
 };
 
 use clap::Parser as _;
@@ -50,9 +52,11 @@ fn lead() -> Result<ExitCode, String> {
         namespace::enter()?;
     }
     let begin = Instant::now();
+    let building = watch(&args);
     namespace::furnish()?;
     let mut crew = Crew::start(&args)?;
     crew.build(&args)?;
+    drop(building);
     let seconds = begin.elapsed().as_secs_f64();
     let churn = if args.rate > 0 { Some(Churn::start(&args)?) } else { None };
     say(&format!("ready {}", describe(&args, &crew, churn.as_ref(), seconds)?))?;
@@ -60,6 +64,21 @@ fn lead() -> Result<ExitCode, String> {
         Some((program, arguments)) => run(Command::new(program).args(arguments)),
         None => obey(&mut crew),
     }
+}
+
+/// Ends this program, and its processes with it, unless what is returned is dropped in time.
+fn watch(args: &Args) -> Sender<()> {
+    let (building, built) = mpsc::channel();
+    // Later than the check that says which counts are wrong.
+    let patience = args.patience() + Duration::from_secs(1);
+    thread::spawn(move || {
+        if built.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
+            // There is nobody to tell when standard error is closed.
+            let _ = writeln!(io::stderr(), "twtop-load: not all was there after {} s", patience.as_secs());
+            std::process::exit(2);
+        }
+    });
+    building
 }
 
 /// Raises the soft limit of open files to the hard one; workers inherit it.
