@@ -1,8 +1,9 @@
 //! The `cli` tier: the real program, its arguments, exit codes, files and pipes.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Permissions},
     io::{BufRead as _, BufReader},
+    os::unix::fs::{PermissionsExt as _, symlink},
     path::Path,
     process::{Command, Output, Stdio},
 };
@@ -129,7 +130,7 @@ fn a_link_keeps_pointing_where_it_did() {
     let folder = TempDir::new().expect("a folder");
     let (file, link) = (folder.path().join("file"), folder.path().join("link"));
     fs::write(&file, "old").expect("written");
-    std::os::unix::fs::symlink(&file, &link).expect("linked");
+    symlink(&file, &link).expect("linked");
     assert!(twtop(&["snapshot", "-o", link.to_str().expect("UTF-8")]).status.success());
     assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
     assert!(fs::read_to_string(&file).expect("there").starts_with("twtop "));
@@ -171,4 +172,49 @@ fn without_utf8_the_page_is_ascii() {
     let output = Command::new(TWTOP).arg("snapshot").env("LC_ALL", "C").output().expect("it starts");
     assert!(output.status.success());
     assert!(output.stdout.is_ascii(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn a_long_filter_is_quoted_in_part() {
+    let filter = format!("port:443 {} pdi:3", "state:established ".repeat(200));
+    let message = refusal(&["snapshot", "--filter", &filter]);
+    assert!(message.len() < 400, "{message}");
+    let lines: Vec<&str> = message.lines().collect();
+    let column = |line: &str, text: &str| line[..line.find(text).expect("there")].chars().count();
+    assert_eq!(column(lines[2], "^"), column(lines[1], "pdi"), "{message}");
+}
+
+#[test]
+fn a_file_keeps_its_mode_its_other_names_and_what_was_appended_to() {
+    let folder = TempDir::new().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let write = |name: &str| twtop(&["snapshot", "-o", path(name).to_str().expect("UTF-8")]);
+
+    fs::write(path("private"), "").expect("written");
+    fs::set_permissions(path("private"), Permissions::from_mode(0o600)).expect("ours");
+    assert!(write("private").status.success());
+    assert_eq!(fs::metadata(path("private")).expect("there").permissions().mode() & 0o777, 0o600);
+
+    fs::write(path("one"), "").expect("written");
+    fs::hard_link(path("one"), path("two")).expect("linked");
+    assert!(write("one").status.success());
+    assert_eq!(fs::read(path("one")).expect("there"), fs::read(path("two")).expect("there"));
+
+    symlink(path("not yet"), path("dangling")).expect("linked");
+    assert!(write("dangling").status.success());
+    assert!(fs::read_to_string(path("not yet")).expect("made").starts_with("twtop "));
+    symlink(path("loop"), path("loop")).expect("linked");
+    assert_eq!(write("loop").status.code(), Some(2));
+    symlink("/nonexistent/file", path("nowhere")).expect("linked");
+    assert_eq!(write("nowhere").status.code(), Some(2));
+    assert!(fs::symlink_metadata(path("nowhere")).expect("there").is_symlink());
+    let long = "x".repeat(250);
+    assert!(write(&long).status.success());
+
+    fs::write(path("log"), "precious\n").expect("written");
+    let log = File::options().append(true).open(path("log")).expect("there");
+    let status = Command::new(TWTOP).args(["snapshot", "-o", "/dev/stdout"]).stdout(log).status();
+    assert!(status.expect("it ran").success());
+    let log = fs::read_to_string(path("log")).expect("there");
+    assert!(log.starts_with("precious\ntwtop "), "{log}");
 }

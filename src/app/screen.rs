@@ -1,10 +1,11 @@
 //! The screen's loop: the one mutator of history and view. It waits for keys, moments, ticks and signals, and never
 //! for the sampler; what would take long (counting a large table anew) runs beside it.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{future::poll_fn, io, sync::Arc, task::Poll, time::Duration};
 
 use crossterm::event::{Event, EventStream, KeyEventKind};
 use futures_util::StreamExt as _;
+use rustix::process;
 use tokio::{
     runtime,
     signal::unix::{Signal, SignalKind, signal},
@@ -23,6 +24,9 @@ use crate::{
 
 /// Up to this many sockets are counted within the loop: about a millisecond. Larger tables are counted beside it.
 const INLINE_SOCKETS: usize = 10_000;
+
+/// How many characters of a paste are taken.
+const PASTE: usize = 4096;
 
 /// After how many broken dumps in a row the last good sample is given up.
 const PATIENCE: u32 = 5;
@@ -46,6 +50,8 @@ type Counted = (Arc<Moment>, Selection);
 
 struct App {
     screen: terminal::Screen,
+    /// Whether something happened that the last frame does not show.
+    outdated_screen: bool,
     theme: Theme,
     view: View,
     history: History,
@@ -88,6 +94,8 @@ enum Woken {
     Counted(Box<Counted>),
     Exported(Message),
     Tick,
+    Written(io::Result<()>),
+    Stopped,
     Continued,
     Killed(u8),
 }
@@ -101,6 +109,7 @@ impl App {
         let screen = terminal::Screen::take()?;
         Ok(Self {
             screen,
+            outdated_screen: true,
             theme: Theme::new(palette, common.ascii),
             view: View::new(crossterm::terminal::size()?, filter),
             history: History::default(),
@@ -129,11 +138,17 @@ impl App {
         let mut tick = interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            self.draw().map_err(RunError::Terminal)?;
+            // While a frame is on its way the next one waits, and shows what is newest then.
+            if self.outdated_screen && !self.screen.is_busy() {
+                self.draw().map_err(RunError::Terminal)?;
+                self.outdated_screen = false;
+            }
             let woken = tokio::select! {
                 biased;
                 code = signals.kill.arrives() => Woken::Killed(code),
                 _ = signals.continued.recv() => Woken::Continued,
+                _ = signals.stop.recv() => Woken::Stopped,
+                written = self.screen.written() => Woken::Written(written),
                 event = keys.next() => Woken::Terminal(event),
                 counted = finished(&mut self.counting) => Woken::Counted(counted),
                 message = finished(&mut self.exporting) => Woken::Exported(message),
@@ -141,6 +156,7 @@ impl App {
                 _ = tick.tick() => Woken::Tick,
             };
             self.now = clock::stamp();
+            self.outdated_screen |= !matches!(woken, Woken::Written(_));
             self.handle(woken)?;
             match std::mem::replace(&mut self.next, Next::GoOn) {
                 Next::GoOn => {}
@@ -162,6 +178,8 @@ impl App {
             Woken::Moment(None) => return Err(RunError::SamplerStopped),
             Woken::Counted(counted) => self.counted(*counted),
             Woken::Exported(message) => self.input(Input::Notice(message)),
+            Woken::Written(written) => written.map_err(RunError::Terminal)?,
+            Woken::Stopped => self.next = Next::Suspend,
             Woken::Continued => self.screen.resume().map_err(RunError::Terminal)?,
             Woken::Killed(code) => self.next = Next::Quit(code),
             Woken::Tick => {}
@@ -297,7 +315,8 @@ fn input(event: Event) -> Option<Input> {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => Some(Input::Key(key)),
         Event::Mouse(mouse) => Some(Input::Mouse(mouse)),
-        Event::Paste(text) => Some(Input::Paste(text)),
+        // Nothing that is typed here is longer; a whole file pasted by mistake must not hold up the loop.
+        Event::Paste(text) => Some(Input::Paste(text.chars().take(PASTE).collect())),
         Event::Resize(width, height) => Some(Input::Resized(width, height)),
         Event::Key(_) | Event::FocusGained | Event::FocusLost => None,
     }
@@ -306,35 +325,44 @@ fn input(event: Event) -> Option<Input> {
 /// The signals that the loop obeys.
 struct Signals {
     kill: KillSignals,
+    stop: Signal,
     continued: Signal,
 }
 
 impl Signals {
     fn new() -> io::Result<Self> {
-        let kill = KillSignals {
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        };
-        let continued = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?;
-        Ok(Self { kill, continued })
+        let other = |which: process::Signal| signal(SignalKind::from_raw(which.as_raw()));
+        let kill = [
+            SignalKind::terminate(),
+            SignalKind::hangup(),
+            SignalKind::interrupt(),
+            SignalKind::quit(),
+            SignalKind::alarm(),
+            SignalKind::user_defined1(),
+            SignalKind::user_defined2(),
+        ];
+        let kill = kill.into_iter().map(|kind| Ok((kind.as_raw_value(), signal(kind)?)));
+        Ok(Self {
+            kill: KillSignals(kill.collect::<io::Result<_>>()?),
+            stop: other(process::Signal::TSTP)?,
+            continued: other(process::Signal::CONT)?,
+        })
     }
 }
 
-/// The signals that end the program.
-struct KillSignals {
-    terminate: Signal,
-    hang_up: Signal,
-    interrupt: Signal,
-}
+/// The signals that would end a program, and end this one with the terminal as it was.
+struct KillSignals(Vec<(i32, Signal)>);
 
 impl KillSignals {
     /// Waits for one of them; yields the exit code that a shell expects, 128 + its number.
     async fn arrives(&mut self) -> u8 {
-        tokio::select! {
-            _ = self.terminate.recv() => 128 + 15,
-            _ = self.hang_up.recv() => 128 + 1,
-            _ = self.interrupt.recv() => 128 + 2,
-        }
+        poll_fn(|context| {
+            let arrived = self
+                .0
+                .iter_mut()
+                .find_map(|(number, signal)| signal.poll_recv(context).is_ready().then_some(*number));
+            arrived.map_or(Poll::Pending, |number| Poll::Ready(u8::try_from(128 + number).unwrap_or(u8::MAX)))
+        })
+        .await
     }
 }

@@ -1,32 +1,81 @@
 //! The terminal: taken over, and given back on every way out.
+//!
+//! Frames are written by a thread of their own. A write to a terminal can block for as long as the network between it
+//! and the person stalls; keys, signals and samples must not wait for that. While a frame is on its way no other is
+//! drawn: what is seen next is the newest picture, not a queue of old ones.
 
 use std::{
-    io::{self, Stdout, Write as _},
-    panic,
-    sync::atomic::{AtomicBool, Ordering},
+    cell::Cell,
+    fs,
+    io::{self, Write},
+    mem, panic,
+    rc::Rc,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self as post},
+    },
+    thread,
     time::Duration,
 };
 
-use crossterm::{cursor, event, execute, terminal};
+use crossterm::terminal;
 use ratatui::{Terminal, backend::CrosstermBackend};
-use tokio::signal::unix::Signal;
+use rustix::process::{self, Pid};
+use tokio::{signal::unix::Signal, sync::mpsc};
+
+use crate::wire::procfs;
+
+/// Alternate screen, no cursor, pasted text marked as such, clicks and the wheel reported (but not every movement of
+/// the mouse: that floods a slow link).
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[?1000h\x1b[?1006h";
+/// The same undone, and colours reset.
+const LEAVE: &[u8] = b"\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[0m\x1b[?1049l\x1b[?25h";
+
+/// How long a terminal that does not read may hold up the end of the program.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Whether the terminal is ours now: read by the panic hook, which may run on any thread.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The terminal in raw mode on its alternate screen, for as long as this lives.
 pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    terminal: Terminal<CrosstermBackend<Frames>>,
+    /// Writes handed to the writer so far.
+    handed: Rc<Cell<u64>>,
+    /// Writes that it has finished.
+    finished: u64,
+    outbox: post::Sender<Parcel>,
+    results: mpsc::UnboundedReceiver<io::Result<()>>,
 }
 
 impl Screen {
     /// Takes the terminal over, and makes a panic on any thread give it back before it is reported.
     pub(super) fn take() -> io::Result<Self> {
         install_panic_hook();
-        let guard = Taken::enter()?;
-        let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
-        std::mem::forget(guard);
-        Ok(Self { terminal })
+        let (outbox, inbox) = post::channel();
+        let (results_in, results) = mpsc::unbounded_channel();
+        let deliver = move || deliver(&inbox, &results_in);
+        thread::Builder::new().name("twtop-screen".to_owned()).spawn(deliver)?;
+        let handed = Rc::new(Cell::new(0));
+        let frames = Frames { bytes: Vec::new(), outbox: outbox.clone(), handed: Rc::clone(&handed) };
+        enter()?;
+        let terminal = Terminal::new(CrosstermBackend::new(frames)).inspect_err(|_| give_back(put))?;
+        Ok(Self { terminal, handed, finished: 0, outbox, results })
+    }
+
+    /// Whether a frame is still on its way to the terminal.
+    pub(super) fn is_busy(&self) -> bool {
+        self.finished < self.handed.get()
+    }
+
+    /// Waits until a write to the terminal is finished, for ever if there is none.
+    ///
+    /// # Errors
+    /// Why the terminal could not be written to.
+    pub(super) async fn written(&mut self) -> io::Result<()> {
+        let result = self.results.recv().await;
+        self.finished += 1;
+        result.unwrap_or_else(|| Err(io::Error::other("its writer stopped")))
     }
 
     /// Draws one frame; ratatui writes only the cells that changed.
@@ -41,54 +90,108 @@ impl Screen {
         self.terminal.resize(size.into())
     }
 
-    /// Gives the terminal back, stops as Ctrl-Z does, and takes it again when continued.
+    /// Gives the terminal back, stops the job as Ctrl-Z does, and takes the terminal again when continued. Where no
+    /// shell could continue us, nothing happens, as for any program.
     pub(super) async fn suspend(&mut self, continued: &mut Signal) -> io::Result<()> {
-        give_back();
-        // The default action of SIGTSTP stops the whole job. An orphaned process group (no shell above that could
-        // continue us) is not stopped at all: then no SIGCONT comes, and the timeout resumes.
-        rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
+        if is_orphaned() {
+            return Ok(());
+        }
+        self.leave();
+        // SIGTSTP itself is caught, so that one from outside comes here too.
+        process::kill_current_process_group(process::Signal::STOP)?;
+        // The stop takes effect before this time is over; the signal is there when it ends.
         let _ = tokio::time::timeout(Duration::from_millis(200), continued.recv()).await;
         self.resume()
     }
 
     /// Takes the terminal again after somebody else had it.
     pub(super) fn resume(&mut self) -> io::Result<()> {
-        std::mem::forget(Taken::enter()?);
+        // The shell has changed the terminal's mode behind our back; raw mode is entered anew only if it was left.
+        terminal::disable_raw_mode()?;
+        enter()?;
         self.repaint()
+    }
+
+    /// Gives the terminal back after the frame on its way; not at all if it does not read.
+    fn leave(&self) {
+        give_back(|bytes| {
+            let (receipt, received) = post::channel();
+            let _ = self.outbox.send(Parcel { bytes: bytes.to_vec(), receipt: Some(receipt) });
+            received.recv_timeout(FAREWELL).map_err(io::Error::other)
+        });
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        give_back();
+        self.leave();
     }
 }
 
-/// Gives the terminal back if a step of taking it over fails half-way.
-struct Taken;
+/// Something to write, and whom to tell when it is written.
+struct Parcel {
+    bytes: Vec<u8>,
+    receipt: Option<post::Sender<()>>,
+}
 
-impl Taken {
-    fn enter() -> io::Result<Self> {
-        terminal::enable_raw_mode()?;
-        TAKEN.store(true, Ordering::SeqCst);
-        let guard = Self;
-        execute!(io::stdout(), terminal::EnterAlternateScreen, cursor::Hide, event::EnableBracketedPaste)?;
-        Ok(guard)
+/// The writer's thread: writes what comes until nobody can send any more.
+fn deliver(inbox: &post::Receiver<Parcel>, results: &mpsc::UnboundedSender<io::Result<()>>) {
+    for Parcel { bytes, receipt } in inbox {
+        let result = put(&bytes);
+        match receipt {
+            Some(receipt) => drop(receipt.send(())),
+            None => drop(results.send(result)),
+        }
     }
 }
 
-impl Drop for Taken {
-    fn drop(&mut self) {
-        give_back();
+/// Collects a frame, and hands it to the writer as a whole.
+struct Frames {
+    bytes: Vec<u8>,
+    outbox: post::Sender<Parcel>,
+    handed: Rc<Cell<u64>>,
+}
+
+impl Write for Frames {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if !self.bytes.is_empty() {
+            let parcel = Parcel { bytes: mem::take(&mut self.bytes), receipt: None };
+            self.outbox.send(parcel).map_err(|_| io::Error::other("the screen's writer stopped"))?;
+            self.handed.set(self.handed.get() + 1);
+        }
+        Ok(())
     }
 }
 
-/// Restores the terminal once. Errors are of no use here: there is no terminal left to tell them to.
-fn give_back() {
+/// Writes to standard output without its lock: the writer may hold that for as long as the terminal blocks, and a panic
+/// must not wait for it.
+fn put(mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(rustix::stdio::stdout(), bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn enter() -> io::Result<()> {
+    terminal::enable_raw_mode()?;
+    TAKEN.store(true, Ordering::SeqCst);
+    put(ENTER).inspect_err(|_| give_back(put))
+}
+
+/// Restores the terminal once, by `write`. Errors are of no use here: there is no terminal left to tell them to.
+fn give_back(write: impl FnOnce(&[u8]) -> io::Result<()>) {
     if TAKEN.swap(false, Ordering::SeqCst) {
-        let mut out = io::stdout();
-        let _ = execute!(out, event::DisableBracketedPaste, terminal::LeaveAlternateScreen, cursor::Show);
-        let _ = out.flush();
+        let _ = write(LEAVE);
         let _ = terminal::disable_raw_mode();
     }
 }
@@ -97,10 +200,33 @@ fn give_back() {
 fn install_panic_hook() {
     let report = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        give_back();
+        give_back(put);
         report(info);
         std::process::exit(super::EXIT_ERROR.into());
     }));
+}
+
+/// Whether no process could continue ours if it stopped: none of its group has a parent in another group of the same
+/// session (POSIX, "orphaned process group"). The kernel ignores SIGTSTP for such a group; so must we, as we stop by
+/// SIGSTOP, which it does not ignore.
+fn is_orphaned() -> bool {
+    let (Ok(session), group) = (process::getsid(None), process::getpgrp()) else { return true };
+    let mut parent = process::getppid();
+    while let Some(pid) = parent {
+        if process::getsid(Some(pid)) != Ok(session) {
+            return true;
+        }
+        if process::getpgid(Some(pid)) != Ok(group) {
+            return false;
+        }
+        parent = parent_of(pid);
+    }
+    true
+}
+
+fn parent_of(pid: Pid) -> Option<Pid> {
+    let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    Pid::from_raw(procfs::stat(&text)?.parent.try_into().ok()?)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use unicode_width::UnicodeWidthStr as _;
+
 use super::{
     Surroundings,
     args::{Cli, Command, CommonArgs, FormatArg, SnapshotArgs, When},
@@ -77,12 +79,14 @@ pub struct SnapshotPlan {
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
     /// The filter cannot be read; the second line points at the character.
-    #[error("--filter: {error}\n  {text}\n  {:>width$}", "^", width = error.column + 1)]
+    #[error("--filter: {error}\n  {text}\n  {:>width$}", "^", width = column + 1)]
     Filter {
         /// Where and why.
         error: QueryError,
-        /// The filter, printable.
+        /// The filter about that place, printable.
         text: String,
+        /// Under which cell of `text` the mark belongs.
+        column: usize,
     },
     /// A number of seconds or percent is out of its range.
     #[error("{option}: '{value}' is not {expected}")]
@@ -178,15 +182,29 @@ fn filter_text(args: &CommonArgs) -> String {
 }
 
 fn parse_filter(text: &str) -> Result<Query, UsageError> {
-    Query::parse(text).map_err(|error| UsageError::Filter { error, text: printable(text).into_owned() })
+    Query::parse(text).map_err(|error| {
+        let (text, column) = excerpt(text, error.column);
+        UsageError::Filter { error, text, column }
+    })
+}
+
+/// What stands about the character `at` of `text`, printable and no longer than a line, and the cell at which that
+/// character begins in it.
+fn excerpt(text: &str, at: usize) -> (String, usize) {
+    const BEFORE: usize = 30;
+    const AFTER: usize = 40;
+    let start = at.saturating_sub(BEFORE);
+    let part = |from: usize, n: usize| text.chars().skip(from).take(n).collect::<String>();
+    let cut = if start > 0 { "…" } else { "" };
+    let before = format!("{cut}{}", printable(&part(start, at - start)));
+    let more = if text.chars().nth(at + AFTER).is_some() { "…" } else { "" };
+    let column = before.width();
+    (format!("{before}{}{more}", printable(&part(at, AFTER))), column)
 }
 
 fn snapshot(args: SnapshotArgs) -> Result<SnapshotPlan, UsageError> {
     let observe = match &args.observe {
-        Some(text) => {
-            let text = text.strip_suffix('s').unwrap_or(text);
-            Some(seconds("--for", text, 0.1, "a number of seconds from 0.1 to 3600")?)
-        }
+        Some(text) => Some(seconds("--for", text, 0.1, "a number of seconds from 0.1 to 3600")?),
         None => None,
     };
     let format = match args.format {

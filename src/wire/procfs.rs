@@ -10,6 +10,8 @@ pub struct Stat<'a> {
     pub comm: &'a [u8],
     /// The state, field 3, such as `b'Z'` for a zombie.
     pub state: u8,
+    /// The PID of its parent, field 4; 0 for none that is visible.
+    pub parent: u32,
     /// Its threads, field 20.
     pub threads: u32,
     /// When it started, clock ticks since boot, field 22.
@@ -26,9 +28,10 @@ pub fn stat(text: &[u8]) -> Option<Stat<'_>> {
     let comm = text.get(open + 1..close)?;
     let mut fields = words(&text[close + 1..]);
     let &[state] = fields.next()? else { return None };
-    let threads = number(fields.nth(16)?)?.try_into().ok()?;
+    let parent = number(fields.next()?)?.try_into().ok()?;
+    let threads = number(fields.nth(15)?)?.try_into().ok()?;
     let start_ticks = number(fields.nth(1)?)?;
-    Some(Stat { comm, state, threads, start_ticks })
+    Some(Stat { comm, state, parent, threads, start_ticks })
 }
 
 /// The real user id of `/proc/PID/status` (the first figure of `Uid:`).
