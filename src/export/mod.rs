@@ -1,1 +1,86 @@
-//! What a program or a chat window reads: json, csv, text, markdown.
+//! An observation written for programs and for people: `json`, `csv`, `text`, `markdown`.
+
+use std::io::{self, Write};
+
+use crate::{query::Query, store::Observation};
+
+mod csv;
+mod json;
+mod markdown;
+mod measures;
+mod report;
+mod text;
+
+pub use json::SNAPSHOT_SCHEMA;
+
+/// A form of output.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Format {
+    /// A page for people, at most 80 columns wide.
+    #[default]
+    Text,
+    /// One JSON object on one line, schema [`SNAPSHOT_SCHEMA`].
+    Json,
+    /// One row a socket.
+    Csv,
+    /// The page for people as Markdown.
+    Markdown,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 4] = [Self::Text, Self::Json, Self::Csv, Self::Markdown];
+
+    /// Its name, such as `json`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Markdown => "markdown",
+        }
+    }
+
+    /// The end of the name of a file in this format, such as `json`.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Text => "txt",
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Markdown => "md",
+        }
+    }
+}
+
+/// What goes into an output.
+#[derive(Debug, Clone, Copy)]
+pub struct Options<'a> {
+    /// The filter that the observation was made with: sockets that it drops are not listed.
+    pub query: &'a Query,
+    /// List every socket (JSON; CSV always does).
+    pub sockets: bool,
+    /// Nothing but ASCII (text; the other formats have their own escapes).
+    pub ascii: bool,
+    /// How many processes, peers and destinations to show at most (text and Markdown).
+    pub top: usize,
+}
+
+/// Writes `observation`. Nothing is kept in memory for each socket, however many are listed.
+///
+/// # Errors
+/// Whatever `out` fails with.
+pub fn write(
+    format: Format,
+    observation: &Observation,
+    options: &Options<'_>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    match format {
+        Format::Text => text::write(observation, options, out),
+        Format::Json => json::write(observation, options, out),
+        Format::Csv => csv::write(observation, options, out),
+        Format::Markdown => markdown::write(observation, options, out),
+    }
+}

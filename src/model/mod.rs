@@ -16,7 +16,7 @@ mod trace;
 
 pub use counters::{Counters, Limit, Limits, Sysctls};
 pub use endpoint::{Endpoint, Side};
-pub use owner::{Evidence, Held, ProcKey, Process, ProcessSeen, Unknown};
+pub use owner::{Evidence, Held, ProcKey, Process, ProcessLoad, ProcessSeen, Unknown};
 pub use sample::{Cost, Fault, FaultKind, Host, OwnerScan, Privileges, Sample};
 pub use socket::{Detail, Family, SockId, Socket, TcpInfo, Timer};
 pub use state::{StateCounts, TcpState};

@@ -44,6 +44,19 @@ pub struct ProcessSeen {
     pub fd_limit: Option<u64>,
 }
 
+/// What one chosen process uses now.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ProcessLoad {
+    /// Which process.
+    pub key: ProcKey,
+    /// Processor time as a share of one core, per cent, since the look before; `None` for the first look.
+    pub cpu_percent: Option<f64>,
+    /// Resident memory, bytes.
+    pub rss_bytes: u64,
+    /// Threads.
+    pub threads: u32,
+}
+
 /// Who holds a descriptor on a full socket, as far as the scan of one sample can tell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Held {

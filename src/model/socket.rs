@@ -128,7 +128,7 @@ impl Socket {
 pub struct Detail {
     /// The inode of the socket's file; 0 when no file refers to it (an accept queue, an orphan, a `SYN_RECV`).
     pub inode: u32,
-    /// The user that created the socket.
+    /// The user that created the socket; 0 also where the kernel does not know, see [`Detail::known_uid`].
     pub uid: u32,
     /// Bytes received and not read; for a listener, connections waiting to be accepted.
     pub recv_q: u32,
@@ -146,6 +146,15 @@ pub struct Detail {
     pub held: Held,
     /// The kernel's `tcp_info`, absent for sockets without one (`SYN_RECV`).
     pub tcp: Option<TcpInfo>,
+}
+
+impl Detail {
+    /// The user that created the socket, `None` where the kernel does not know. It reports 0 for a `SYN_RECV`, and
+    /// before Linux 6.17 for every socket without a file (`sock_i_uid()`): that is not root.
+    #[must_use]
+    pub fn known_uid(&self) -> Option<u32> {
+        (self.inode != 0 || self.uid != 0).then_some(self.uid)
+    }
 }
 
 /// The part of the kernel's `struct tcp_info` that twtop uses. Fields that older kernels do not send

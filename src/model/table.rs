@@ -131,15 +131,15 @@ impl SocketTable {
         self.rows.retain(|row| keep(row));
     }
 
-    /// Every detail with the state of its socket, to be filled in by the owner scan.
-    pub fn details_mut(&mut self) -> impl Iterator<Item = (TcpState, &mut Detail)> {
+    /// Every detail with the row of its socket, to be filled in by the owner scan.
+    pub fn details_mut(&mut self) -> impl Iterator<Item = (&Socket, &mut Detail)> {
         // Details are pushed in the order of their rows, and `retain` keeps that order.
         let mut rows = self.rows.iter().filter(|row| row.detail != Socket::NO_DETAIL);
         let mut next = rows.next();
         self.details.iter_mut().enumerate().filter_map(move |(index, detail)| {
             let row = next.filter(|row| row.detail as usize == index)?;
             next = rows.next();
-            Some((row.state, detail))
+            Some((row, detail))
         })
     }
 

@@ -1,12 +1,48 @@
 //! The filter language, and sorting: which sockets, in which order.
+//!
+//! # The language
+//!
+//! A condition is `key:value` (or `key=value`, `key>value`, `key!=value`), or a word alone. Conditions side by
+//! side must all hold; of two joined by `or` (`|`, `||`) one must; `!` (`not`) turns a condition around; `and` (`&`, `&&`) may be written out.
+//! Parentheses group. Values in a list (`port:80,443`) are alternatives.
+//!
+//! - Numbers: `443`, `8000-8999`, `>1023`, `>=`, `<`, `<=`. Durations have units (`30s`, `1m30s`, `250ms`), sizes too
+//!   (`64KiB`). What is not known fits no comparison.
+//! - Addresses: `10.0.0.1`, `10.0.0.0/8`, `10.0.0.1:443`, `[::1]:443`, `:443`, `localhost`. A port fits exactly.
+//! - Text: part of it, in any case; `proc:=nginx` is the whole of it, `proc:*` any that is known. A user fits
+//!   whole, a container by its beginning. Quotes (`"…"`, `'…'`) take away the meaning of spaces and signs.
+//! - States in every spelling in use, and the groups of `ss`: `connected`, `synchronized`, `all`.
+//! - Conditions on the owner hold for a socket that one process owns for sure, or several hold together. Where
+//!   there are only candidates they hold if they hold for each; `candidate:` asks for any one of them.
+//!
+//! A word alone is part of an owner's name or of the text of an address, or a state. A number alone is a
+//! port, an address alone an address. In quotes it is always a word.
+
+use std::{fmt, str::FromStr};
 
 use crate::store::Owned;
+
+mod ast;
+mod complete;
+mod eval;
+mod keys;
+mod parse;
+mod select;
+mod sort;
+mod value;
+
+use ast::Expr;
+pub use complete::Completion;
+pub use select::{Matcher, Selection, select};
+pub use sort::{Sort, sort, sort_rows, sort_window};
 
 /// A filter over sockets, as written after `/` or `--filter`. The default keeps everything.
 ///
 /// `port:443 pid:123 state:time-wait proc:nginx peer:10.0.0.0/8`; terms side by side must all hold; `or`, `!`, parentheses.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Query {}
+pub struct Query {
+    root: Option<Expr>,
+}
 
 /// Why a filter could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,20 +60,52 @@ impl Query {
     /// # Errors
     /// Says at which character the text stops making sense, and what is expected there.
     pub fn parse(text: &str) -> Result<Self, QueryError> {
-        let _ = text;
-        Ok(Self {})
+        Ok(Self { root: parse::parse(text)? })
     }
 
     /// Whether the filter keeps everything.
     #[must_use]
     pub fn is_all(&self) -> bool {
-        true
+        self.root.is_none()
     }
 
-    /// Whether the filter keeps `socket`.
+    /// Whether the filter keeps `socket`. For many sockets of one moment, [`Query::matcher`] is faster.
     #[must_use]
     pub fn matches(&self, socket: &Owned<'_>) -> bool {
-        let _ = socket;
-        true
+        self.root.as_ref().is_none_or(|root| root.matches(socket))
+    }
+
+    /// The filter made ready for the sockets of one moment: what depends on the owner alone is decided
+    /// once for each owner. Make a new one for every moment.
+    #[must_use]
+    pub fn matcher(&self) -> Matcher<'_> {
+        Matcher::new(self.root.as_ref())
+    }
+
+    /// Every key of the language, with what it means: for help and the manual.
+    #[must_use]
+    pub fn keys() -> impl ExactSizeIterator<Item = (&'static str, &'static str)> {
+        keys::KEYS.iter().map(|key| (key.name, key.doc))
+    }
+
+    /// What could be written at `cursor` (in characters): keys, or the values of a key that has names.
+    #[must_use]
+    pub fn completions(text: &str, cursor: usize) -> Vec<Completion> {
+        complete::completions(text, cursor)
+    }
+}
+
+/// The filter in its shortest spelling; [`Query::parse`] reads the same filter from it.
+impl fmt::Display for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.root.as_ref().map_or(Ok(()), |root| root.fmt(f))
+    }
+}
+
+impl FromStr for Query {
+    type Err = QueryError;
+
+    fn from_str(text: &str) -> Result<Self, QueryError> {
+        Self::parse(text)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{Moment, Owned};
+use super::{Moment, Owned, tally::Tally};
 use crate::model::{Endpoint, Evidence, Process, Side, StateCounts};
 
 /// Counts over all sockets of a moment, or over those that a filter keeps.
@@ -14,15 +14,22 @@ pub struct Aggregate {
     pub evidence: [u32; Evidence::ALL.len()],
     /// `TIME_WAIT`s by evidence of their owner.
     pub time_wait_evidence: [u32; Evidence::ALL.len()],
-    /// One row a process that owns a socket, most sockets first.
+    /// One row a process that owns a socket, or may own a `TIME_WAIT`, or owned a connection that ended
+    /// since the sample before; most sockets first.
     pub processes: Vec<ProcessRow>,
-    /// One row a service towards or from which there are connections, most connections first.
+    /// One row a service towards or from which there are connections, or were at the sample before; most
+    /// connections first.
     pub peers: Vec<PeerRow>,
+    /// How many more peers there are, with fewer connections than these.
+    pub peers_omitted: u32,
     /// One row a destination of ours, most ports taken first.
     pub destinations: Vec<DestinationRow>,
+    /// How many more destinations there are, with fewer ports taken than these.
+    pub destinations_omitted: u32,
     /// Surviving `TIME_WAIT`s by how many seconds ago they were entered; the last holds those at 60 s and over.
     pub ages: Vec<u32>,
-    /// Different local ports of the ephemeral range that any socket uses.
+    /// Different local ports of the usable ephemeral range that any socket uses, in whatever state and on
+    /// whichever side; 0 when the range is not known.
     pub ports_in_use: u32,
     /// Connections that began since the sample before, as far as samples saw them.
     pub opened: u32,
@@ -83,7 +90,8 @@ pub struct DestinationRow {
     pub source: IpAddr,
     /// Remote address and port.
     pub peer: Endpoint,
-    /// Local ports of the usable range that a socket towards it occupies, in whatever state.
+    /// Local ports of the usable range that a socket of our client side towards it occupies, in whatever
+    /// state. All its sockets count when the range is not known.
     pub taken: u32,
     /// Of those, `TIME_WAIT`s.
     pub time_wait: u32,
@@ -92,10 +100,32 @@ pub struct DestinationRow {
 }
 
 impl Aggregate {
-    /// Counts the sockets of `moment` that `keep` accepts.
+    /// At most so many rows of peers, and of destinations, are made; those with the most connections.
+    pub const MAX_ROWS: usize = 10_000;
+    /// How many values [`Aggregate::ages`] has.
+    pub const AGES: usize = 61;
+
+    /// Counts the sockets of `moment` that `keep` accepts. Connections that ended since the sample before
+    /// are asked for as well: they count as closed, and in no state.
+    ///
+    /// Rows come worst first; ties are broken by what they are of, so equal moments give equal rows.
     #[must_use]
-    pub fn of(moment: &Moment, keep: impl FnMut(&Owned<'_>) -> bool) -> Self {
-        let _ = (moment, keep);
-        Self::default()
+    pub fn of(moment: &Moment, mut keep: impl FnMut(&Owned<'_>) -> bool) -> Self {
+        let mut tally = Tally::new(moment);
+        for owned in moment.iter() {
+            if keep(&owned) {
+                tally.add(&owned);
+            } else {
+                tally.skip();
+            }
+        }
+        for owned in moment.iter_ended() {
+            if keep(&owned) {
+                tally.add_ended(&owned);
+            } else {
+                tally.skip();
+            }
+        }
+        tally.finish()
     }
 }

@@ -1,14 +1,20 @@
 //! The last 15 minutes of counts and rates: for the whole, and for the processes and peers that matter.
 
-use super::{Moment, PeerKey, Series};
-use crate::model::{ProcKey, TcpState};
+use std::collections::VecDeque;
+
+use super::{
+    Aggregate, Moment, PeerKey, PeerRow, ProcessRow, Series,
+    follow::{Followed, Row},
+    rise,
+};
+use crate::model::{ProcKey, Stamp, StateCounts, TcpState};
 
 /// How one subject (the whole, a process, a peer) went over time; every series has one value a sample,
 /// and all series of a history end at the same sample.
 #[derive(Debug, Clone, Default)]
 pub struct Activity {
     states: Vec<(TcpState, Series)>,
-    /// Connections begun per second.
+    /// Connections begun per second. Of the whole: by `connect()`, from the exact counter.
     pub opened: Series,
     /// Connections ended per second.
     pub closed: Series,
@@ -16,18 +22,67 @@ pub struct Activity {
     pub accepted: Series,
     /// Entries into `TIME_WAIT` per second (whole only; the exact counter).
     pub time_wait_entries: Series,
+    /// Seconds between the newest samples, newest last; NaN where not known.
+    gaps: VecDeque<f32>,
 }
 
 /// The time series.
-#[derive(Debug, Clone, Default)]
+///
+/// Of processes and peers those with the most sockets, openings and closes are followed; one that is
+/// followed stays so until it has had nothing for two minutes, or another is twice as busy and there is no
+/// room. A series begins when its subject was first followed.
+#[derive(Debug, Clone)]
 pub struct History {
     totals: Activity,
+    stamps: VecDeque<Stamp>,
+    processes: Followed<ProcKey>,
+    peers: Followed<PeerKey>,
+    /// How many values of `closes` were estimated, and how many values it was given.
+    estimated: usize,
+    given: usize,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            totals: Activity::default(),
+            stamps: VecDeque::new(),
+            processes: Followed::new(Self::PROCESSES),
+            peers: Followed::new(Self::PEERS),
+            estimated: 0,
+            given: 0,
+        }
+    }
 }
 
 impl History {
+    /// At most so many processes are followed.
+    pub const PROCESSES: usize = 64;
+    /// At most so many peers are followed.
+    pub const PEERS: usize = 128;
+    /// Over how many samples a rate that is shown as a figure is smoothed.
+    pub const SMOOTHING: usize = 5;
+
     /// Folds the newest moment in.
     pub fn push(&mut self, moment: &Moment) {
-        let _ = moment;
+        let elapsed = moment.elapsed_s.map(narrow);
+        if self.stamps.len() == Series::CAPACITY {
+            self.stamps.pop_front();
+        }
+        let first = self.stamps.is_empty();
+        self.stamps.push_back(moment.sample.stamp);
+        let (totals, rates) = (&moment.totals, moment.rates);
+        let per_s = [rates.opened, rates.closed].map(|rate| rate.map(narrow));
+        self.totals.push(&totals.states, per_s, elapsed);
+        self.totals.accepted.push(rates.accepted.map(narrow));
+        if first {
+            self.estimate_closes(totals, moment.sample.cost.interval.as_secs_f64());
+        } else {
+            self.totals.time_wait_entries.push(rates.time_wait.map(narrow));
+            self.given += 1;
+        }
+        self.processes.push(totals.processes.iter().map(process_row), elapsed);
+        self.peers.push(totals.peers.iter().map(peer_row), elapsed);
     }
 
     /// The whole namespace.
@@ -39,26 +94,97 @@ impl History {
     /// One process, if it is among those that are followed.
     #[must_use]
     pub fn process(&self, key: ProcKey) -> Option<&Activity> {
-        let _ = key;
-        None
+        self.processes.get(&key)
     }
 
     /// One peer, if it is among those that are followed.
     #[must_use]
     pub fn peer(&self, key: &PeerKey) -> Option<&Activity> {
-        let _ = key;
-        None
+        self.peers.get(key)
     }
 
-    /// Closes per second over the last 60 s and more, oldest first: what the TIME_WAITs of the first sample told of
+    /// Closes per second over the last 60 s and more, oldest first: what the `TIME_WAIT`s of the first sample told of
     /// the time before it ("surviving closes"), then the exact entries per second.
     #[must_use]
     pub fn closes(&self) -> &Series {
         &self.totals.time_wait_entries
     }
+
+    /// How many of the oldest values of [`Self::closes`] are surviving closes: a lower bound, since some
+    /// `TIME_WAIT`s go early. The last of them ends at the first sample.
+    #[must_use]
+    pub fn closes_estimated(&self) -> usize {
+        let dropped = self.given - self.closes().len();
+        self.estimated.saturating_sub(dropped)
+    }
+
+    /// The stamps of the samples, oldest first, the last for the newest value of every series. They are not
+    /// evenly spaced: intervals are stretched when sampling is dear, and dumps may fail.
+    #[must_use]
+    pub fn stamps(&self) -> impl ExactSizeIterator<Item = &Stamp> + DoubleEndedIterator {
+        self.stamps.iter()
+    }
+
+    /// Since when the number of sockets in `state` has been rising: when it was last near its usual low,
+    /// if it is now at least twice that, 20 sockets above it, and not well below its highest since.
+    /// `None` if it is not up. The usual low is what a tenth of the samples kept lie below, so a rise that
+    /// began before the first sample is not known as one.
+    #[must_use]
+    pub fn risen_since(&self, state: TcpState) -> Option<Stamp> {
+        let values: Vec<f32> = self.totals.state(state)?.last(Series::CAPACITY).flatten().collect();
+        let start = rise::start_of_rise(&values)?;
+        self.stamps.get(start).copied()
+    }
+
+    /// Spreads the surviving closes over the samples that were not taken, `interval_s` apart.
+    fn estimate_closes(&mut self, totals: &Aggregate, interval_s: f64) {
+        let interval_s = if interval_s > 0.0 { interval_s } else { 1.0 };
+        let per_s = surviving_closes(&totals.ages, interval_s);
+        self.estimated = per_s.len();
+        self.given = per_s.len().max(1);
+        if per_s.is_empty() {
+            self.totals.time_wait_entries.push(None);
+        }
+        // At less than 67 ms a sample, a minute is more than a series holds: the oldest fall out at once.
+        for rate in per_s {
+            self.totals.time_wait_entries.push(Some(narrow(rate)));
+        }
+    }
+}
+
+/// Closes per second in each whole interval of the last minute, oldest first, of `TIME_WAIT`s by age in
+/// seconds. Those of 60 s and over are due and tell no time.
+fn surviving_closes(ages: &[u32], interval_s: f64) -> Vec<f64> {
+    let younger_than = |age_s: f64| {
+        let mut sum = 0.0;
+        for (second, &count) in (0_u8..60).zip(ages) {
+            sum += f64::from(count) * (age_s - f64::from(second)).clamp(0.0, 1.0);
+        }
+        sum
+    };
+    let mut rates = Vec::new();
+    let (mut from, mut counted) = (0.0, 0.0);
+    while from + interval_s <= 60.0 + 1e-9 && rates.len() < Series::CAPACITY {
+        let so_far = younger_than(from + interval_s);
+        rates.push((so_far - counted) / interval_s);
+        (from, counted) = (from + interval_s, so_far);
+    }
+    rates.reverse();
+    rates
+}
+
+fn process_row(row: &ProcessRow) -> Row<'_, ProcKey> {
+    Row { key: row.process.key, states: &row.states, opened: row.opened, closed: row.closed }
+}
+
+fn peer_row(row: &PeerRow) -> Row<'_, PeerKey> {
+    Row { key: row.key, states: &row.states, opened: row.opened, closed: row.closed }
 }
 
 impl Activity {
+    /// Changes and smoothed rates look back over at most so many samples.
+    pub const LOOK_BACK: usize = 60;
+
     /// The count of sockets in `state`; `None` if there never was one.
     #[must_use]
     pub fn state(&self, state: TcpState) -> Option<&Series> {
@@ -68,7 +194,141 @@ impl Activity {
     /// The change of the count in `state` per second over the last `samples` samples; `None` until two came.
     #[must_use]
     pub fn change_per_s(&self, state: TcpState, samples: usize) -> Option<f32> {
-        let _ = (state, samples);
-        None
+        let steps = samples.min(self.opened.len().checked_sub(1)?).min(Self::LOOK_BACK);
+        let seconds: f32 = self.gaps.iter().rev().take(steps).sum();
+        if seconds.is_nan() || seconds <= 0.0 {
+            return None;
+        }
+        let Some(series) = self.state(state) else { return Some(0.0) };
+        let before = series.last(steps + 1).next()??;
+        Some((series.newest()? - before) / seconds)
+    }
+
+    /// Connections begun per second, over the last `samples` samples; `None` if not known of any.
+    #[must_use]
+    pub fn opened_per_s(&self, samples: usize) -> Option<f32> {
+        self.smoothed(&self.opened, samples)
+    }
+
+    /// Connections ended per second, over the last `samples` samples; `None` if not known of any.
+    #[must_use]
+    pub fn closed_per_s(&self, samples: usize) -> Option<f32> {
+        self.smoothed(&self.closed, samples)
+    }
+
+    /// The mean of the newest rates, each for as long as it held. Samples without one are left out.
+    fn smoothed(&self, rates: &Series, samples: usize) -> Option<f32> {
+        let newest = rates.last(samples.min(Self::LOOK_BACK)).rev().zip(self.gaps.iter().rev());
+        let known = newest.filter_map(|(rate, &gap)| Some((rate?, gap))).filter(|(_, gap)| !gap.is_nan());
+        let (count, seconds) = known.fold((0.0, 0.0), |(n, s), (rate, gap)| (n + rate * gap, s + gap));
+        (seconds > 0.0).then(|| count / seconds)
+    }
+
+    /// Adds the newest sample: counts, openings and closes per second, and how long since the one before.
+    pub(super) fn push(
+        &mut self,
+        states: &StateCounts,
+        [opened, closed]: [Option<f32>; 2],
+        elapsed: Option<f32>,
+    ) {
+        let before = self.opened.len();
+        for (state, count) in states.iter() {
+            let known = self.states.iter().position(|&(known, _)| known == state);
+            let index = match known {
+                Some(index) => index,
+                None if count == 0 => continue,
+                None => {
+                    self.states.push((state, Series::zeros(before)));
+                    self.states.len() - 1
+                }
+            };
+            self.states[index].1.push(Some(count_f32(count)));
+        }
+        self.opened.push(opened);
+        self.closed.push(closed);
+        if self.gaps.len() == Self::LOOK_BACK {
+            self.gaps.pop_front();
+        }
+        self.gaps.push_back(elapsed.unwrap_or(f32::NAN));
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a series is drawn: seven digits are enough")]
+pub(super) const fn narrow(value: f64) -> f32 {
+    value as f32
+}
+
+pub(super) fn count_f32(count: u32) -> f32 {
+    narrow(f64::from(count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ages(counts: &[(usize, u32)]) -> Vec<u32> {
+        let mut ages = vec![0; Aggregate::AGES];
+        for &(age, count) in counts {
+            ages[age] = count;
+        }
+        ages
+    }
+
+    #[test]
+    fn surviving_closes_follow_the_interval() {
+        let ages = ages(&[(0, 4), (1, 2), (59, 6), (60, 1000)]);
+        let at = |interval_s: f64| surviving_closes(&ages, interval_s);
+        let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a} {b}");
+
+        let one = at(1.0);
+        assert_eq!(one.len(), 60);
+        for (i, rate) in [(59, 4.0), (58, 2.0), (57, 0.0), (0, 6.0)] {
+            close(one[i], rate);
+        }
+        let two = at(2.0);
+        assert_eq!(two.len(), 30);
+        for (i, rate) in [(29, 3.0), (28, 0.0), (0, 3.0)] {
+            close(two[i], rate);
+        }
+        let half = at(0.5);
+        assert_eq!(half.len(), 120);
+        for (i, rate) in [(119, 4.0), (118, 4.0), (117, 2.0)] {
+            close(half[i], rate);
+        }
+        for interval_s in [0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 20.0] {
+            close(at(interval_s).iter().sum::<f64>() * interval_s, 12.0);
+        }
+        assert!(at(61.0).is_empty());
+    }
+
+    #[test]
+    fn a_state_that_comes_late_is_filled_up_with_zeros() {
+        let mut activity = Activity::default();
+        let mut states = StateCounts::default();
+        for count in [0, 0, 3_u32, 5] {
+            states[TcpState::CloseWait] = count;
+            activity.push(&states, [None, None], Some(2.0));
+        }
+        let series = activity.state(TcpState::CloseWait).expect("it came");
+        assert_eq!(series.last(10).collect::<Vec<_>>(), [0.0, 0.0, 3.0, 5.0].map(Some));
+        assert_eq!(activity.state(TcpState::TimeWait), None);
+        assert_eq!(activity.change_per_s(TcpState::CloseWait, 1), Some(1.0));
+        assert_eq!(activity.change_per_s(TcpState::CloseWait, 2), Some(1.25));
+        assert_eq!(activity.change_per_s(TcpState::CloseWait, 100), Some(5.0 / 6.0));
+        assert_eq!(activity.change_per_s(TcpState::TimeWait, 5), Some(0.0));
+        assert_eq!(Activity::default().change_per_s(TcpState::TimeWait, 5), None);
+    }
+
+    #[test]
+    fn a_rate_holds_for_as_long_as_its_interval() {
+        let mut activity = Activity::default();
+        let states = StateCounts::default();
+        activity.push(&states, [None, None], None);
+        assert_eq!(activity.closed_per_s(5), None);
+        activity.push(&states, [Some(1.0), Some(10.0)], Some(1.0));
+        activity.push(&states, [Some(1.0), Some(2.0)], Some(3.0));
+        assert_eq!(activity.closed_per_s(5), Some(4.0));
+        assert_eq!(activity.closed_per_s(1), Some(2.0));
+        assert_eq!(activity.opened_per_s(5), Some(1.0));
     }
 }

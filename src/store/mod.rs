@@ -5,20 +5,30 @@
 //! the aggregates of the last 15 minutes. All pure: time arrives with the samples.
 
 mod aggregate;
+mod attribute;
+mod follow;
+mod groups;
 mod history;
 mod ledger;
 mod listeners;
+mod memory;
 mod moment;
 mod observation;
+mod pass;
+mod people;
 mod ports;
+mod rates;
+mod recent;
+mod rise;
 mod series;
+mod tally;
 mod trace_activity;
 mod trace_intern;
 mod trace_join;
 
 pub use aggregate::{Aggregate, DestinationRow, PeerKey, PeerRow, ProcessRow};
 pub use history::{Activity, History};
-pub use ledger::Ledger;
+pub use ledger::{Ledger, LedgerSize};
 pub use moment::{Attribution, CounterRate, Link, Moment, Owned, Rates};
 pub use observation::Observation;
 pub use ports::PortRange;

@@ -105,7 +105,7 @@ pub struct Rates {
     /// Connections accepted by a listener (`TcpPassiveOpens`).
     pub accepted: Option<f64>,
     /// Connections that ended, whichever side began: opens and accepts less failed attempts, less the growth of
-    /// `TcpCurrEstab`.
+    /// `TcpCurrEstab` and of the sockets in `SYN_SENT`, which count as opens already.
     pub closed: Option<f64>,
     /// Entries into `TIME_WAIT`, and into the `FIN_WAIT2` of a closed descriptor (`TcpExtTW + TcpExtTWKilled`).
     pub time_wait: Option<f64>,

@@ -19,9 +19,21 @@ impl Series {
     }
 
     /// The newest `n` values (or as many as there are), oldest first, `None` where not known.
+    #[must_use]
     pub fn last(&self, n: usize) -> impl DoubleEndedIterator<Item = Option<f32>> + '_ {
         let skip = self.0.len().saturating_sub(n);
         self.0.iter().skip(skip).map(|v| (!v.is_nan()).then_some(*v))
+    }
+
+    /// A series of `n` zeros, for a quantity that has only now become something.
+    pub(super) fn zeros(n: usize) -> Self {
+        Self(std::iter::repeat_n(0.0, n.min(Self::CAPACITY)).collect())
+    }
+
+    /// The newest value; `None` if there is none or it is not known.
+    #[must_use]
+    pub fn newest(&self) -> Option<f32> {
+        self.0.back().copied().filter(|value| !value.is_nan())
     }
 
     /// How many values there are.

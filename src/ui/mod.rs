@@ -1,1 +1,42 @@
-//! The screen: what is shown and what a key does. Pure.
+//! The screen: what is shown and what a key does. Pure: no clock, no terminal, no file.
+//!
+//! ```text
+//!  key, sample, resize ──> update(view, input) ──> effects for the wiring to carry out
+//!                              │
+//!           select(view, moment) ──> Selection: the rows, filtered and sorted, once a moment
+//!                              │
+//!           draw(frame, scene) ──> cells: only the visible rows are built
+//! ```
+//!
+//! * [`command`] is the table of commands; keys ([`keymap`]), the help page and the footer come from it.
+//! * [`view`] holds what the person has chosen, and nothing else; only [`update()`] changes it.
+//! * [`scene`] brings the view and the data together for one frame.
+//! * `layout` is arithmetic on the terminal's size, `pane` draws one file a pane, [`theme`] names every colour
+//!   and glyph.
+//! * [`picture`] turns a frame into an SVG.
+
+mod columns;
+pub mod command;
+mod draw;
+mod help;
+pub mod keymap;
+pub mod layout;
+mod notice;
+mod pane;
+mod pen;
+pub mod picture;
+pub mod scene;
+mod select;
+mod table;
+mod text;
+pub mod theme;
+mod update;
+pub mod view;
+mod words;
+
+pub use draw::{draw, render};
+pub use scene::{Data, Scene, Selection};
+pub use select::select;
+pub use theme::{Palette, Theme};
+pub use update::{Effect, ExportRequest, Input, update};
+pub use view::{Filter, Message, View};

@@ -1,3 +1,9 @@
 //! Bytes to nouns and back. Pure.
 
+pub mod cgroup;
+pub mod cookies;
+pub mod inet_diag;
+pub mod net_counters;
+pub mod procfs;
+pub mod tcp_info;
 pub mod trace_record;

@@ -1,0 +1,63 @@
+//! `twtop snapshot`: look once or for a while, then write one report.
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::runtime;
+
+use super::{RunError, export_file, sampler::Sampler, sampling_config};
+use crate::{
+    cli::{Common, SnapshotPlan},
+    export::{self, Options},
+    store::{Moment, Observation},
+};
+
+/// Rows of each table of the page for people.
+const TOP: usize = 10;
+
+/// Looks and writes.
+pub(super) fn run(common: &Common, plan: &SnapshotPlan) -> Result<(), RunError> {
+    let mut config = sampling_config(common);
+    if let Some(observe) = plan.observe {
+        config.interval = config.interval.min(observe);
+    }
+    let mut sampler = Sampler::start(config)?;
+    let runtime = runtime::Builder::new_current_thread().build().map_err(RunError::Runtime)?;
+    let observation = runtime.block_on(observe(&mut sampler, common, plan.observe))?;
+    let options = Options { query: &common.query, sockets: plan.sockets, ascii: common.ascii, top: TOP };
+    let mut report = |out: &mut dyn io::Write| export::write(plan.format, &observation, &options, out);
+    match &plan.output {
+        Some(path) => export_file::replace(path, &mut report),
+        None => export_file::to_stdout(&mut report),
+    }
+}
+
+/// One look, or all looks until `wanted` has passed since the first.
+async fn observe(
+    sampler: &mut Sampler,
+    common: &Common,
+    wanted: Option<Duration>,
+) -> Result<Observation, RunError> {
+    let first = next(sampler).await?;
+    let began = first.sample.stamp;
+    if !first.sample.complete && first.sample.sockets.is_empty() {
+        let faults: Vec<String> =
+            first.sample.faults.iter().map(|fault| format!("{}: {}", fault.place, fault.kind)).collect();
+        return Err(RunError::NoTable(faults.join("; ")));
+    }
+    let mut matcher = common.query.matcher();
+    let mut observation = Observation::begin(first, |socket| matcher.matches(socket));
+    let Some(wanted) = wanted else { return Ok(observation) };
+    // A sample may come a little before its time: one that is short by no more than a twentieth of an interval will do.
+    let enough = wanted.as_secs_f64() - common.interval.min(wanted).as_secs_f64() / 20.0;
+    while observation.moment.sample.stamp.seconds_since(&began) < enough {
+        let moment = next(sampler).await?;
+        // What a matcher remembers holds for one moment.
+        let mut matcher = common.query.matcher();
+        observation.extend(moment, |socket| matcher.matches(socket));
+    }
+    Ok(observation)
+}
+
+async fn next(sampler: &mut Sampler) -> Result<Arc<Moment>, RunError> {
+    sampler.moments.recv().await.ok_or(RunError::SamplerStopped)
+}

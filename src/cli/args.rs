@@ -1,0 +1,126 @@
+//! Arguments as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// What a person types.
+#[derive(Debug, Parser)]
+#[command(
+    name = "twtop",
+    version,
+    about = "Shows what the host's TCP connections are doing: which state piles up, which process \
+             causes it, towards whom, and how many local ports are left",
+    after_help = "Examples:\n  \
+        twtop                                    the screen (q quits, ? helps)\n  \
+        twtop --filter 'state:close-wait'        only sockets that wait for a close\n  \
+        twtop snapshot                           one page of text, to paste into a chat\n  \
+        twtop snapshot --for 10 --json -o s.json rates over 10 s, for a program\n  \
+        twtop snapshot --csv --filter 'port:443' one row a socket",
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// What applies everywhere.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// What to do; without it the screen opens.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Commands beside the screen.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print one report and exit: text, JSON, CSV or markdown
+    Snapshot(SnapshotArgs),
+}
+
+/// Options that make sense for every command.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that a person types")]
+pub struct CommonArgs {
+    /// Show only sockets that match, such as 'state:time-wait peer:10.0.0.0/8'
+    ///
+    /// Keys: port lport rport ip local peer pid proc cmd user state side evidence family age and more.
+    /// Terms side by side must all hold; `or`, `!` and parentheses combine them; see the README.
+    #[arg(short = 'f', long, value_name = "QUERY", global = true)]
+    pub filter: Option<String>,
+    /// Seconds between samples
+    #[arg(short, long, value_name = "SECONDS", default_value = "1", global = true)]
+    pub interval: String,
+    /// Only IPv4 (mapped addresses included)
+    #[arg(short = '4', long = "ipv4", global = true, conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// Only IPv6
+    #[arg(short = '6', long = "ipv6", global = true)]
+    pub ipv6: bool,
+    /// Only sockets of this process
+    #[arg(long, value_name = "PID", global = true)]
+    pub pid: Option<u32>,
+    /// Only sockets with this port on either side
+    #[arg(long, value_name = "PORT", global = true)]
+    pub port: Option<u16>,
+    /// The network namespace to look at: self, a name of `ip netns`, or the PID of a process in it
+    #[arg(long, value_name = "self|NAME|PID", default_value = "self", global = true)]
+    pub netns: String,
+    /// The most processor time that sampling may take, percent of one core; the interval is stretched to keep it
+    #[arg(long, value_name = "PERCENT", default_value = "5", global = true)]
+    pub budget: String,
+    /// When to use colour
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", global = true)]
+    pub color: When,
+    /// No colour, the same as --color never
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// Draw with ASCII characters only
+    #[arg(long, global = true)]
+    pub ascii: bool,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// When the terminal has it and `NO_COLOR` is not set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Options of `twtop snapshot`.
+#[derive(Debug, Args)]
+pub struct SnapshotArgs {
+    /// Observe that long, then print; rates need it [default: one look]
+    #[arg(long = "for", value_name = "SECONDS")]
+    pub observe: Option<String>,
+    /// How to write it [default: text]
+    #[arg(long, value_enum, value_name = "FORMAT", conflicts_with_all = ["json", "csv"])]
+    pub format: Option<FormatArg>,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// The same as --format csv: one row a socket
+    #[arg(long)]
+    pub csv: bool,
+    /// List every socket too (CSV always does)
+    #[arg(long)]
+    pub sockets: bool,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// The formats of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FormatArg {
+    /// One page for people.
+    Text,
+    /// One object, schema `twtop.snapshot/1`.
+    Json,
+    /// One row a socket.
+    Csv,
+    /// Tables for an issue or a wiki.
+    Markdown,
+}

@@ -1,0 +1,323 @@
+//! Arguments checked and made definite.
+
+use std::{path::PathBuf, time::Duration};
+
+use unicode_width::UnicodeWidthStr as _;
+
+use super::{
+    Surroundings,
+    args::{Cli, Command, CommonArgs, FormatArg, SnapshotArgs, When},
+};
+use crate::{
+    export::Format,
+    model::text::printable,
+    query::{Query, QueryError},
+};
+
+/// What is to be done, with nothing left to decide.
+#[derive(Debug)]
+pub struct Invocation {
+    /// What applies everywhere.
+    pub common: Common,
+    /// What to do.
+    pub action: Action,
+}
+
+/// The commands.
+#[derive(Debug)]
+pub enum Action {
+    /// The screen.
+    Screen,
+    /// One report.
+    Snapshot(SnapshotPlan),
+}
+
+/// Options that every command obeys.
+#[derive(Debug, Clone)]
+pub struct Common {
+    /// The filter, every short form (`--pid`, `-4`, …) included.
+    pub query: Query,
+    /// The filter as text, empty for none: what the screen's filter line starts with.
+    pub filter_text: String,
+    /// Time between samples.
+    pub interval: Duration,
+    /// Share of one core that sampling may take, 0 to 1.
+    pub budget: f64,
+    /// Which network namespace.
+    pub netns: NetnsArg,
+    /// Whether to use colour.
+    pub color: bool,
+    /// Whether to draw with ASCII only.
+    pub ascii: bool,
+}
+
+/// The network namespace asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NetnsArg {
+    /// The one we are in.
+    Own,
+    /// That of a process.
+    Pid(u32),
+    /// One that `ip netns` knows.
+    Name(String),
+}
+
+/// What `twtop snapshot` is to print.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotPlan {
+    /// How long to observe; `None` for one look.
+    pub observe: Option<Duration>,
+    /// How to write it.
+    pub format: Format,
+    /// Whether to list every socket.
+    pub sockets: bool,
+    /// Where to write it; `None` for standard output.
+    pub output: Option<PathBuf>,
+}
+
+/// Arguments that make no sense, in one or two lines for standard error.
+#[derive(Debug, thiserror::Error)]
+pub enum UsageError {
+    /// The filter cannot be read; the second line points at the character.
+    #[error("--filter: {error}\n  {text}\n  {:>width$}", "^", width = column + 1)]
+    Filter {
+        /// Where and why.
+        error: QueryError,
+        /// The filter about that place, printable.
+        text: String,
+        /// Under which cell of `text` the mark belongs.
+        column: usize,
+    },
+    /// A number of seconds or percent is out of its range.
+    #[error("{option}: '{value}' is not {expected}")]
+    Number {
+        /// The option.
+        option: &'static str,
+        /// What was typed, printable.
+        value: String,
+        /// What would be right.
+        expected: &'static str,
+    },
+    /// The screen needs a terminal.
+    #[error(
+        "standard output is not a terminal, and the screen needs one; \
+         for a report run `twtop snapshot` (add --json or --csv for a program)"
+    )]
+    NoTerminal,
+    /// The terminal cannot move its cursor.
+    #[error("the terminal says TERM={0}, which cannot show a screen; run `twtop snapshot` for a report")]
+    DumbTerminal(String),
+    /// Every namespace at once is not supported.
+    #[error("--netns all: this version looks at one namespace at a time; give a name of `ip netns` or a PID")]
+    AllNamespaces,
+}
+
+/// Makes typed arguments definite.
+///
+/// # Errors
+/// Names the argument, what is wrong with it, and what would be right.
+pub fn resolve(cli: Cli, around: &Surroundings) -> Result<Invocation, UsageError> {
+    let common = common(&cli.common, around)?;
+    let action = match cli.command {
+        Some(Command::Snapshot(args)) => Action::Snapshot(snapshot(args)?),
+        None => {
+            check_terminal(around)?;
+            Action::Screen
+        }
+    };
+    Ok(Invocation { common, action })
+}
+
+fn check_terminal(around: &Surroundings) -> Result<(), UsageError> {
+    if !around.stdout_is_terminal {
+        return Err(UsageError::NoTerminal);
+    }
+    match around.term.as_deref() {
+        Some("dumb") => Err(UsageError::DumbTerminal("dumb".to_owned())),
+        _ => Ok(()),
+    }
+}
+
+fn common(args: &CommonArgs, around: &Surroundings) -> Result<Common, UsageError> {
+    let filter_text = filter_text(args);
+    let query = match &args.filter {
+        Some(text) => parse_filter(text)?,
+        None => Query::default(),
+    };
+    let query = if filter_text == args.filter.as_deref().unwrap_or_default() {
+        query
+    } else {
+        parse_filter(&filter_text)?
+    };
+    let color = match args.color {
+        _ if args.no_color => false,
+        When::Always => true,
+        When::Never => false,
+        When::Auto => !around.no_color,
+    };
+    Ok(Common {
+        query,
+        filter_text,
+        interval: seconds("--interval", &args.interval, 0.1, "a number of seconds from 0.1 to 3600")?,
+        budget: percent("--budget", &args.budget)?,
+        netns: netns(&args.netns)?,
+        color,
+        ascii: args.ascii || needs_ascii(around),
+    })
+}
+
+/// The filter and the short forms as one text: each short form is one more term that must hold.
+fn filter_text(args: &CommonArgs) -> String {
+    let mut terms = Vec::new();
+    terms.extend(args.pid.map(|pid| format!("pid:{pid}")));
+    terms.extend(args.port.map(|port| format!("port:{port}")));
+    terms.extend(args.ipv4.then(|| "family:4".to_owned()));
+    terms.extend(args.ipv6.then(|| "family:6".to_owned()));
+    match &args.filter {
+        Some(filter) if terms.is_empty() => return filter.clone(),
+        Some(filter) if !filter.trim().is_empty() => terms.push(format!("({filter})")),
+        _ => {}
+    }
+    terms.join(" ")
+}
+
+fn parse_filter(text: &str) -> Result<Query, UsageError> {
+    Query::parse(text).map_err(|error| {
+        let (text, column) = excerpt(text, error.column);
+        UsageError::Filter { error, text, column }
+    })
+}
+
+/// What stands about the character `at` of `text`, printable and no longer than a line, and the cell at which that
+/// character begins in it.
+fn excerpt(text: &str, at: usize) -> (String, usize) {
+    const BEFORE: usize = 30;
+    const AFTER: usize = 40;
+    let start = at.saturating_sub(BEFORE);
+    let part = |from: usize, n: usize| text.chars().skip(from).take(n).collect::<String>();
+    let cut = if start > 0 { "…" } else { "" };
+    let before = format!("{cut}{}", printable(&part(start, at - start)));
+    let more = if text.chars().nth(at + AFTER).is_some() { "…" } else { "" };
+    let column = before.width();
+    (format!("{before}{}{more}", printable(&part(at, AFTER))), column)
+}
+
+fn snapshot(args: SnapshotArgs) -> Result<SnapshotPlan, UsageError> {
+    let observe = match &args.observe {
+        Some(text) => Some(seconds("--for", text, 0.1, "a number of seconds from 0.1 to 3600")?),
+        None => None,
+    };
+    let format = match args.format {
+        Some(FormatArg::Json) => Format::Json,
+        Some(FormatArg::Csv) => Format::Csv,
+        Some(FormatArg::Markdown) => Format::Markdown,
+        None if args.json => Format::Json,
+        None if args.csv => Format::Csv,
+        Some(FormatArg::Text) | None => Format::Text,
+    };
+    Ok(SnapshotPlan { observe, format, sockets: args.sockets, output: args.output })
+}
+
+fn seconds(
+    option: &'static str,
+    text: &str,
+    least: f64,
+    expected: &'static str,
+) -> Result<Duration, UsageError> {
+    let bad = || UsageError::Number { option, value: printable(text).into_owned(), expected };
+    let number: f64 = text.strip_suffix('s').unwrap_or(text).parse().map_err(|_| bad())?;
+    if (least..=3600.0).contains(&number) { Ok(Duration::from_secs_f64(number)) } else { Err(bad()) }
+}
+
+fn percent(option: &'static str, text: &str) -> Result<f64, UsageError> {
+    let expected = "a percentage from 0.1 to 100";
+    let bad = || UsageError::Number { option, value: printable(text).into_owned(), expected };
+    let number: f64 = text.strip_suffix('%').unwrap_or(text).parse().map_err(|_| bad())?;
+    if (0.1..=100.0).contains(&number) { Ok(number / 100.0) } else { Err(bad()) }
+}
+
+/// A number is a PID, as for `nsenter`; a namespace whose name is a number is reached by a PID in it.
+fn netns(text: &str) -> Result<NetnsArg, UsageError> {
+    match text {
+        "self" => Ok(NetnsArg::Own),
+        "all" => Err(UsageError::AllNamespaces),
+        _ => Ok(text.parse().map_or_else(|_| NetnsArg::Name(text.to_owned()), NetnsArg::Pid)),
+    }
+}
+
+/// Whether the terminal or the locale cannot be trusted with more than ASCII.
+fn needs_ascii(around: &Surroundings) -> bool {
+    let term = around.term.as_deref().unwrap_or_default();
+    let old_terminal = matches!(term, "linux" | "vt100" | "vt102" | "vt220" | "ansi" | "dumb");
+    let utf8 = around.locale.as_deref().is_some_and(|locale| {
+        let locale = locale.to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    });
+    old_terminal || !utf8
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    fn around() -> Surroundings {
+        Surroundings {
+            stdout_is_terminal: true,
+            term: Some("xterm-256color".to_owned()),
+            locale: Some("en_GB.UTF-8".to_owned()),
+            no_color: false,
+        }
+    }
+
+    fn resolved(args: &[&str]) -> Result<Invocation, UsageError> {
+        let cli = Cli::try_parse_from([&["twtop"], args].concat()).expect("the arguments parse");
+        resolve(cli, &around())
+    }
+
+    #[test]
+    fn the_command_table_is_sound() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn short_forms_become_terms_of_the_filter() {
+        let common = resolved(&["--pid", "7", "-4", "--filter", "port:1 or port:2"]).expect("valid").common;
+        assert_eq!(common.filter_text, "pid:7 family:4 (port:1 or port:2)");
+        assert!(!common.query.is_all());
+    }
+
+    #[test]
+    fn options_stand_before_and_after_the_command() {
+        let before = resolved(&["-i", "2", "snapshot", "--json"]).expect("valid");
+        let after = resolved(&["snapshot", "-i", "2s", "--json"]).expect("valid");
+        assert_eq!(before.common.interval, Duration::from_secs(2));
+        assert_eq!(after.common.interval, Duration::from_secs(2));
+    }
+
+    #[test]
+    fn numbers_out_of_range_name_the_option() {
+        for args in [["-i", "0"], ["-i", "nan"], ["-i", "1e9"], ["--budget", "0"]] {
+            let error = resolved(&args).expect_err("out of range").to_string();
+            assert!(error.contains(args[1]), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_pipe_is_refused_with_the_way_out() {
+        let cli = Cli::try_parse_from(["twtop"]).expect("parses");
+        let around = Surroundings { stdout_is_terminal: false, ..around() };
+        let error = resolve(cli, &around).expect_err("no terminal").to_string();
+        assert!(error.contains("twtop snapshot"), "{error}");
+    }
+
+    #[test]
+    fn ascii_where_the_terminal_or_locale_asks_for_it() {
+        assert!(!needs_ascii(&around()));
+        assert!(needs_ascii(&Surroundings { locale: Some("C".to_owned()), ..around() }));
+        assert!(needs_ascii(&Surroundings { locale: None, ..around() }));
+        assert!(needs_ascii(&Surroundings { term: Some("linux".to_owned()), ..around() }));
+    }
+}

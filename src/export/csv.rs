@@ -1,0 +1,69 @@
+//! One row a socket. An empty cell is a figure that is not known.
+//!
+//! The columns are the exported [`SOCKETS`] in their order; a list of owners is joined by `|`. Text is
+//! made printable, and text that a spreadsheet would take for a formula gets an apostrophe in front.
+
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
+
+use super::Options;
+use crate::{
+    field::{Context, Field, SOCKETS, SocketRows, Value, format::time},
+    model::text::printable,
+    store::Observation,
+};
+
+pub(super) fn write(observation: &Observation, options: &Options<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let fields: Vec<&Field<SocketRows>> = SOCKETS.iter().filter(|field| field.exported).collect();
+    let context = Context::default();
+    let mut matcher = options.query.matcher();
+    let mut csv = ::csv::Writer::from_writer(out);
+    csv.write_record(fields.iter().map(|field| field.key))?;
+    for socket in observation.moment.iter().filter(|socket| matcher.matches(socket)) {
+        for field in &fields {
+            csv.write_field(&*cell(field.of(socket, &context)))?;
+        }
+        csv.write_record(None::<&[u8]>)?;
+    }
+    csv.flush()
+}
+
+/// A value as programs read it.
+fn cell(value: Value<'_>) -> Cow<'_, str> {
+    Cow::Owned(match value {
+        Value::None => return Cow::Borrowed(""),
+        Value::State(state) => return Cow::Borrowed(state.name()),
+        Value::Text(text) => return defused(text),
+        Value::Address(ip) => ip.to_string(),
+        Value::Endpoint(end) => end.to_string(),
+        Value::Time(at) => time(at),
+        Value::Count(n) | Value::Id(n) | Value::Bytes(n) => n.to_string(),
+        Value::Rate(n) | Value::Percent(n) | Value::Seconds(n) | Value::Millis(n) => n.to_string(),
+        Value::Bool(yes) => yes.to_string(),
+    })
+}
+
+/// Text without control characters, each part of which is no formula.
+fn defused(text: Cow<'_, str>) -> Cow<'_, str> {
+    let is_formula = |part: &str| part.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r']);
+    if matches!(printable(&text), Cow::Borrowed(_)) && !text.split('|').any(is_formula) {
+        return text;
+    }
+    let safe = printable(&text);
+    let defuse = |part: &str| if is_formula(part) { format!("'{part}") } else { part.to_owned() };
+    Cow::Owned(safe.split('|').map(defuse).collect::<Vec<_>>().join("|"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formulas_are_defused_in_every_part() {
+        let cells = ["nginx", "=1+1", "a|=1|-2", "\t=1", "@x", "＝1", ""];
+        let safe = cells.map(|text| defused(Cow::Borrowed(text)).into_owned());
+        assert_eq!(safe, ["nginx", "'=1+1", "a|'=1|'-2", "\\t=1", "'@x", "'＝1", ""]);
+    }
+}

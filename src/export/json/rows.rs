@@ -1,0 +1,256 @@
+//! The rows of the snapshot: processes, peers, destinations, sockets. Each is made as it is written.
+
+use std::net::IpAddr;
+
+use serde::{Serialize, Serializer};
+
+use super::{ByEvidence, Measures, States, rounded};
+use crate::{
+    field::format::time,
+    model::{Process, TcpInfo, TcpState, Timer},
+    query::Query,
+    store::{DestinationRow, Moment, Owned, PeerRow, ProcessRow},
+};
+
+/// Rows of an aggregate.
+pub(super) struct Rows<'a, R> {
+    pub(super) rows: &'a [R],
+    pub(super) measures: &'a Measures,
+}
+
+/// A row that is written as an object.
+pub(super) trait Object {
+    /// The object.
+    fn object<'a>(&'a self, measures: &'a Measures) -> impl Serialize + 'a;
+}
+
+impl<R: Object> Serialize for Rows<'_, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.rows.iter().map(|row| row.object(self.measures)))
+    }
+}
+
+/// `count` per second over the observation, `None` if it covers no time.
+fn per_s(count: u32, measures: &Measures) -> Option<f64> {
+    let seconds = measures.context.elapsed_s.filter(|seconds| *seconds > 0.0)?;
+    Some(rounded(f64::from(count) / seconds))
+}
+
+impl Object for ProcessRow {
+    fn object<'a>(&'a self, measures: &'a Measures) -> impl Serialize + 'a {
+        #[derive(Serialize)]
+        struct Out<'a> {
+            pid: u32,
+            start_time: String,
+            name: &'a str,
+            command: &'a str,
+            user: &'a str,
+            uid: u32,
+            container: Option<&'a str>,
+            sockets: u32,
+            states: States<'a>,
+            time_wait: u32,
+            time_wait_by_evidence: ByEvidence<'a>,
+            opened_per_s: Option<f64>,
+            closed_per_s: Option<f64>,
+            fds: Option<u32>,
+            fd_limit: Option<u64>,
+        }
+        let process = &*self.process;
+        Out {
+            pid: process.key.pid,
+            start_time: time(process.started),
+            name: &process.name,
+            command: &process.command,
+            user: &process.user,
+            uid: process.uid,
+            container: process.container.as_deref(),
+            sockets: self.states.total(),
+            states: States(&self.states),
+            time_wait: self.states[TcpState::TimeWait],
+            time_wait_by_evidence: ByEvidence(&self.time_wait_evidence),
+            opened_per_s: per_s(self.opened, measures),
+            closed_per_s: per_s(self.closed, measures),
+            fds: self.fds,
+            fd_limit: self.fd_limit,
+        }
+    }
+}
+
+impl Object for PeerRow {
+    fn object<'a>(&'a self, measures: &'a Measures) -> impl Serialize + 'a {
+        #[derive(Serialize)]
+        struct Out<'a> {
+            address: IpAddr,
+            port: u16,
+            side: &'static str,
+            states: States<'a>,
+            processes: Vec<u32>,
+            opened_per_s: Option<f64>,
+            closed_per_s: Option<f64>,
+        }
+        Out {
+            address: self.key.ip,
+            port: self.key.port,
+            side: self.key.side.name(),
+            states: States(&self.states),
+            processes: self.processes.iter().map(|process| process.key.pid).collect(),
+            opened_per_s: per_s(self.opened, measures),
+            closed_per_s: per_s(self.closed, measures),
+        }
+    }
+}
+
+impl Object for DestinationRow {
+    fn object<'a>(&'a self, measures: &'a Measures) -> impl Serialize + 'a {
+        // The bounds and the forecast are not known yet.
+        #[derive(Serialize)]
+        struct Out {
+            source: IpAddr,
+            peer: IpAddr,
+            port: u16,
+            taken: u32,
+            time_wait: u32,
+            left_min: Option<u32>,
+            left_max: Option<u32>,
+            percent: Option<f64>,
+            opened_per_s: Option<f64>,
+            sustainable_per_s: Option<f64>,
+            exhausted_in_s: Option<f64>,
+            connect_failures: Option<u64>,
+        }
+        let usable = measures.context.usable_ports.filter(|usable| *usable > 0);
+        Out {
+            source: self.source,
+            peer: self.peer.ip,
+            port: self.peer.port,
+            taken: self.taken,
+            time_wait: self.time_wait,
+            left_min: None,
+            left_max: None,
+            percent: usable.map(|usable| rounded(f64::from(self.taken) * 100.0 / f64::from(usable))),
+            opened_per_s: per_s(self.opened, measures),
+            sustainable_per_s: None,
+            exhausted_in_s: None,
+            connect_failures: None,
+        }
+    }
+}
+
+/// The sockets that a filter keeps.
+pub(super) struct Sockets<'a> {
+    pub(super) moment: &'a Moment,
+    pub(super) query: &'a Query,
+}
+
+impl Serialize for Sockets<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut matcher = self.query.matcher();
+        let kept = self.moment.iter().filter(|socket| matcher.matches(socket));
+        serializer.collect_seq(kept.map(|socket| SocketOut::of(&socket)))
+    }
+}
+
+#[derive(Serialize)]
+struct SocketOut<'a> {
+    netns: u64,
+    cookie: u64,
+    family: &'static str,
+    local: IpAddr,
+    local_port: u16,
+    peer: IpAddr,
+    peer_port: u16,
+    state: &'static str,
+    age_s: Option<f64>,
+    timer: Option<TimerOut>,
+    inode: Option<u32>,
+    uid: Option<u32>,
+    owners: Owners<'a>,
+    evidence: &'static str,
+    unknown: Option<&'static str>,
+    side: Option<&'static str>,
+    recv_q: Option<u32>,
+    send_q: Option<u32>,
+    tcp: Option<TcpOut>,
+}
+
+impl<'a> SocketOut<'a> {
+    fn of(socket: &Owned<'a>) -> Self {
+        let row = socket.socket.row();
+        let detail = socket.socket.detail();
+        let (local, peer) = (socket.socket.local(), socket.socket.peer());
+        Self {
+            netns: socket.netns,
+            cookie: row.cookie,
+            family: row.family.name(),
+            local: local.ip,
+            local_port: local.port,
+            peer: peer.ip,
+            peer_port: peer.port,
+            state: row.state.name(),
+            age_s: row.time_wait_age_ms().map(seconds),
+            timer: (row.timer != Timer::Off)
+                .then(|| TimerOut { kind: row.timer.name(), expires_s: seconds(row.expires_ms) }),
+            inode: detail.map(|d| d.inode).filter(|inode| *inode != 0),
+            uid: detail.map(|d| d.uid),
+            owners: Owners(&socket.attribution.owners),
+            evidence: socket.attribution.evidence.name(),
+            unknown: socket.attribution.unknown.map(crate::model::Unknown::name),
+            side: socket.link.side().map(crate::model::Side::name),
+            recv_q: detail.map(|d| d.recv_q),
+            send_q: detail.map(|d| d.send_q),
+            tcp: detail.and_then(|d| d.tcp.as_ref()).map(TcpOut::of),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct TimerOut {
+    kind: &'static str,
+    expires_s: f64,
+}
+
+#[derive(Serialize)]
+struct TcpOut {
+    rtt_ms: f64,
+    retransmits: u32,
+    last_sent_s: f64,
+    last_received_s: f64,
+    bytes_sent: Option<u64>,
+    bytes_received: Option<u64>,
+}
+
+impl TcpOut {
+    fn of(tcp: &TcpInfo) -> Self {
+        Self {
+            rtt_ms: f64::from(tcp.rtt_us) / 1000.0,
+            retransmits: tcp.retransmits,
+            last_sent_s: seconds(tcp.last_sent_ms),
+            last_received_s: seconds(tcp.last_received_ms),
+            bytes_sent: tcp.bytes_sent,
+            bytes_received: tcp.bytes_received,
+        }
+    }
+}
+
+struct Owners<'a>(&'a [std::sync::Arc<Process>]);
+
+impl Serialize for Owners<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Owner<'a> {
+            pid: u32,
+            start_time: String,
+            name: &'a str,
+        }
+        serializer.collect_seq(self.0.iter().map(|process| Owner {
+            pid: process.key.pid,
+            start_time: time(process.started),
+            name: &process.name,
+        }))
+    }
+}
+
+fn seconds(millis: u32) -> f64 {
+    f64::from(millis) / 1000.0
+}

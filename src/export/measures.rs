@@ -1,0 +1,88 @@
+//! Figures that outputs need beside those of the aggregate.
+
+use crate::{
+    field::Context,
+    model::{Evidence, TcpState, Unknown},
+    query::Query,
+    store::{Observation, PortRange},
+};
+
+/// Every reason for an unknown owner, in the order in which they are listed.
+pub(super) const REASONS: [Unknown; 5] =
+    [Unknown::Denied, Unknown::Kernel, Unknown::Gone, Unknown::BeforeStart, Unknown::TooShort];
+
+/// Figures over an observation.
+#[derive(Debug, Clone)]
+pub(super) struct Measures {
+    /// Sockets that the filter keeps.
+    pub(super) sockets: u32,
+    /// Of those, sockets whose owner is known for sure.
+    pub(super) owned: u32,
+    /// Of those, sockets without an owner, in the order of [`REASONS`].
+    pub(super) reasons: [u32; REASONS.len()],
+    /// Entries into `TIME_WAIT` over the observation, by the exact counter; the filter does not apply.
+    pub(super) time_wait_entries: Option<u64>,
+    /// `TIME_WAIT`s of the newest sample that were entered during the observation and have an owner for
+    /// sure; the filter does not apply.
+    pub(super) time_wait_attributed: Option<u64>,
+    /// The range of local ports.
+    pub(super) range: Option<PortRange>,
+    /// What getters of fields need.
+    pub(super) context: Context,
+}
+
+impl Measures {
+    pub(super) fn of(observation: &Observation, query: &Query) -> Self {
+        let aggregate = &observation.aggregate;
+        let sockets = aggregate.states.total();
+        let range = PortRange::from_sysctls(&observation.moment.sample.sysctls);
+        let context = Context {
+            elapsed_s: observation.elapsed_s,
+            usable_ports: range.as_ref().map(|range| range.usable),
+            sockets,
+        };
+        Self {
+            sockets,
+            owned: Evidence::ALL[..Evidence::Candidates as usize]
+                .iter()
+                .map(|evidence| aggregate.evidence[*evidence as usize])
+                .sum(),
+            reasons: reasons(observation, query),
+            time_wait_entries: entries(observation),
+            time_wait_attributed: observation.elapsed_s.map(|elapsed| attributed(observation, elapsed)),
+            range,
+            context,
+        }
+    }
+}
+
+fn reasons(observation: &Observation, query: &Query) -> [u32; REASONS.len()] {
+    let mut counts = [0; REASONS.len()];
+    let mut matcher = query.matcher();
+    for socket in observation.moment.iter() {
+        let Some(why) = socket.attribution.unknown else { continue };
+        let place = REASONS.iter().position(|reason| *reason == why);
+        if let Some(place) = place.filter(|_| matcher.matches(&socket)) {
+            counts[place] += 1;
+        }
+    }
+    counts
+}
+
+/// The counter's growth, taken back from its rate.
+fn entries(observation: &Observation) -> Option<u64> {
+    let growth = (observation.rates.time_wait? * observation.elapsed_s?).round();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a growth is not negative")]
+    growth.is_finite().then_some(growth as u64)
+}
+
+fn attributed(observation: &Observation, elapsed_s: f64) -> u64 {
+    let entered = |age_ms: u32| f64::from(age_ms) <= elapsed_s * 1000.0;
+    let counted = observation.moment.iter().filter(|socket| {
+        let row = socket.socket.row();
+        row.state == TcpState::TimeWait
+            && socket.attribution.evidence < Evidence::Candidates
+            && row.time_wait_age_ms().is_some_and(entered)
+    });
+    counted.count() as u64
+}

@@ -1,0 +1,163 @@
+//! Who owns each socket of one sample, by the strongest evidence there is.
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use super::{
+    Attribution,
+    listeners::{Acceptors, Listeners},
+    memory::Holder,
+    people::{People, SetId},
+};
+use crate::model::{Detail, Evidence, Family, Held, SocketRef, TcpState, Unknown};
+
+/// What the scan of descriptors said of a socket.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Scan {
+    By(SetId),
+    /// Not accepted yet.
+    Queue,
+    Nobody(Unknown),
+    /// A mini-socket: it has no file.
+    Mini,
+}
+
+/// Writes the attributions of one sample, each once.
+#[derive(Debug)]
+pub(super) struct Attributor<'a> {
+    people: &'a mut People,
+    listeners: &'a Listeners,
+    held: Vec<Option<SetId>>,
+    /// Who accepts at a local end, as far as anybody asked; the key is made of [`SocketRef::address_keys`].
+    acceptors: HashMap<u64, Option<Acceptors>, FixedState>,
+    attributions: Vec<Attribution>,
+    /// The index of the attribution to each set, by kind of evidence.
+    of_set: Vec<[u32; Evidence::ALL.len()]>,
+    of_reason: [u32; 5],
+}
+
+const NONE: u32 = u32::MAX;
+
+impl<'a> Attributor<'a> {
+    pub(super) fn new(people: &'a mut People, listeners: &'a Listeners, held: Vec<Option<SetId>>) -> Self {
+        let of_set = vec![[NONE; Evidence::ALL.len()]; people.len()];
+        Self {
+            people,
+            listeners,
+            held,
+            acceptors: HashMap::default(),
+            attributions: Vec::new(),
+            of_set,
+            of_reason: [NONE; 5],
+        }
+    }
+
+    pub(super) fn finish(self) -> Vec<Attribution> {
+        self.attributions
+    }
+
+    pub(super) fn scan(&self, detail: Option<&Detail>) -> Scan {
+        match detail.map(|detail| detail.held) {
+            None => Scan::Mini,
+            Some(Held::By(n)) => match self.held.get(n as usize) {
+                Some(&Some(set)) => Scan::By(set),
+                _ => Scan::Nobody(Unknown::Gone),
+            },
+            Some(Held::Denied) => Scan::Nobody(Unknown::Denied),
+            Some(Held::Kernel) => Scan::Nobody(Unknown::Kernel),
+            Some(Held::Gone) => Scan::Nobody(Unknown::Gone),
+            Some(Held::Queue) => Scan::Queue,
+        }
+    }
+
+    /// Who accepted this connection; `None` if it is a client's.
+    #[inline]
+    pub(super) fn acceptors(&mut self, socket: SocketRef<'_>) -> Option<Acceptors> {
+        let row = socket.row();
+        if row.state == TcpState::SynSent || !self.listeners.has_port(row.local_port) {
+            return None;
+        }
+        let (local, _) = socket.address_keys();
+        let is_v6 = u64::from(row.family == Family::V6);
+        let key = is_v6 << 48 | u64::from(local) << 16 | u64::from(row.local_port);
+        if let Some(&known) = self.acceptors.get(&key) {
+            return known;
+        }
+        let found = self.acceptors_of_other(socket);
+        self.acceptors.insert(key, found);
+        found
+    }
+
+    /// As [`Self::acceptors`], for a socket of another table.
+    pub(super) fn acceptors_of_other(&mut self, socket: SocketRef<'_>) -> Option<Acceptors> {
+        let local = socket.local();
+        self.listeners.acceptors(local.ip, local.port, self.people)
+    }
+
+    /// A connection that `set` holds now.
+    pub(super) fn held(&mut self, set: SetId) -> u32 {
+        self.of_set(Evidence::Held, set)
+    }
+
+    /// A connection that nobody is seen to hold now.
+    ///
+    /// Whoever held it earlier comes first. A listener's owner comes next, but not where the scan saw the
+    /// accepted socket with somebody it could not name: then it is not the listener's owner that has it.
+    #[inline]
+    pub(super) fn not_held(&mut self, earlier: Holder, acceptors: Option<Acceptors>) -> u32 {
+        match (earlier, acceptors) {
+            (Holder::By(set), _) => self.one_or_candidates(Evidence::Seen, set),
+            (Holder::Nobody(reason @ (Unknown::Denied | Unknown::Kernel)), _) => self.unknown(reason),
+            (Holder::Nobody(_), Some(Ok(set))) => self.one_or_candidates(Evidence::Listener, set),
+            (Holder::Nobody(_), Some(Err(reason @ (Unknown::Denied | Unknown::Kernel)))) => {
+                self.unknown(reason)
+            }
+            (Holder::Nobody(reason), _) => self.unknown(reason),
+        }
+    }
+
+    /// A listener, or a socket that is only bound.
+    pub(super) fn unconnected(&mut self, socket: SocketRef<'_>) -> u32 {
+        match self.scan(socket.detail()) {
+            Scan::By(set) => self.held(set),
+            Scan::Nobody(reason) => match self.listeners.holder(socket.row().cookie) {
+                Some(set) => self.one_or_candidates(Evidence::Seen, set),
+                None => self.unknown(reason),
+            },
+            Scan::Queue | Scan::Mini => self.unknown(Unknown::Gone),
+        }
+    }
+
+    /// One process is meant by `evidence`; of several, only that it is one of them.
+    fn one_or_candidates(&mut self, evidence: Evidence, set: SetId) -> u32 {
+        let evidence = if self.people.is_one(set) { evidence } else { Evidence::Candidates };
+        self.of_set(evidence, set)
+    }
+
+    fn of_set(&mut self, evidence: Evidence, set: SetId) -> u32 {
+        let number = set.number() as usize;
+        if number >= self.of_set.len() {
+            self.of_set.resize(number + 1, [NONE; Evidence::ALL.len()]);
+        }
+        let index = &mut self.of_set[number][evidence as usize];
+        if *index == NONE {
+            *index = index32(self.attributions.len());
+            self.attributions.push(Attribution { evidence, owners: self.people.owners(set), unknown: None });
+        }
+        *index
+    }
+
+    fn unknown(&mut self, reason: Unknown) -> u32 {
+        let index = &mut self.of_reason[reason as usize];
+        if *index == NONE {
+            *index = index32(self.attributions.len());
+            let unknown = Some(reason);
+            self.attributions.push(Attribution { evidence: Evidence::Unknown, owners: Vec::new(), unknown });
+        }
+        *index
+    }
+}
+
+fn index32(n: usize) -> u32 {
+    u32::try_from(n).expect("a sample has few attributions")
+}

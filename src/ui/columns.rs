@@ -1,0 +1,290 @@
+//! Which metrics each table shows, in which order, and which give way first when there is little room.
+
+use super::{
+    Theme,
+    pen::bar_text,
+    table::endpoint,
+    text::{fit_before, pad},
+    view::Pane,
+};
+use crate::{
+    field::{self, Context, Row, SocketRows, format},
+    model::{Endpoint, Side},
+    query::Sort,
+    store::{DestinationRow, PeerKey, PeerRow, ProcessRow},
+};
+
+/// A metric as a column of a table on screen.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Column {
+    /// The key of the field shown, which is also what the table is sorted by.
+    pub(super) key: &'static str,
+    /// Its title here; the field's own where it is empty.
+    pub(super) title: &'static str,
+    /// The width it cannot do without, the width that shows nearly all of it, and the width that it can use.
+    /// One and the same for figures: they are never cut.
+    widths: [u16; 3],
+    /// Columns of a higher rank are left out first; those up to [`CORE`] are made narrow before that.
+    rank: u8,
+}
+
+/// The rank up to which a column would rather be narrow than gone.
+const CORE: u8 = 4;
+
+const fn figure(key: &'static str, title: &'static str, width: u16, rank: u8) -> Column {
+    Column { key, title, widths: [width; 3], rank }
+}
+
+const fn text(key: &'static str, title: &'static str, widths: [u16; 3], rank: u8) -> Column {
+    Column { key, title, widths, rank }
+}
+
+/// A figure of states is six cells wide at most, a rate without its unit too.
+static PROCESSES: &[Column] = &[
+    figure("pid", "", 7, 2),
+    text("name", "", [8, 15, 15], 1),
+    figure("time_wait", "TW", 6, 1),
+    figure("close_wait", "CW", 6, 3),
+    figure("established", "EST", 6, 1),
+    figure("closed_per_s", "CLOSE/s", 7, 4),
+    figure("opened_per_s", "OPEN/s", 6, 5),
+    figure("listen", "LISTEN", 6, 10),
+    figure("syn_sent", "SYN_S", 6, 11),
+    figure("fin_wait2", "FIN_W2", 6, 13),
+    figure("last_ack", "L_ACK", 6, 14),
+    figure("sockets", "ALL", 6, 8),
+    figure("share", "", 5, 9),
+    figure("time_wait_maybe", "TW?", 6, 12),
+    figure("fds", "", 6, 7),
+    figure("fd_percent", "", 5, 6),
+    text("user", "", [8, 8, 12], 15),
+    text("container", "", [12, 12, 12], 17),
+    text("command", "", [20, 30, 100], 16),
+];
+
+static PEERS: &[Column] = &[
+    text("address", "PEER", [17, 22, 49], 1),
+    figure("sockets", "ALL", 6, 1),
+    figure("time_wait", "TW", 6, 1),
+    figure("close_wait", "CW", 6, 4),
+    figure("established", "EST", 6, 2),
+    figure("closed_per_s", "CLOSE/s", 7, 3),
+    figure("opened_per_s", "OPEN/s", 6, 6),
+    figure("syn_sent", "SYN_S", 6, 8),
+    figure("syn_recv", "SYN_R", 6, 10),
+    figure("fin_wait2", "FIN_W2", 6, 11),
+    figure("last_ack", "L_ACK", 6, 12),
+    figure("share", "", 5, 9),
+    text("processes", "", [10, 15, 40], 5),
+];
+
+static DESTINATIONS: &[Column] = &[
+    text("source", "FROM", [11, 15, 39], 6),
+    text("peer_endpoint", "TO", [13, 19, 47], 1),
+    figure("taken", "TAKEN", 6, 1),
+    text("percent", "", [5, 5, 40], 2),
+    figure("time_wait", "TW", 6, 3),
+    figure("opened_per_s", "OPEN/s", 6, 5),
+];
+
+static SOCKETS: &[Column] = &[
+    text("state", "", [14, 14, 14], 1),
+    text("local_endpoint", "", [15, 21, 47], 2),
+    text("peer_endpoint", "", [15, 21, 47], 1),
+    figure("pid", "", 7, 4),
+    text("process", "", [9, 15, 20], 3),
+    figure("recv_q", "", 6, 6),
+    figure("send_q", "", 6, 7),
+    text("evidence", "", [10, 10, 10], 8),
+    text("side", "", [6, 6, 6], 9),
+    text("timer_kind", "", [9, 9, 9], 5),
+    figure("timer_expires_s", "IN", 7, 5),
+    figure("tcp_rtt_ms", "", 7, 10),
+    figure("tcp_retransmits", "RETRANS", 7, 12),
+    figure("tcp_bytes_sent", "", 10, 13),
+    figure("tcp_bytes_received", "", 10, 13),
+    figure("tcp_last_received_s", "", 7, 14),
+    text("user", "", [8, 8, 12], 11),
+    text("command", "", [20, 30, 60], 15),
+];
+
+/// The columns of rows of kind `R`.
+pub(super) trait Shown: Row {
+    /// In the order in which they stand.
+    const COLUMNS: &'static [Column];
+
+    /// The text of a cell of `cells` width that says more than the field of its key.
+    fn cell(key: &str, row: Self::Ref<'_>, context: &Context, cells: usize, theme: &Theme) -> Option<String> {
+        let _ = (key, row, context, cells, theme);
+        None
+    }
+}
+
+impl Shown for ProcessRow {
+    const COLUMNS: &'static [Column] = PROCESSES;
+}
+
+impl Shown for PeerRow {
+    const COLUMNS: &'static [Column] = PEERS;
+
+    /// An arrow tells which side we are: `→10.0.0.9:5432` we connect to, `10.0.0.7→:80` comes to our port.
+    fn cell(key: &str, row: &Self, _: &Context, cells: usize, theme: &Theme) -> Option<String> {
+        (key == "address").then(|| peer(&row.key, cells, theme))
+    }
+}
+
+/// A peer within `cells`: an address gives way, the port and the side stay.
+pub(super) fn peer(key: &PeerKey, cells: usize, theme: &Theme) -> String {
+    let glyphs = theme.glyphs;
+    match key.side {
+        Side::Client => {
+            let end = endpoint(Endpoint::new(key.ip, key.port), cells.saturating_sub(1), glyphs.ellipsis);
+            format!("{}{end}", glyphs.arrow)
+        }
+        Side::Server => {
+            let (address, port) = (key.ip.to_string(), format!("{}:{}", glyphs.arrow, key.port));
+            fit_before(&address, &port, cells, glyphs.ellipsis).unwrap_or(port)
+        }
+    }
+}
+
+/// A share of the usable ports as a bar and a figure.
+fn used(row: &DestinationRow, context: &Context, cells: usize, theme: &Theme) -> Option<String> {
+    let usable = context.usable_ports.filter(|usable| *usable > 0)?;
+    let share = f64::from(row.taken) / f64::from(usable);
+    let figure = pad(&format::percent(share * 100.0), 5, true);
+    let room = cells.checked_sub(6).filter(|room| *room >= 6)?;
+    let bar = bar_text(share, room, theme);
+    Some(format!("{bar} {figure}"))
+}
+
+impl Shown for DestinationRow {
+    const COLUMNS: &'static [Column] = DESTINATIONS;
+
+    fn cell(key: &str, row: &Self, context: &Context, cells: usize, theme: &Theme) -> Option<String> {
+        if key == "percent" { used(row, context, cells, theme) } else { None }
+    }
+}
+
+impl Shown for SocketRows {
+    const COLUMNS: &'static [Column] = SOCKETS;
+}
+
+/// The keys that the table in `pane` can be sorted by when it is `width` cells wide, in the order in which they
+/// come up: those of the columns that are seen.
+pub(super) fn sort_keys(pane: Pane, width: u16) -> Vec<&'static str> {
+    fitting(columns(pane), width).iter().map(|(column, _)| column.key).collect()
+}
+
+/// Whether sorting by `key` begins with the largest: figures do, text begins with A.
+pub(super) fn starts_descending(pane: Pane, key: &str) -> bool {
+    let text = columns(pane).iter().any(|column| column.key == key && column.widths[0] != column.widths[2]);
+    let id = matches!(key, "pid" | "state" | "side" | "evidence" | "timer_kind" | "container");
+    (!text || key == "percent") && !id
+}
+
+/// The order in which a table's rows come before it is sorted otherwise.
+pub(super) fn default_sort(pane: Pane) -> Option<Sort> {
+    let key = match pane {
+        Pane::Processes | Pane::Peers => "sockets",
+        Pane::Destinations => "taken",
+        Pane::Sockets => "state",
+        Pane::States | Pane::Counters | Pane::Closes | Pane::Facts => return None,
+    };
+    Some(Sort { key, descending: starts_descending(pane, key) })
+}
+
+/// What the title of a column says before a table is sorted otherwise. Sockets come by urgency, which is no column.
+pub(super) fn default_mark(pane: Pane) -> Option<Sort> {
+    default_sort(pane).filter(|_| pane != Pane::Sockets)
+}
+
+fn columns(pane: Pane) -> &'static [Column] {
+    match pane {
+        Pane::Processes => PROCESSES,
+        Pane::Peers => PEERS,
+        Pane::Destinations => DESTINATIONS,
+        Pane::Sockets => SOCKETS,
+        Pane::States | Pane::Counters | Pane::Closes | Pane::Facts => &[],
+    }
+}
+
+/// The columns that fit into `width`, each with its width, one cell apart: as many as can have a good width, and
+/// the most important ones even if they cannot.
+pub(super) fn fitting(columns: &'static [Column], width: u16) -> Vec<(&'static Column, u16)> {
+    let width = usize::from(width);
+    let mut kept: Vec<&Column> = columns.iter().collect();
+    let needed = |kept: &[&Column], which: usize| {
+        let cells: usize = kept.iter().map(|column| usize::from(column.widths[which])).sum();
+        cells + kept.len().saturating_sub(1)
+    };
+    while let Some(worst) = kept.iter().map(|column| column.rank).max() {
+        let which = usize::from(worst > CORE);
+        if needed(&kept, which) <= width {
+            break;
+        }
+        kept.retain(|column| column.rank != worst);
+    }
+    let mut spare = width.saturating_sub(needed(&kept, 0));
+    let mut placed: Vec<_> = kept.into_iter().map(|column| (column, column.widths[0])).collect();
+    // Text first gets its good width, the leftmost first; what is left then goes to all alike.
+    for (column, cells) in &mut placed {
+        let more = usize::from(column.widths[1] - *cells).min(spare);
+        *cells += u16::try_from(more).unwrap_or(0);
+        spare -= more;
+    }
+    while spare > 0 {
+        let mut grown = false;
+        for (column, cells) in &mut placed {
+            if spare > 0 && *cells < column.widths[2] {
+                *cells += 1;
+                spare -= 1;
+                grown = true;
+            }
+        }
+        if !grown {
+            break;
+        }
+    }
+    placed
+}
+
+/// The title of a column.
+pub(super) fn title<R: Row>(column: &Column) -> &'static str {
+    if column.title.is_empty() {
+        field::find::<R>(column.key).map_or(column.key, |field| field.title)
+    } else {
+        column.title
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check<R: Shown>() {
+        for column in R::COLUMNS {
+            assert!(field::find::<R>(column.key).is_some(), "no field {}", column.key);
+            assert!(title::<R>(column).len() <= usize::from(column.widths[0]), "{}", column.key);
+        }
+    }
+
+    #[test]
+    fn columns_show_fields_that_exist_under_titles_that_fit() {
+        check::<ProcessRow>();
+        check::<PeerRow>();
+        check::<DestinationRow>();
+        check::<SocketRows>();
+    }
+
+    #[test]
+    fn columns_never_need_more_than_there_is() {
+        for columns in [PROCESSES, PEERS, DESTINATIONS, SOCKETS] {
+            for width in 0..400 {
+                let placed = fitting(columns, width);
+                let cells: u16 = placed.iter().map(|(_, width)| width + 1).sum();
+                assert!(cells <= width + 1, "{width}: {placed:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! The command table: the keymap, the help page and the hints in the footer are all made from it.
+
+use crossterm::event::{KeyCode, KeyModifiers};
+
+/// What a key can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Command {
+    /// Leave twtop.
+    Quit,
+    /// Show or leave the help page.
+    Help,
+    /// Leave what was entered last; with nothing to leave, clear the filter.
+    Back,
+    /// Look closer at the selected row.
+    Enter,
+    /// Select the next row.
+    Down,
+    /// Select the row before.
+    Up,
+    /// Select the first row.
+    First,
+    /// Select the last row.
+    Last,
+    /// One page on.
+    PageDown,
+    /// One page back.
+    PageUp,
+    /// Half a page on.
+    HalfDown,
+    /// Half a page back.
+    HalfUp,
+    /// Give the focus to the next pane.
+    NextPane,
+    /// Give the focus to the pane before.
+    PreviousPane,
+    /// Show a view by its number, from 1.
+    View(u8),
+    /// Type a filter.
+    Filter,
+    /// Sort by the next column.
+    Sort,
+    /// Turn the order round.
+    Reverse,
+    /// Hold the picture, or let it go on.
+    Pause,
+    /// Give the whole screen to the pane that has the focus.
+    Zoom,
+    /// Write what is seen to a file.
+    Export,
+    /// Draw everything anew.
+    Redraw,
+    /// Stop, as other programs do on Ctrl-Z.
+    Suspend,
+}
+
+/// A key, alone or with Ctrl.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// The key.
+    pub code: KeyCode,
+    /// Ctrl or nothing; Shift is part of the character.
+    pub modifiers: KeyModifiers,
+}
+
+/// Where a command belongs on the help page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// Views and panes.
+    Views,
+    /// Moving within a table.
+    Moving,
+    /// Choosing what is shown.
+    Choosing,
+    /// The program itself.
+    Program,
+}
+
+/// Where a command does something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Wherever no text is being typed.
+    Everywhere,
+    /// Where the pane that has the focus is a table.
+    Tables,
+    /// Where there is more than one pane.
+    Panes,
+    /// After something was entered, or with a filter set.
+    Entered,
+}
+
+/// One command with everything a person is told about it.
+#[derive(Debug)]
+pub struct Entry {
+    /// The command.
+    pub command: Command,
+    /// The keys that ask for it.
+    pub keys: &'static [Key],
+    /// One or two words for the footer.
+    pub title: &'static str,
+    /// One sentence for the help page.
+    pub help: &'static str,
+    /// Its place on the help page.
+    pub group: Group,
+    /// Where it does something.
+    pub scope: Scope,
+    /// Its place among the footer's hints, the most useful first; 0 for none.
+    pub hint: u8,
+}
+
+impl Group {
+    /// Every group, in the order of the help page.
+    pub const ALL: [Self; 4] = [Self::Views, Self::Program, Self::Choosing, Self::Moving];
+
+    /// Its heading.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Views => "Views",
+            Self::Moving => "Moving",
+            Self::Choosing => "Choosing",
+            Self::Program => "Program",
+        }
+    }
+}
+
+impl Key {
+    const fn char(c: char) -> Self {
+        Self { code: KeyCode::Char(c), modifiers: KeyModifiers::NONE }
+    }
+
+    const fn ctrl(c: char) -> Self {
+        Self { code: KeyCode::Char(c), modifiers: KeyModifiers::CONTROL }
+    }
+
+    const fn code(code: KeyCode) -> Self {
+        Self { code, modifiers: KeyModifiers::NONE }
+    }
+
+    /// The key as a person names it: `q`, `Ctrl-D`, `PgUp`, `Space`.
+    #[must_use]
+    pub fn label(self) -> String {
+        let name = match self.code {
+            KeyCode::Char(' ') => "Space".to_owned(),
+            KeyCode::Char(c) if self.modifiers == KeyModifiers::CONTROL => c.to_ascii_uppercase().to_string(),
+            KeyCode::Char(c) => c.to_string(),
+            KeyCode::F(n) => format!("F{n}"),
+            KeyCode::BackTab => "Shift-Tab".to_owned(),
+            KeyCode::PageUp => "PgUp".to_owned(),
+            KeyCode::PageDown => "PgDn".to_owned(),
+            other => format!("{other:?}"),
+        };
+        if self.modifiers == KeyModifiers::CONTROL { format!("Ctrl-{name}") } else { name }
+    }
+}
+
+/// The entry of a command.
+#[must_use]
+pub fn entry(command: Command) -> Option<&'static Entry> {
+    TABLE.iter().find(|entry| entry.command == command)
+}
+
+const fn row(
+    command: Command,
+    keys: &'static [Key],
+    title: &'static str,
+    help: &'static str,
+    (group, scope, hint): (Group, Scope, u8),
+) -> Entry {
+    Entry { command, keys, title, help, group, scope, hint }
+}
+
+use Command as C;
+use Group::{Choosing, Moving, Program, Views};
+use Scope::{Entered, Everywhere, Panes, Tables};
+
+/// Every command.
+pub static TABLE: &[Entry] = &[
+    row(
+        C::View(1),
+        &[Key::char('1')],
+        "overview",
+        "States, ports, processes and peers on one screen.",
+        (Views, Everywhere, 8),
+    ),
+    row(C::View(2), &[Key::char('2')], "sockets", "All sockets.", (Views, Everywhere, 0)),
+    row(
+        C::View(3),
+        &[Key::char('3')],
+        "processes",
+        "All processes that own a socket.",
+        (Views, Everywhere, 0),
+    ),
+    row(C::View(4), &[Key::char('4')], "peers", "All services talked to or from.", (Views, Everywhere, 0)),
+    row(
+        C::View(5),
+        &[Key::char('5')],
+        "ports",
+        "Ephemeral ports taken, by destination.",
+        (Views, Everywhere, 0),
+    ),
+    row(
+        C::View(6),
+        &[Key::char('6')],
+        "kernel",
+        "The kernel's TCP counters and their rates.",
+        (Views, Everywhere, 0),
+    ),
+    row(
+        C::NextPane,
+        &[Key::code(KeyCode::Tab)],
+        "pane",
+        "Give the focus to the next pane.",
+        (Views, Panes, 4),
+    ),
+    row(
+        C::PreviousPane,
+        &[Key::code(KeyCode::BackTab)],
+        "pane before",
+        "Give the focus to the pane before.",
+        (Views, Panes, 0),
+    ),
+    row(
+        C::Zoom,
+        &[Key::char('z')],
+        "expand",
+        "Give the whole screen to the pane that has the focus, or take it back.",
+        (Views, Panes, 11),
+    ),
+    row(
+        C::Enter,
+        &[Key::code(KeyCode::Enter)],
+        "open",
+        "Look closer at the selected process, peer or socket.",
+        (Moving, Tables, 3),
+    ),
+    row(
+        C::Back,
+        &[Key::code(KeyCode::Esc)],
+        "back",
+        "Leave what was entered; with nothing left to leave, clear the filter.",
+        (Moving, Entered, 2),
+    ),
+    row(
+        C::Down,
+        &[Key::char('j'), Key::code(KeyCode::Down)],
+        "down",
+        "Select the next row.",
+        (Moving, Tables, 0),
+    ),
+    row(
+        C::Up,
+        &[Key::char('k'), Key::code(KeyCode::Up)],
+        "up",
+        "Select the row before.",
+        (Moving, Tables, 0),
+    ),
+    row(
+        C::First,
+        &[Key::char('g'), Key::code(KeyCode::Home)],
+        "first",
+        "Select the first row.",
+        (Moving, Tables, 0),
+    ),
+    row(
+        C::Last,
+        &[Key::char('G'), Key::code(KeyCode::End)],
+        "last",
+        "Select the last row.",
+        (Moving, Tables, 0),
+    ),
+    row(C::PageDown, &[Key::code(KeyCode::PageDown)], "page down", "Go one page down.", (Moving, Tables, 0)),
+    row(C::PageUp, &[Key::code(KeyCode::PageUp)], "page up", "Go one page up.", (Moving, Tables, 0)),
+    row(C::HalfDown, &[Key::ctrl('d')], "half a page down", "Go half a page down.", (Moving, Tables, 0)),
+    row(C::HalfUp, &[Key::ctrl('u')], "half a page up", "Go half a page up.", (Moving, Tables, 0)),
+    row(
+        C::Filter,
+        &[Key::char('/')],
+        "filter",
+        "Type a filter that every pane obeys: port:443 state:time-wait proc:nginx peer:10.0.0.0/8.",
+        (Choosing, Everywhere, 5),
+    ),
+    row(C::Sort, &[Key::char('s')], "sort", "Sort by the next column.", (Choosing, Tables, 6)),
+    row(C::Reverse, &[Key::char('S')], "reverse", "Turn the order round.", (Choosing, Tables, 0)),
+    row(
+        C::Pause,
+        &[Key::char(' '), Key::char('p')],
+        "pause",
+        "Hold the picture, or let it go on. Sampling goes on meanwhile.",
+        (Choosing, Everywhere, 7),
+    ),
+    row(
+        C::Export,
+        &[Key::char('e')],
+        "export",
+        "Write the sockets that the filter keeps to a file, whose name is then shown.",
+        (Choosing, Everywhere, 10),
+    ),
+    row(
+        C::Help,
+        &[Key::char('?'), Key::char('h'), Key::code(KeyCode::F(1))],
+        "help",
+        "Show or leave this page.",
+        (Program, Everywhere, 1),
+    ),
+    row(C::Redraw, &[Key::ctrl('l')], "redraw", "Draw everything anew.", (Program, Everywhere, 0)),
+    row(
+        C::Suspend,
+        &[Key::ctrl('z')],
+        "suspend",
+        "Go to the background; fg brings twtop back.",
+        (Program, Everywhere, 0),
+    ),
+    row(C::Quit, &[Key::char('q'), Key::ctrl('c')], "quit", "Leave twtop.", (Program, Everywhere, 9)),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_asks_for_two_things() {
+        let keys: Vec<Key> = TABLE.iter().flat_map(|entry| entry.keys).copied().collect();
+        for (i, key) in keys.iter().enumerate() {
+            assert!(!keys[..i].contains(key), "{} is bound twice", key.label());
+        }
+    }
+
+    #[test]
+    fn every_command_can_be_asked_for_and_is_explained() {
+        for entry in TABLE {
+            assert!(!entry.keys.is_empty(), "{:?}", entry.command);
+            assert!(entry.help.ends_with('.'), "{}", entry.help);
+            assert_eq!(TABLE.iter().filter(|other| other.command == entry.command).count(), 1);
+        }
+    }
+
+    #[test]
+    fn no_two_hints_claim_the_same_place() {
+        let mut hints: Vec<u8> = TABLE.iter().map(|entry| entry.hint).filter(|&hint| hint > 0).collect();
+        hints.sort_unstable();
+        assert!(hints.windows(2).all(|pair| pair[0] != pair[1]), "{hints:?}");
+    }
+}

@@ -1,0 +1,316 @@
+//! One frame: the header, the notice, the panes, the filter and the footer.
+
+use std::time::Duration;
+
+use ratatui::{
+    Frame,
+    buffer::Buffer,
+    layout::{Position, Rect},
+    style::Style,
+};
+
+use super::{
+    command::{Command, Scope, TABLE},
+    help,
+    layout::{self, Layout},
+    notice, pane,
+    pen::Pen,
+    scene::{Data, Scene},
+    text::{self, width},
+    view::{Mode, Screen},
+};
+use crate::field::format;
+
+/// Draws `scene`. Pure: the same scene on the same size is the same frame.
+pub fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>) {
+    let area = frame.area();
+    let cursor = render(frame.buffer_mut(), area, scene);
+    if let Some(cursor) = cursor {
+        frame.set_cursor_position(cursor);
+    }
+}
+
+/// Draws `scene` into `area` of a buffer, and says where the text cursor stands if there is one.
+pub fn render(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) -> Option<Position> {
+    let data = scene.data();
+    let notice = data.is_some_and(|data| notice::is_needed(data.moment));
+    let Some(layout) = layout::layout(scene.view, (area.width, area.height), notice) else {
+        too_small(buffer, area);
+        return None;
+    };
+    header(buffer, &layout, scene);
+    if let Mode::Help(offset) = scene.view.mode {
+        let body = Rect { y: 1, height: area.height - 2, ..area };
+        help::draw(buffer, body, offset, data.map(|data| &**data.moment), scene.theme);
+        footer(buffer, &layout, scene);
+        return None;
+    }
+    match &data {
+        Some(data) => {
+            if let Some(line) = layout.notice {
+                let sentence = notice::sentence(data, usize::from(line.width));
+                Pen::new(buffer, line, 0).put_cut(&sentence, scene.theme.warning(), scene.theme);
+            }
+            for slot in &layout.slots {
+                pane::draw(buffer, scene, *data, slot, layout.chrome);
+            }
+        }
+        None => waiting(buffer, area, scene),
+    }
+    let cursor = filter(buffer, &layout, scene, data.as_ref());
+    footer(buffer, &layout, scene);
+    cursor
+}
+
+fn too_small(buffer: &mut Buffer, area: Rect) {
+    let (width, height) = layout::MINIMUM;
+    let sentence =
+        format!("The terminal is too small for twtop: {width} columns by {height} lines are needed.");
+    for (y, line) in (0..area.height).zip(text::wrap(&sentence, usize::from(area.width))) {
+        Pen::new(buffer, area, y).put(&line, Style::new());
+    }
+}
+
+/// Before the first sample, and while a large table is counted for another page.
+fn waiting(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
+    let theme = scene.theme;
+    let (sentence, style) = match scene.trouble {
+        Some(trouble) if scene.live.is_none() => (format!("No sample yet: {trouble}"), theme.warning()),
+        _ if scene.live.is_some() => ("Counting.".to_owned(), theme.head()),
+        _ => ("Taking the first sample.".to_owned(), theme.head()),
+    };
+    let line = Rect { y: area.y + area.height / 2, height: 1, ..area };
+    let mut pen = Pen::new(buffer, line, 0);
+    pen.skip(area.width.saturating_sub(u16::try_from(width(&sentence)).unwrap_or(0)) / 2);
+    pen.put_cut(&sentence, style, theme);
+}
+
+/// Who, where, how it is looked at, what that costs; at the right the time of the sample.
+fn header(buffer: &mut Buffer, layout: &Layout, scene: &Scene<'_>) {
+    let theme = scene.theme;
+    let moment = scene.view.shown(scene.live);
+    let time = moment.map(|moment| {
+        let at = format::time(moment.sample.stamp.wall);
+        // Without much room the date gives way: twtop is watched now.
+        let whole = at.trim_end_matches('Z').replace('T', " ");
+        let short = whole.get(11..).unwrap_or(&whole).to_owned();
+        format!("{} UTC", if layout.header.width >= 110 { whole } else { short })
+    });
+    let time = time.unwrap_or_default();
+    let reserved = u16::try_from(width(&time) + 2).unwrap_or(0);
+    let left = Rect { width: layout.header.width.saturating_sub(reserved), ..layout.header };
+    let mut pen = Pen::new(buffer, left, 0);
+    pen.put(" twtop ", theme.strong());
+    marks(&mut pen, scene);
+    if let Some(moment) = moment {
+        let sample = &moment.sample;
+        let host = text::fit(&sample.host.name, 24, theme.glyphs.ellipsis).into_owned();
+        pen.put(&format!(" {host} "), theme.text());
+        let path: Vec<_> = scene.view.trail().map(name).collect();
+        let path = path.join(&format!(" {} ", theme.glyphs.arrow));
+        pen.put(&format!(" {path} "), theme.key());
+        if let Some(netns) = scene.netns {
+            pen.put(&format!(" netns {} ", text::fit(netns, 20, theme.glyphs.ellipsis)), theme.text());
+        }
+        let interval = sample.cost.interval;
+        pen.put(&format!(" every {} ", every(interval)), theme.head());
+        let seconds = moment.elapsed_s.unwrap_or(interval.as_secs_f64());
+        if seconds > 0.0 {
+            let cost = sample.cost.cpu.as_secs_f64() / seconds * 100.0;
+            pen.put(&format!(" cost {} CPU ", format::percent(cost)), theme.head());
+        }
+        if layout.header.width >= 110 {
+            let memory = format::bytes(sample.cost.rss_bytes);
+            let dump = format::seconds(sample.cost.dump.as_secs_f64());
+            pen.put(&format!(" {memory}, dump {dump} "), theme.head());
+            pen.put(&format!(" Linux {} ", text::fit(&sample.host.kernel, 24, "~")), theme.dim());
+        }
+    }
+    let right = Rect { x: left.right(), width: layout.header.width - left.width, ..layout.header };
+    let mut pen = Pen::new(buffer, right, 0);
+    pen.skip(1);
+    pen.put(&time, theme.text());
+}
+
+/// An interval: `1s`, `2.5s`, `250ms`.
+fn every(interval: Duration) -> String {
+    match (interval.as_secs(), interval.subsec_millis()) {
+        (s, 0) => format!("{s}s"),
+        (0, ms) => format!("{ms}ms"),
+        _ => format!("{:.1}s", interval.as_secs_f64()),
+    }
+}
+
+fn name(screen: Screen) -> String {
+    match screen {
+        Screen::Overview => "overview".to_owned(),
+        Screen::Sockets => "sockets".to_owned(),
+        Screen::Processes => "processes".to_owned(),
+        Screen::Peers => "peers".to_owned(),
+        Screen::Ports => "ports".to_owned(),
+        Screen::Kernel => "kernel".to_owned(),
+        Screen::Process(key) => format!("process {}", key.pid),
+        Screen::Peer(_) => "peer".to_owned(),
+        Screen::Socket(_) => "socket".to_owned(),
+    }
+}
+
+/// What must not be overlooked: a picture that is held, or old.
+fn marks(pen: &mut Pen<'_>, scene: &Scene<'_>) {
+    let theme = scene.theme;
+    if scene.view.paused.is_some() {
+        let held = scene.live.zip(scene.view.paused.as_ref());
+        let age = held.map_or(0.0, |(live, held)| live.sample.stamp.seconds_since(&held.sample.stamp));
+        let behind = if age < 1.0 { String::new() } else { format!(" {} ago", format::seconds(age.floor())) };
+        pen.put(&format!(" PAUSED{behind} "), theme.mark());
+    }
+    if let Some(age) = scene.stale() {
+        let why = scene.trouble.map_or(String::new(), |why| format!(": {}", text::fit(why, 40, "~")));
+        pen.put(&format!(" STALE {}{why} ", format::seconds(age.as_secs_f64().floor())), theme.alarm());
+    }
+}
+
+/// The filter as it is typed, or the one in force and how much it keeps.
+fn filter(
+    buffer: &mut Buffer,
+    layout: &Layout,
+    scene: &Scene<'_>,
+    data: Option<&Data<'_>>,
+) -> Option<Position> {
+    let line = layout.filter?;
+    let theme = scene.theme;
+    let mut pen = Pen::new(buffer, line, 0);
+    if let Mode::Filter(input, _) = &scene.view.mode {
+        pen.put("/", theme.key());
+        let room = usize::from(pen.room()).saturating_sub(1);
+        let (shown, column) = visible(input.value(), input.cursor(), room);
+        pen.put(&shown, theme.strong());
+        return Some(Position::new(line.x + 1 + column, line.y));
+    }
+    pen.put(" filter ", theme.mark());
+    pen.skip(1);
+    let counts = data.map(|data| {
+        let kept = data.selection.aggregate.states.total();
+        let all = data.moment.totals.states.total();
+        format!("{} of {} sockets", format::grouped(kept.into()), format::grouped(all.into()))
+    });
+    let counts = counts.unwrap_or_default();
+    let room = usize::from(pen.room()).saturating_sub(width(&counts) + 3);
+    pen.put(&text::fit(&scene.view.filter.text, room, theme.glyphs.ellipsis), theme.strong());
+    pen.skip(2);
+    pen.put(&counts, theme.text());
+    None
+}
+
+/// The part of `value` around character `cursor` that `room` cells show, and the cursor's cell in it.
+fn visible(value: &str, cursor: usize, room: usize) -> (String, u16) {
+    let before: String = value.chars().take(cursor).collect();
+    let mut skip = 0;
+    while width(&text_from(&before, skip)) > room {
+        skip += 1;
+    }
+    let shown = text::fit(&text_from(value, skip), room, "").into_owned();
+    let column = width(&text_from(&before, skip));
+    (shown, u16::try_from(column).unwrap_or(0))
+}
+
+fn text_from(text: &str, skip: usize) -> String {
+    text.chars().skip(skip).collect()
+}
+
+/// What is wrong with the filter under the character where it is, else a message, else hints.
+fn footer(buffer: &mut Buffer, layout: &Layout, scene: &Scene<'_>) {
+    let theme = scene.theme;
+    let mut pen = Pen::new(buffer, layout.footer, 0);
+    if let Mode::Filter(input, error) = &scene.view.mode {
+        if let Some(error) = error {
+            point_at(&mut pen, scene, input.value(), error.column, &error.message);
+        } else {
+            pen.put(" Enter", theme.key());
+            pen.put(" apply  ", theme.head());
+            pen.put("Esc", theme.key());
+            pen.put(" leave  ", theme.head());
+            pen.put("port:443 state:time-wait proc:nginx peer:10.0.0.0/8 ! or ( )", theme.dim());
+        }
+        return;
+    }
+    if let Some(message) = &scene.view.message {
+        let style = if message.failure { theme.alarm() } else { theme.strong() };
+        pen.put_cut(&format!(" {} ", message.text), style, theme);
+        return;
+    }
+    hints(&mut pen, scene);
+}
+
+fn point_at(pen: &mut Pen<'_>, scene: &Scene<'_>, value: &str, column: usize, message: &str) {
+    let theme = scene.theme;
+    let caret = theme.glyphs.caret;
+    let before: String = value.chars().take(column).collect();
+    let at = 1 + width(&before);
+    let room = usize::from(pen.room());
+    let needed = width(message) + 2;
+    if at + needed <= room {
+        pen.skip(u16::try_from(at).unwrap_or(0));
+        pen.put(&format!("{caret} "), theme.warning());
+        pen.put(message, theme.warning());
+    } else if at > needed && at < room {
+        pen.skip(u16::try_from(at - needed).unwrap_or(0));
+        pen.put(message, theme.warning());
+        pen.put(&format!(" {caret}"), theme.warning());
+    } else {
+        pen.put_cut(&format!("Character {}: {message}", column + 1), theme.warning(), theme);
+    }
+}
+
+fn hints(pen: &mut Pen<'_>, scene: &Scene<'_>) {
+    let theme = scene.theme;
+    let helping = matches!(scene.view.mode, Mode::Help(_));
+    let wanted = |command| !helping || matches!(command, Command::Help | Command::Back | Command::Quit);
+    let shown = TABLE.iter().filter(|entry| entry.hint > 0 && wanted(entry.command));
+    let mut entries: Vec<_> = shown.filter(|entry| applies(entry.scope, scene)).collect();
+    entries.sort_by_key(|entry| entry.hint);
+    pen.skip(1);
+    for entry in entries {
+        let Some(key) = entry.keys.first() else { continue };
+        let label = if matches!(entry.command, Command::View(_)) {
+            format!("1{}{}", theme.glyphs.dash, Screen::VIEWS.len())
+        } else {
+            key.label()
+        };
+        let title = hint_title(entry.command, entry.title, scene);
+        if usize::from(pen.room()) < width(&label) + width(title) + 1 {
+            continue;
+        }
+        pen.put(&label, theme.key());
+        pen.put(&format!(" {title}"), theme.head());
+        pen.skip(2);
+    }
+}
+
+/// What a command would do now, where its name alone would mislead.
+fn hint_title(command: Command, title: &'static str, scene: &Scene<'_>) -> &'static str {
+    let view = scene.view;
+    match command {
+        Command::Help | Command::Back if matches!(view.mode, Mode::Help(_)) => "leave help",
+        Command::Pause if view.paused.is_some() => "go on",
+        Command::View(_) => "views",
+        Command::Zoom if view.page().zoomed => "shrink",
+        Command::Back if view.depth() == 0 && !view.page().zoomed => "clear filter",
+        _ => title,
+    }
+}
+
+fn applies(scope: Scope, scene: &Scene<'_>) -> bool {
+    let view = scene.view;
+    let page = view.page();
+    let helping = matches!(view.mode, Mode::Help(_));
+    match scope {
+        Scope::Everywhere => true,
+        Scope::Tables => !helping && page.focus.is_table() && !matches!(page.screen, Screen::Socket(_)),
+        Scope::Panes => {
+            let many = matches!(page.screen, Screen::Overview | Screen::Process(_) | Screen::Peer(_));
+            !helping && many
+        }
+        Scope::Entered => helping || view.depth() > 0 || page.zoomed || !view.filter.text.is_empty(),
+    }
+}

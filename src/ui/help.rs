@@ -1,0 +1,147 @@
+//! The help page, made from the command table and from what the words on screen mean.
+
+use ratatui::{buffer::Buffer, layout::Rect};
+
+use super::{
+    Theme,
+    command::{Group, TABLE},
+    pen::Pen,
+    table::scrollbar,
+    text::{pad, wrap},
+    words,
+};
+use crate::{
+    model::{Evidence, TcpState},
+    store::Moment,
+};
+
+/// Width of the keys and of the words that are explained.
+const KEYS: usize = 18;
+/// From this width on the page has two columns.
+const TWO_COLUMNS: u16 = 120;
+
+/// A line of the page.
+enum Line {
+    Heading(&'static str),
+    Item(String, String),
+    Blank,
+}
+
+/// Words on screen that are not explained where they stand.
+const WORDS: [(&str, &str); 4] = [
+    ("TW CW EST", "Sockets in TIME_WAIT, CLOSE_WAIT and ESTABLISHED; ALL is in any state."),
+    ("survivors", "Closes before the first sample, read from the TIME_WAITs still there: a lower bound."),
+    ("taken", "Local ports that sockets towards one destination occupy; the limit is per destination."),
+    ("cost", "Processor time of the sampler, percent of one core; memory and dump time beside it."),
+];
+
+const FILTER: [(&str, &str); 7] = [
+    ("port:443", "Either port; lport: and rport: for one side; ranges such as port:8000-8999."),
+    ("state:time-wait", "A state, in any spelling in use."),
+    ("proc:nginx pid:12", "The owner. Terms side by side must all hold."),
+    ("peer:10.0.0.0/8", "The peer's address or network; local: for ours."),
+    ("!term", "Not."),
+    ("term or term", "Either."),
+    ("( )", "Together."),
+];
+
+/// How many lines of the page a terminal of `size` (width, height) shows at once.
+#[must_use]
+pub(super) fn page_lines(size: (u16, u16)) -> usize {
+    usize::from(size.1.saturating_sub(2)).max(1)
+}
+
+/// How many lines the page has at that width.
+#[must_use]
+pub(super) fn lines(width: u16, moment: Option<&Moment>) -> usize {
+    let columns = columns(width, moment);
+    columns.iter().map(Vec::len).max().unwrap_or(0)
+}
+
+/// Draws the page from line `offset` on.
+pub(super) fn draw(buffer: &mut Buffer, area: Rect, offset: usize, moment: Option<&Moment>, theme: &Theme) {
+    let columns = columns(area.width, moment);
+    let longest = columns.iter().map(Vec::len).max().unwrap_or(0);
+    let offset = offset.min(longest.saturating_sub(usize::from(area.height)));
+    let width = column_width(area.width);
+    let places = (0_u16..).map(|i| Rect { x: area.x + i * (width + 1), width, ..area });
+    for (column, place) in columns.iter().zip(places) {
+        for (y, line) in (0..area.height).zip(column.iter().skip(offset)) {
+            draw_line(&mut Pen::new(buffer, place, y), line, theme);
+        }
+    }
+    let track = Rect { x: area.right().saturating_sub(1), width: 1, ..area };
+    scrollbar(buffer, track, offset, longest, theme);
+}
+
+fn draw_line(pen: &mut Pen<'_>, line: &Line, theme: &Theme) {
+    pen.skip(2);
+    match line {
+        Line::Heading(title) => {
+            pen.put(title, theme.strong());
+        }
+        Line::Item(word, text) => {
+            pen.put(&pad(word, KEYS, false), theme.key());
+            pen.put_cut(text, theme.text(), theme);
+        }
+        Line::Blank => {}
+    }
+}
+
+/// The page in one column, or in two where there is room.
+fn columns(width: u16, moment: Option<&Moment>) -> Vec<Vec<Line>> {
+    let mut lines = page(column_width(width), moment);
+    if width < TWO_COLUMNS {
+        return vec![lines];
+    }
+    // Break before the section in which the middle lies, so that the first column is not the shorter one.
+    let middle = lines.len() / 2;
+    let after = lines.iter().skip(middle).position(|line| matches!(line, Line::Blank));
+    let second = lines.split_off(after.map_or(lines.len(), |after| middle + after + 1));
+    vec![lines, second]
+}
+
+fn column_width(width: u16) -> u16 {
+    if width < TWO_COLUMNS { width } else { (width - 2) / 2 }
+}
+
+fn page(width: u16, moment: Option<&Moment>) -> Vec<Line> {
+    let mut lines = vec![];
+    let room = usize::from(width).saturating_sub(KEYS + 4);
+    if let Some(privileges) = moment.map(|moment| &moment.sample.privileges).filter(|p| !p.complete) {
+        let missing = format!("Missing: {}.", privileges.missing.join(", "));
+        let cure = format!("To see everything: {}", privileges.hint);
+        section(&mut lines, "What is not seen, and how to see it", room, [("", missing), ("", cure)]);
+    }
+    for group in Group::ALL {
+        let entries = TABLE.iter().filter(|entry| entry.group == group);
+        let items = entries.map(|entry| {
+            let keys: Vec<_> = entry.keys.iter().map(|key| key.label()).collect();
+            (keys.join(" "), entry.help.to_owned())
+        });
+        section(&mut lines, group.title(), room, items);
+    }
+    section(&mut lines, "Filter", room, FILTER.map(|(term, text)| (term, text.to_owned())));
+    section(&mut lines, "States", room, TcpState::ALL.map(|s| (s.name(), words::state(s).to_owned())));
+    section(&mut lines, "Words", room, WORDS.map(|(word, text)| (word, text.to_owned())));
+    let kinds = Evidence::ALL.map(|kind| (kind.name(), words::evidence(kind).to_owned()));
+    section(&mut lines, "What a claim about an owner rests on", room, kinds);
+    lines.pop();
+    lines
+}
+
+fn section<W: Into<String>>(
+    lines: &mut Vec<Line>,
+    title: &'static str,
+    room: usize,
+    items: impl IntoIterator<Item = (W, String)>,
+) {
+    lines.push(Line::Heading(title));
+    for (word, text) in items {
+        let mut word: String = word.into();
+        for part in wrap(&text, room) {
+            lines.push(Line::Item(std::mem::take(&mut word), part));
+        }
+    }
+    lines.push(Line::Blank);
+}

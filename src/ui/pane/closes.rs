@@ -1,0 +1,105 @@
+//! Closes per second over the last minute and more.
+
+use ratatui::{buffer::Buffer, layout::Rect};
+
+use super::Context;
+use crate::{
+    field::format,
+    model::TcpState,
+    ui::{
+        pen::{Columns, Pen, spark, top},
+        text,
+    },
+};
+
+pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
+    let theme = context.theme();
+    let rates = &context.data.moment.rates;
+    let target = if context.area.width >= 36 { " into TIME_WAIT" } else { "" };
+    let mut facts: Vec<_> = rates
+        .time_wait
+        .map(|rate| (format!("{}{target}", format::rate(rate)), theme.text()))
+        .into_iter()
+        .collect();
+    if !context.scene.view.filter.query.is_all() {
+        facts.push(("not filtered".to_owned(), theme.warning()));
+    }
+    let inner = context.frame(buffer, "Closes", &facts);
+    let figures = if inner.height >= 8 { figures(buffer, context, inner) } else { 0 };
+    let axis = u16::from(inner.height >= 2);
+    let area = Rect { y: inner.y + figures, height: inner.height.saturating_sub(figures + axis), ..inner };
+    chart(buffer, context, area);
+    if axis > 0 {
+        labels(buffer, context, inner);
+    }
+}
+
+/// The exact rates, two lines and an empty one.
+fn figures(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) -> u16 {
+    let theme = context.theme();
+    let rates = &context.data.moment.rates;
+    let half = usize::from(inner.width / 2);
+    let lines = [
+        [("opened", rates.opened), ("accepted", rates.accepted)],
+        [("ended", rates.closed), ("no port left", rates.connect_failures)],
+    ];
+    for (line, pair) in (0..).zip(lines) {
+        let mut pen = Pen::new(buffer, inner, line);
+        for (label, rate) in pair {
+            let figure = rate.map_or_else(|| theme.glyphs.none.to_owned(), format::rate);
+            let used = label.len() + 1 + figure.len();
+            pen.put(label, theme.head());
+            pen.put(&format!(" {figure}"), if rate.is_some() { theme.strong() } else { theme.dim() });
+            pen.skip(u16::try_from(half.saturating_sub(used)).unwrap_or(0));
+        }
+    }
+    3
+}
+
+fn chart(buffer: &mut Buffer, context: &Context<'_>, area: Rect) {
+    let theme = context.theme();
+    let columns = context.columns(context.scene.history.closes(), area.width);
+    let exact = columns.values.len() - estimated(context, &columns);
+    // What survived of the time before the first sample is a lower bound: it is drawn as one.
+    let style = |back: usize| if back < exact { theme.state(TcpState::TimeWait) } else { theme.head() };
+    spark(buffer, area, &columns.values, top(&columns.values), style, theme);
+}
+
+/// How many of the columns, the oldest of them, are surviving closes.
+fn estimated(context: &Context<'_>, columns: &Columns) -> usize {
+    let history = context.scene.history;
+    let total = history.closes().len().saturating_sub(context.scene.behind());
+    let samples = history.closes_estimated().saturating_sub(total.saturating_sub(columns.samples));
+    samples.div_ceil(columns.each).min(columns.values.len())
+}
+
+/// Below the chart: how far back it goes, what its height means, and what of it is a lower bound.
+fn labels(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) {
+    let theme = context.theme();
+    let columns = context.columns(context.scene.history.closes(), inner.width);
+    let seconds = context.data.moment.sample.cost.interval.as_secs_f64();
+    let span = u32::try_from(columns.samples).map_or(0.0, f64::from) * seconds;
+    let mut parts = vec![format!("-{}", format::seconds(span))];
+    let estimated = estimated(context, &columns) * columns.each;
+    if estimated >= columns.samples && estimated > 0 {
+        parts.push("survivors".to_owned());
+    } else if estimated > 0 {
+        let age = u32::try_from(estimated).map_or(0.0, f64::from) * seconds;
+        parts.push(format!("oldest {} survivors", format::seconds(age)));
+    }
+    parts.push(format!("top {}", format::rate(top(&columns.values).into())));
+    let mut left = String::new();
+    for part in parts {
+        let lead = if left.is_empty() { "" } else { ", " };
+        if left.len() + lead.len() + part.len() + 4 <= usize::from(inner.width) {
+            left.push_str(lead);
+            left.push_str(&part);
+        }
+    }
+    let mut pen = Pen::new(buffer, inner, inner.height - 1);
+    pen.put(&left, theme.dim());
+    let right = "now";
+    let gap = usize::from(pen.room()).saturating_sub(text::width(right));
+    pen.skip(u16::try_from(gap).unwrap_or(0));
+    pen.put(right, theme.dim());
+}

@@ -1,0 +1,327 @@
+//! What is known of the one process, peer or socket that the page is about.
+
+use std::fmt::Write as _;
+
+use ratatui::{buffer::Buffer, style::Style};
+
+use super::Context;
+use crate::{
+    field::format,
+    model::{
+        Detail, Evidence, ProcKey, Process, Side, SockId, Socket, TcpInfo, TcpState, Timer, text::printable,
+    },
+    store::{Owned, PeerKey, ProcessRow},
+    ui::{
+        columns,
+        pen::{Pen, bar},
+        text::wrap,
+        view::Screen,
+        words,
+    },
+};
+
+/// Width of the labels.
+const LABEL: u16 = 11;
+/// Width of a gauge.
+const GAUGE: u16 = 20;
+
+/// One line: a label, what is said, and how full a gauge is (0 to 1).
+struct Fact {
+    label: &'static str,
+    text: String,
+    style: Style,
+    gauge: Option<f64>,
+}
+
+impl Fact {
+    fn new(label: &'static str, text: impl Into<String>) -> Self {
+        Self { label, text: text.into(), style: Style::new(), gauge: None }
+    }
+
+    fn styled(self, style: Style) -> Self {
+        Self { style, ..self }
+    }
+}
+
+pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
+    let (title, facts) = match context.scene.view.page().screen {
+        Screen::Process(key) => process(context, key),
+        Screen::Peer(key) => peer(context, &key),
+        Screen::Socket(id) => ("Socket".to_owned(), socket_page(context, id)),
+        _ => return,
+    };
+    let theme = context.theme();
+    let inner = context.frame(buffer, &title, &[]);
+    // A page of facts alone has room for long ones; above tables each has one line.
+    let room = if matches!(context.scene.view.page().screen, Screen::Socket(_)) {
+        usize::from(inner.width.saturating_sub(LABEL))
+    } else {
+        usize::MAX
+    };
+    let lines = facts.iter().flat_map(|fact| {
+        let mut parts = wrap(&printable(&fact.text), room);
+        if parts.is_empty() {
+            parts.push(String::new());
+        }
+        parts.into_iter().enumerate().map(move |(i, part)| (fact, i == 0, part))
+    });
+    for (line, (fact, first, part)) in (0..inner.height).zip(lines) {
+        let mut pen = Pen::new(buffer, inner, line);
+        let label = pen.take(LABEL);
+        if first {
+            Pen::new(pen.buffer(), label, 0).put(fact.label, theme.head());
+        }
+        if let Some(share) = fact.gauge {
+            let area = pen.take(GAUGE);
+            bar(pen.buffer(), area, share, theme.gauge(share), theme);
+            pen.skip(1);
+        }
+        pen.put_cut(&part, theme.text().patch(fact.style), theme);
+    }
+}
+
+fn process(context: &Context<'_>, key: ProcKey) -> (String, Vec<Fact>) {
+    let data = context.data;
+    let same = |row: &&ProcessRow| row.process.key == key;
+    let row = data.selection.aggregate.processes.iter().find(same);
+    let seen = data.moment.sample.processes.iter().find(|seen| seen.process.key == key);
+    let known = row.map(|row| &row.process).or(seen.map(|seen| &seen.process));
+    let Some(process) = known else {
+        let gone = Fact::new("", "It holds no TCP socket any more, or it is gone.");
+        return (format!("Process {}", key.pid), vec![gone.styled(context.theme().warning())]);
+    };
+    let mut facts = vec![identity(context, process), Fact::new("command", process.command.clone())];
+    facts.extend(row.map(|row| activity(context, row)));
+    facts.push(descriptors(
+        seen.and_then(|s| s.fds).or(row.and_then(|row| row.fds)),
+        seen.and_then(|s| s.fd_limit).or(row.and_then(|row| row.fd_limit)),
+    ));
+    facts.push(resources(context, key));
+    facts.extend(row.map(evidence_of_time_waits));
+    (format!("{} {}", process.name, key.pid), facts)
+}
+
+fn identity(context: &Context<'_>, process: &Process) -> Fact {
+    let age = context.data.moment.sample.stamp.wall.duration_since(process.started);
+    let mut text = format!(
+        "{}, up {}; user {}",
+        format::time(process.started),
+        format::seconds(age.as_secs_f64().max(0.0)),
+        process.user
+    );
+    if let Some(container) = &process.container {
+        text.push_str("; container ");
+        text.push_str(container);
+    }
+    Fact::new("started", text)
+}
+
+fn activity(context: &Context<'_>, row: &ProcessRow) -> Fact {
+    let total = context.data.moment.totals.states.total();
+    let text = format!(
+        "{} of {} sockets; opens {}, closes {}",
+        format::grouped(row.states.total().into()),
+        format::grouped(total.into()),
+        per_second(context, row.opened),
+        per_second(context, row.closed),
+    );
+    Fact::new("sockets", text)
+}
+
+fn per_second(context: &Context<'_>, count: u32) -> String {
+    match context.data.moment.elapsed_s {
+        Some(seconds) if seconds > 0.0 => format::rate(f64::from(count) / seconds),
+        _ => format::UNKNOWN.to_owned(),
+    }
+}
+
+fn descriptors(fds: Option<u32>, limit: Option<u64>) -> Fact {
+    let limit = limit.and_then(|limit| u32::try_from(limit).ok()).filter(|limit| *limit > 0);
+    let (text, gauge) = match (fds, limit) {
+        (Some(fds), Some(limit)) => {
+            let share = f64::from(fds) / f64::from(limit);
+            let figures = format!("{} of {}", format::grouped(fds.into()), format::grouped(limit.into()));
+            (format!("{figures} descriptors, {}", format::percent(share * 100.0)), Some(share))
+        }
+        (Some(fds), None) => (format!("{} descriptors, no limit", format::grouped(fds.into())), None),
+        (None, _) => ("descriptors not readable".to_owned(), None),
+    };
+    Fact { gauge, ..Fact::new("files", text) }
+}
+
+fn resources(context: &Context<'_>, key: ProcKey) -> Fact {
+    let Some(inspected) = context.scene.inspected.filter(|inspected| inspected.key == key) else {
+        return Fact::new("resources", "being looked up").styled(context.theme().dim());
+    };
+    let cpu = match inspected.cpu_percent {
+        Some(percent) => format!("CPU {percent:.1}% of one core"),
+        None => "CPU being measured".to_owned(),
+    };
+    let memory = format::bytes(inspected.rss_bytes);
+    let threads = format!(", {} threads", inspected.threads);
+    Fact::new("resources", format!("{cpu}, memory {memory}{threads}"))
+}
+
+fn evidence_of_time_waits(row: &ProcessRow) -> Fact {
+    let kinds = Evidence::ALL.iter().zip(row.time_wait_evidence).filter(|(_, count)| *count > 0);
+    let parts: Vec<_> =
+        kinds.map(|(kind, count)| format!("{} {}", format::grouped(count.into()), kind.name())).collect();
+    let text = if parts.is_empty() { "none".to_owned() } else { parts.join(", ") };
+    Fact::new("TIME_WAIT", text)
+}
+
+fn peer(context: &Context<'_>, key: &PeerKey) -> (String, Vec<Fact>) {
+    let data = context.data;
+    let sentence = match key.side {
+        Side::Client => "We connect to it.",
+        Side::Server => "It connects to our port.",
+    };
+    let mut facts = vec![Fact::new("side", format!("{}: {sentence}", key.side.name()))];
+    let row = data.selection.aggregate.peers.iter().find(|row| row.key == *key);
+    if let Some(row) = row {
+        let total = format::grouped(row.states.total().into());
+        let (opens, closes) = (per_second(context, row.opened), per_second(context, row.closed));
+        facts.push(Fact::new("sockets", format!("{total} connections; opens {opens}, closes {closes}")));
+    } else {
+        let gone = Fact::new("sockets", "No connection with it any more.");
+        facts.push(gone.styled(context.theme().warning()));
+    }
+    let ours = data.selection.aggregate.destinations.iter().filter(|row| row.peer.ip == key.ip);
+    let taken: u32 = ours.filter(|row| row.peer.port == key.port).map(|row| row.taken).sum();
+    if key.side == Side::Client {
+        facts.push(Fact::new("ports", format!("{} ephemeral ports taken", format::grouped(taken.into()))));
+    }
+    (format!("Peer {}", columns::peer(key, 60, context.theme())), facts)
+}
+
+fn socket_page(context: &Context<'_>, id: SockId) -> Vec<Fact> {
+    match context.data.socket(0) {
+        Some(socket) if socket.socket.row().cookie == id.cookie => socket_facts(context, &socket),
+        _ => vec![
+            Fact::new("", "It is gone: the kernel no longer lists it.").styled(context.theme().warning()),
+            Fact::new("cookie", id.cookie.to_string()),
+        ],
+    }
+}
+
+fn socket_facts(context: &Context<'_>, owned: &Owned<'_>) -> Vec<Fact> {
+    let row = owned.socket.row();
+    let state = Fact::new("state", format!("{}: {}", row.state.name(), words::state(row.state)));
+    let mut facts = vec![
+        state.styled(context.theme().state(row.state)),
+        Fact::new("local", owned.socket.local().to_string()),
+        Fact::new("peer", owned.socket.peer().to_string()),
+    ];
+    facts.extend(owned.link.side().map(|side| {
+        let sentence = match side {
+            Side::Client => "client: we connected",
+            Side::Server => "server: we accepted",
+        };
+        Fact::new("side", sentence)
+    }));
+    facts.extend(owners(context, owned));
+    facts.push(timer(row));
+    facts.extend(owned.socket.detail().map_or_else(mini, |d| detail(row, d)));
+    let family = row.family.name();
+    facts.push(Fact::new("identity", format!("{family}, cookie {}, netns {}", row.cookie, owned.netns)));
+    facts
+}
+
+fn owners(context: &Context<'_>, owned: &Owned<'_>) -> Vec<Fact> {
+    let attribution = owned.attribution;
+    let who = |process: &Process| format!("{} {}, user {}", process.name, process.key.pid, process.user);
+    let label = if attribution.evidence == Evidence::Candidates { "candidate" } else { "owner" };
+    let mut facts: Vec<Fact> =
+        attribution.owners.iter().take(4).map(|process| Fact::new(label, who(process))).collect();
+    if let Some(more) = attribution.owners.len().checked_sub(4).filter(|more| *more > 0) {
+        facts.push(Fact::new("", format!("and {more} more")));
+    }
+    if let [only] = attribution.owners.as_slice() {
+        facts.push(Fact::new("command", only.command.clone()));
+    }
+    let evidence = attribution.evidence;
+    let sentence = format!("{}: {}", evidence.name(), words::evidence(evidence));
+    facts.push(Fact::new("evidence", sentence));
+    facts.extend(attribution.unknown.map(|reason| {
+        let text = format!("{}: {}", reason.name(), words::unknown(reason));
+        Fact::new("why", text).styled(context.theme().warning())
+    }));
+    facts
+}
+
+fn timer(row: &Socket) -> Fact {
+    let expires = format::seconds(f64::from(row.expires_ms) / 1000.0);
+    let text = match (row.timer, row.time_wait_age_ms()) {
+        (Timer::Off, _) => "none runs".to_owned(),
+        (_, Some(age)) => {
+            format!("entered {} ago, {expires} left", format::seconds(f64::from(age) / 1000.0))
+        }
+        (timer, None) => format!("{} in {expires}, {} tries so far", timer.name(), row.retransmits),
+    };
+    Fact::new("timer", text)
+}
+
+/// A mini-socket has nothing more.
+fn mini() -> Vec<Fact> {
+    vec![Fact::new("details", "The kernel has let go of the user, the file and the queues of this socket.")]
+}
+
+fn detail(row: &Socket, detail: &Detail) -> Vec<Fact> {
+    let mut file = match detail.inode {
+        0 => "no file refers to it".to_owned(),
+        inode => format!("inode {inode}"),
+    };
+    let _ = write!(file, "; uid {}", detail.uid);
+    if let Some(mark) = detail.mark.filter(|mark| *mark != 0) {
+        let _ = write!(file, "; mark {mark:#x}");
+    }
+    if detail.interface != 0 {
+        let _ = write!(file, "; interface {}", detail.interface);
+    }
+    if detail.cgroup != 0 {
+        let _ = write!(file, "; cgroup {}", detail.cgroup);
+    }
+    let (receive, send) = (format::grouped(detail.recv_q.into()), format::grouped(detail.send_q.into()));
+    let queues = if row.state == TcpState::Listen {
+        format!("{receive} connections wait to be accepted, of a backlog of {send}")
+    } else {
+        format!("{receive} B received and not read, {send} B sent and not acknowledged")
+    };
+    let mut facts = vec![Fact::new("file", file), Fact::new("queues", queues)];
+    // A listener has a tcp_info too, with nothing in it.
+    if let Some(tcp) = detail.tcp.as_ref().filter(|_| row.state != TcpState::Listen) {
+        facts.extend(path(tcp));
+    }
+    facts
+}
+
+fn path(tcp: &TcpInfo) -> [Fact; 3] {
+    let millis = |us: u32| format::seconds(f64::from(us) / 1_000_000.0);
+    let ago = |ms: u32| format::seconds(f64::from(ms) / 1000.0);
+    let bytes = |n: Option<u64>| n.map_or(format::UNKNOWN.to_owned(), format::bytes);
+    let window =
+        tcp.send_window.map_or(String::new(), |n| format!(", peer's window {}", format::bytes(n.into())));
+    [
+        Fact::new(
+            "path",
+            format!("rtt {} ± {}, timeout {}", millis(tcp.rtt_us), millis(tcp.rttvar_us), millis(tcp.rto_us)),
+        ),
+        Fact::new(
+            "segments",
+            format!(
+                "{} not acknowledged, {} sent again, congestion window {}{window}",
+                tcp.unacked, tcp.retransmits, tcp.cwnd
+            ),
+        ),
+        Fact::new(
+            "data",
+            format!(
+                "sent {} (last {} ago), received {} (last {} ago)",
+                bytes(tcp.bytes_sent),
+                ago(tcp.last_sent_ms),
+                bytes(tcp.bytes_received),
+                ago(tcp.last_received_ms)
+            ),
+        ),
+    ]
+}

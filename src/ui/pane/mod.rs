@@ -1,0 +1,153 @@
+//! The parts of a page, each drawn by a file of its own.
+
+mod closes;
+mod counters;
+mod facts;
+mod ports;
+mod states;
+mod tables;
+
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+
+use super::{
+    Theme,
+    layout::{Chrome, Slot},
+    pen::{self, Columns, Pen},
+    scene::{Data, Scene},
+    view::{Pane, Screen, Table},
+};
+use crate::{
+    query::Sort,
+    store::{Activity, Series},
+};
+
+/// The samples that curves show at least.
+const MINUTE: u16 = 60;
+
+/// What a pane is drawn from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context<'a> {
+    scene: &'a Scene<'a>,
+    data: Data<'a>,
+    pane: Pane,
+    area: Rect,
+    chrome: Chrome,
+    /// Of the whole screen.
+    width: u16,
+}
+
+/// Draws one pane.
+pub(super) fn draw(buffer: &mut Buffer, scene: &Scene<'_>, data: Data<'_>, slot: &Slot, chrome: Chrome) {
+    let width = buffer.area.width;
+    let context = Context { scene, data, pane: slot.pane, area: slot.area, chrome, width };
+    match slot.pane {
+        Pane::States => states::draw(buffer, &context),
+        Pane::Destinations => ports::draw(buffer, &context),
+        Pane::Closes => closes::draw(buffer, &context),
+        Pane::Processes => tables::processes(buffer, &context),
+        Pane::Peers => tables::peers(buffer, &context),
+        Pane::Sockets => tables::sockets(buffer, &context),
+        Pane::Counters => counters::draw(buffer, &context),
+        Pane::Facts => facts::draw(buffer, &context),
+    }
+}
+
+impl<'a> Context<'a> {
+    fn theme(&self) -> &'a Theme {
+        self.scene.theme
+    }
+
+    fn focused(&self) -> bool {
+        self.scene.view.page().focus == self.pane
+    }
+
+    fn table(&self) -> &'a Table {
+        self.scene.view.page().table(self.pane)
+    }
+
+    /// Where a scrollbar stands that takes no room: in the frame, or in the gap between two panes.
+    fn track(&self) -> Option<u16> {
+        match self.chrome {
+            Chrome::Rule => Some(self.area.right()).filter(|x| *x < self.width),
+            Chrome::Frame => Some(self.area.right().saturating_sub(1)),
+        }
+    }
+
+    /// The last minute of a series, or more where there is room, as it was at the shown moment.
+    fn columns(&self, series: &Series, cells: u16) -> Columns {
+        let behind = self.scene.behind();
+        pen::columns(series, cells, MINUTE, behind, self.data.moment.sample.number)
+    }
+
+    fn sort(&self) -> Option<Sort> {
+        self.table().sort
+    }
+
+    /// How what the page is about went over time, if that was followed. A filter has no past.
+    fn activity(&self) -> Option<&'a Activity> {
+        if !self.scene.view.filter.query.is_all() {
+            return None;
+        }
+        match self.scene.view.page().screen {
+            Screen::Process(key) => self.scene.history.process(key),
+            Screen::Peer(key) => self.scene.history.peer(&key),
+            Screen::Socket(_) => None,
+            _ => Some(self.scene.history.totals()),
+        }
+    }
+
+    /// Draws the frame or the line with the title, and gives what is left.
+    fn frame(&self, buffer: &mut Buffer, title: &str, facts: &[(String, Style)]) -> Rect {
+        let area = self.area;
+        let theme = self.theme();
+        let line = theme.frame(self.focused());
+        let glyphs = theme.glyphs;
+        match self.chrome {
+            Chrome::Rule => rule(buffer, area, area.y, (glyphs.line, glyphs.line, glyphs.line), line),
+            Chrome::Frame => {
+                let [top_left, top_right, bottom_left, bottom_right] = glyphs.corners;
+                rule(buffer, area, area.y, (top_left, glyphs.line, top_right), line);
+                rule(
+                    buffer,
+                    area,
+                    area.bottom().saturating_sub(1),
+                    (bottom_left, glyphs.line, bottom_right),
+                    line,
+                );
+                for y in area.y + 1..area.bottom().saturating_sub(1) {
+                    buffer.set_string(area.x, y, glyphs.side, line);
+                    buffer.set_string(area.right() - 1, y, glyphs.side, line);
+                }
+            }
+        }
+        let mut pen = Pen::new(buffer, Rect { width: area.width.saturating_sub(2), ..area }, 0);
+        pen.skip(1);
+        let mark = if self.focused() { glyphs.focus } else { "" };
+        pen.put(" ", line);
+        if !mark.is_empty() {
+            pen.put(&format!("{mark} "), line);
+        }
+        pen.put_cut(title, theme.strong(), theme);
+        pen.put(" ", line);
+        for (text, style) in facts {
+            if usize::from(pen.room()) < super::text::width(text) + 3 {
+                break;
+            }
+            pen.put(&format!("{} ", glyphs.dot), theme.dim());
+            pen.put(text, *style);
+            pen.put(" ", line);
+        }
+        self.chrome.inner(area)
+    }
+}
+
+fn rule(buffer: &mut Buffer, area: Rect, y: u16, (left, middle, right): (&str, &str, &str), style: Style) {
+    for x in area.x..area.right() {
+        let glyph = match x {
+            x if x == area.x => left,
+            x if x + 1 == area.right() => right,
+            _ => middle,
+        };
+        buffer.set_string(x, y, glyph, style);
+    }
+}

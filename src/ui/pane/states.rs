@@ -1,0 +1,115 @@
+//! The histogram of states: every state in its own fixed line.
+
+use ratatui::{buffer::Buffer, layout::Rect};
+
+use super::Context;
+use crate::{
+    field::format,
+    model::TcpState,
+    store::Activity,
+    ui::{
+        pen::{Pen, bar, spark, top},
+        text::pad,
+        update::window,
+        words,
+    },
+};
+
+/// Over how many samples the change per second is taken: long enough to be calm, short enough to be news.
+const CHANGE_SAMPLES: usize = 5;
+/// The widths of name, count, share and change.
+const NAME: usize = 14;
+const COUNT: usize = 7;
+const SHARE: usize = 5;
+const CHANGE: usize = 7;
+
+pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
+    let theme = context.theme();
+    let states = &context.data.selection.aggregate.states;
+    let inner = context.frame(buffer, "States", &[(words::sockets(states.total()), theme.text())]);
+    let table = context.table();
+    let height = usize::from(inner.height);
+    let first = window(table.offset, table.index, height, TcpState::ALL.len());
+    for (line, state) in TcpState::ALL.into_iter().skip(first).take(height).enumerate() {
+        let line = u16::try_from(line).unwrap_or(0);
+        row(buffer, context, inner, line, state);
+    }
+    let selected = table.index.checked_sub(first).and_then(|line| u16::try_from(line).ok());
+    if let Some(line) = selected.filter(|line| context.focused() && table.present && *line < inner.height) {
+        // The curve keeps its colours: reversed blocks would turn it upside down.
+        let width = inner.width.min(u16::try_from(NAME + COUNT + SHARE + 3).unwrap_or(0));
+        buffer.set_style(Rect { y: inner.y + line, height: 1, width, ..inner }, theme.selected());
+    }
+}
+
+fn row(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, line: u16, state: TcpState) {
+    let theme = context.theme();
+    let states = &context.data.selection.aggregate.states;
+    let (count, total) = (states[state], states.total());
+    let colour = if count == 0 { theme.dim() } else { theme.state(state) };
+    let share = if total == 0 { 0.0 } else { f64::from(count) / f64::from(total) };
+    let activity = context.activity();
+    let mut pen = Pen::new(buffer, inner, line);
+    pen.put(&pad(state.name(), NAME, false), colour);
+    let style = if count == 0 { theme.dim() } else { theme.strong() };
+    pen.put(&pad(&figure(count), COUNT, true), style);
+    let percent = if count == 0 { String::new() } else { format::percent(share * 100.0) };
+    pen.put(&pad(&percent, SHARE + 1, true), theme.text());
+    let change = activity.and_then(|activity| change(activity, context, state)).unwrap_or_default();
+    pen.put(&pad(&change, CHANGE + 1, true), theme.head());
+    pen.skip(1);
+    let room = pen.room();
+    let bar_width = match activity {
+        Some(_) if room < 22 => 0,
+        Some(_) => room * 2 / 5,
+        None => room,
+    };
+    if bar_width > 0 {
+        let area = pen.take(bar_width);
+        if count > 0 {
+            bar(pen.buffer(), area, share, colour, theme);
+        }
+        pen.skip(1);
+    }
+    let area = pen.take(room);
+    if let Some(activity) = activity.filter(|_| area.width > 0) {
+        curve(pen.buffer(), context, area, activity, state);
+    }
+}
+
+/// All digits while they fit.
+fn figure(count: u32) -> String {
+    let exact = format::grouped(count.into());
+    if exact.len() <= COUNT { exact } else { format::count(count.into()) }
+}
+
+/// `+12.5/s`; nothing while nothing changes, or while the picture is held: the change is the newest one.
+fn change(activity: &Activity, context: &Context<'_>, state: TcpState) -> Option<String> {
+    if context.scene.behind() > 0 {
+        return None;
+    }
+    let change = activity.change_per_s(state, CHANGE_SAMPLES).map(f64::from)?;
+    if change.abs() < 0.05 {
+        return None;
+    }
+    let sign = if change > 0.0 { '+' } else { '-' };
+    Some(format!("{sign}{}", format::rate(change.abs())))
+}
+
+fn curve(buffer: &mut Buffer, context: &Context<'_>, area: Rect, activity: &Activity, state: TcpState) {
+    let Some(series) = activity.state(state) else { return };
+    let theme = context.theme();
+    let values = context.columns(series, area.width).values;
+    let top = top(&values);
+    let still = values.iter().flatten().all(|value| *value >= top);
+    if top > 0.0 && !still {
+        // An eighth is left free above, so that one state's curve does not run into the next one's.
+        let levels = theme.glyphs.spark.len();
+        let head =
+            f32::from(u8::try_from(levels).unwrap_or(1)) / f32::from(u8::try_from(levels - 1).unwrap_or(1));
+        spark(buffer, area, &values, top * head, |_| theme.state(state), theme);
+    } else if top > 0.0 {
+        // What stands still is a line: the count says how high it is.
+        spark(buffer, area, &vec![Some(0.0); values.len()], 1.0, |_| theme.dim(), theme);
+    }
+}

@@ -1,0 +1,264 @@
+//! A frame as an SVG: a grid of cells of a fixed size, so that a picture of the screen is made by the program
+//! itself and is the same bytes every time.
+
+use std::fmt::Write as _;
+
+use ratatui::{
+    buffer::{Buffer, Cell},
+    style::{Color, Modifier},
+};
+use unicode_width::UnicodeWidthStr as _;
+
+/// Width and height of a cell, in hundredths of a pixel: whole numbers print the same everywhere.
+const CELL: (u32, u32) = (843, 1800);
+/// Space around the grid, pixels.
+const MARGIN: u32 = 14;
+/// Where the baseline of text lies below the top of its cell, hundredths of a pixel.
+const BASELINE: u32 = 1360;
+const FOREGROUND: &str = "#d7dae0";
+const BACKGROUND: &str = "#14171c";
+
+/// How a run of cells looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Look {
+    fg: String,
+    bg: Option<String>,
+    bold: bool,
+}
+
+/// The frame in `buffer` as the text of an SVG, on a dark background.
+#[must_use]
+pub fn svg(buffer: &Buffer) -> String {
+    let area = buffer.area;
+    let (width, height) = (grid(area.width, CELL.0), grid(area.height, CELL.1));
+    let (full_width, full_height) = (width / 100 + 2 * MARGIN, height / 100 + 2 * MARGIN);
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{full_width}\" height=\"{full_height}\" \
+         viewBox=\"0 0 {full_width} {full_height}\">\n\
+         <style>text{{font-family:'DejaVu Sans Mono','Menlo','Consolas',monospace;font-size:14px;\
+         }}.b{{font-weight:bold}}</style>\n\
+         <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{BACKGROUND}\"/>\n\
+         <g transform=\"translate({MARGIN} {MARGIN})\">\n"
+    );
+    for y in 0..area.height {
+        line(&mut svg, buffer, y);
+    }
+    svg.push_str("</g>\n</svg>\n");
+    svg
+}
+
+/// The runs of one line. Blocks and lines are drawn as shapes: a font may leave gaps between them.
+fn line(svg: &mut String, buffer: &Buffer, y: u16) {
+    let width = buffer.area.width;
+    let mut x = 0;
+    while x < width {
+        let look = look(&buffer[(x, y)]);
+        let start = x;
+        let mut text = String::new();
+        while x < width && self::look(&buffer[(x, y)]) == look {
+            let symbol = buffer[(x, y)].symbol();
+            if !text.is_empty() && is_shape(symbol) != is_shape(&text) {
+                break;
+            }
+            text.push_str(symbol);
+            x += cells(symbol);
+        }
+        run(svg, (start, y), x - start, &text, &look);
+    }
+}
+
+fn cells(symbol: &str) -> u16 {
+    u16::try_from(symbol.width()).unwrap_or(1).max(1)
+}
+
+fn run(svg: &mut String, (x, y): (u16, u16), cells: u16, text: &str, look: &Look) {
+    let (left, top) = (grid(x, CELL.0), grid(y, CELL.1));
+    if let Some(bg) = &look.bg {
+        let (width, height) = (grid(cells, CELL.0), CELL.1);
+        rect(svg, (left, top), (width, height), bg);
+    }
+    if text.trim().is_empty() {
+        return;
+    }
+    if is_shape(text) {
+        for (i, symbol) in (0_u16..).zip(text.chars()) {
+            shape(svg, (left + grid(i, CELL.0), top), symbol, &look.fg);
+        }
+        return;
+    }
+    // Renderers fold runs of spaces into one, so words further apart than that are set one by one.
+    let words = text.split("  ");
+    let mut column = x;
+    for words_of_one in words {
+        let trimmed = words_of_one.trim();
+        if !trimmed.is_empty() {
+            let lead = words_of_one.len() - words_of_one.trim_start().len();
+            let start = column + u16::try_from(lead).unwrap_or(0);
+            word(svg, (grid(start, CELL.0), top + BASELINE), trimmed, look);
+        }
+        column += u16::try_from(words_of_one.width()).unwrap_or(0) + 2;
+    }
+}
+
+fn word(svg: &mut String, (x, y): (u32, u32), text: &str, look: &Look) {
+    let class = if look.bold { " class=\"b\"" } else { "" };
+    let length = px(grid(cells(text), CELL.0));
+    let (x, y, fill, text) = (px(x), px(y), &look.fg, escaped(text));
+    let _ = writeln!(
+        svg,
+        "<text x=\"{x}\" y=\"{y}\" textLength=\"{length}\" fill=\"{fill}\"{class}>{text}</text>"
+    );
+}
+
+/// Whether text consists of characters that are drawn as shapes.
+fn is_shape(text: &str) -> bool {
+    text.chars().all(|c| matches!(c, '\u{2580}'..='\u{258f}' | '─' | '│' | '╭' | '╮' | '╰' | '╯' | '┃'))
+}
+
+/// A block or line character in the cell at `left`, `top`.
+fn shape(svg: &mut String, (left, top): (u32, u32), symbol: char, fill: &str) {
+    let (width, height) = CELL;
+    let code = u32::from(symbol);
+    match symbol {
+        // U+2581 to U+2588: one to eight eighths of the height, from below.
+        '\u{2581}'..='\u{2588}' => {
+            let filled = height * (code - 0x2580) / 8;
+            rect(svg, (left, top + height - filled), (width, filled), fill);
+        }
+        // U+2589 to U+258F: seven to one eighth of the width, from the left.
+        '\u{2589}'..='\u{258f}' => {
+            rect(svg, (left, top), (width * (0x2590 - code) / 8, height), fill);
+        }
+        '─' => rect(svg, (left, top + height / 2 - 50), (width, 100), fill),
+        '│' => rect(svg, (left + width / 2 - 50, top), (100, height), fill),
+        '┃' => rect(svg, (left + width / 2 - 150, top), (300, height), fill),
+        corner => arc(svg, (left, top), corner, fill),
+    }
+}
+
+/// A rounded corner from the middle of one edge of the cell to the middle of another.
+fn arc(svg: &mut String, (left, top): (u32, u32), corner: char, stroke: &str) {
+    let (width, height) = CELL;
+    let (centre_x, centre_y) = (left + width / 2, top + height / 2);
+    let end_x = if matches!(corner, '╭' | '╰') { left + width } else { left };
+    let end_y = if matches!(corner, '╭' | '╮') { top + height } else { top };
+    let bend_y = if end_y > top { centre_y + 400 } else { centre_y - 400 };
+    let _ = writeln!(
+        svg,
+        "<path d=\"M{x} {end_y}V{bend_y}Q{x} {y} {end_x} {y}\" fill=\"none\" stroke=\"{stroke}\"/>",
+        x = px(centre_x),
+        y = px(centre_y),
+        end_x = px(end_x),
+        end_y = px(end_y),
+        bend_y = px(bend_y),
+    );
+}
+
+fn rect(svg: &mut String, (x, y): (u32, u32), (width, height): (u32, u32), fill: &str) {
+    let _ = writeln!(
+        svg,
+        "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"{fill}\" shape-rendering=\"crispEdges\"/>",
+        px(x),
+        px(y),
+        px(width),
+        px(height)
+    );
+}
+
+fn grid(cells: u16, size: u32) -> u32 {
+    u32::from(cells) * size
+}
+
+/// Hundredths of a pixel as pixels.
+fn px(hundredths: u32) -> String {
+    match hundredths % 100 {
+        0 => format!("{}", hundredths / 100),
+        rest => format!("{}.{rest:02}", hundredths / 100),
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+fn look(cell: &Cell) -> Look {
+    let mut fg = colour(cell.fg).unwrap_or(FOREGROUND.to_owned());
+    let mut bg = colour(cell.bg);
+    if cell.modifier.contains(Modifier::DIM) {
+        "#7a808c".clone_into(&mut fg);
+    }
+    if cell.modifier.contains(Modifier::REVERSED) {
+        let back = bg.unwrap_or(BACKGROUND.to_owned());
+        bg = Some(fg);
+        fg = back;
+    }
+    Look { fg, bg, bold: cell.modifier.contains(Modifier::BOLD) }
+}
+
+/// The sixteen colours as a common dark theme has them; `None` for the terminal's own.
+fn colour(colour: Color) -> Option<String> {
+    let text = match colour {
+        Color::Reset => return None,
+        Color::Black => "#14171c",
+        Color::Red => "#c4473f",
+        Color::Green => "#7fb069",
+        Color::Yellow => "#e3b341",
+        Color::Blue => "#3f76c9",
+        Color::Magenta => "#a86cc1",
+        Color::Cyan => "#3fa7b5",
+        Color::Gray => "#a4abb8",
+        Color::DarkGray => "#565d6b",
+        Color::LightRed => "#ff7b72",
+        Color::LightGreen => "#a5d48e",
+        Color::LightYellow => "#f5d67b",
+        Color::LightBlue => "#79b0ff",
+        Color::LightMagenta => "#d7a3ec",
+        Color::LightCyan => "#76d5e3",
+        Color::White => "#ffffff",
+        Color::Rgb(r, g, b) => return Some(format!("#{r:02x}{g:02x}{b:02x}")),
+        Color::Indexed(n) => return Some(indexed(n)),
+    };
+    Some(text.to_owned())
+}
+
+/// A colour of the 6 by 6 by 6 cube or of the grey ramp; the first sixteen as grey.
+fn indexed(n: u8) -> String {
+    let (r, g, b) = match n {
+        0..16 => (0x80, 0x80, 0x80),
+        16..232 => {
+            let level = |n: u8| if n == 0 { 0 } else { 55 + 40 * n };
+            let n = n - 16;
+            (level(n / 36), level(n / 6 % 6), level(n % 6))
+        }
+        232.. => {
+            let grey = 8 + 10 * (n - 232);
+            (grey, grey, grey)
+        }
+    };
+    format!("#{r:02x}{g:02x}{b:02x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::{layout::Rect, style::Style};
+
+    use super::*;
+
+    #[test]
+    fn text_is_escaped_and_set_on_the_grid() {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 6, 1));
+        buffer.set_string(1, 0, "<&>", Style::new().fg(Color::Rgb(1, 2, 3)));
+        let svg = svg(&buffer);
+        assert!(svg.contains("&lt;&amp;&gt;"), "{svg}");
+        assert!(svg.contains("x=\"8.43\" y=\"13.60\" textLength=\"25.29\" fill=\"#010203\""), "{svg}");
+    }
+
+    #[test]
+    fn blocks_are_shapes() {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 2, 1));
+        buffer.set_string(0, 0, "▄x", Style::new());
+        let svg = svg(&buffer);
+        assert!(svg.contains("<rect x=\"0\" y=\"9\" width=\"8.43\" height=\"9\""), "{svg}");
+        assert_eq!(svg.matches("<text").count(), 1);
+    }
+}

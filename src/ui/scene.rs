@@ -1,0 +1,210 @@
+//! What is drawn: the view, and the data it is a view of.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    Theme,
+    select::REASONS,
+    view::{Pane, RowId, Screen, View},
+};
+use crate::{
+    model::{Evidence, ProcKey, ProcessLoad, Side, SockId, Stamp, TcpState, Unknown},
+    query::Query,
+    store::{Aggregate, History, Moment, Owned},
+};
+
+/// What of a moment the view shows, in the order in which it shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Selection {
+    /// The number of the sample that it was taken of.
+    pub(super) number: u64,
+    /// The page that it was taken for.
+    pub(super) screen: Screen,
+    /// The filter that it was taken through.
+    pub(super) filter: Query,
+    /// The sockets that the filter and the page keep, counted; each kind of row in its table's order.
+    pub aggregate: Aggregate,
+    /// Those sockets as indices into the moment, in their table's order.
+    pub rows: Vec<u32>,
+    /// Indices of the counters, in their table's order.
+    pub counters: Vec<u32>,
+    /// Those sockets that nobody is known to own, by reason.
+    pub unknown: [u32; REASONS.len()],
+}
+
+impl Selection {
+    /// Whether it is what `view` shows of `moment` now.
+    #[must_use]
+    pub fn is_of(&self, view: &View, moment: &Moment) -> bool {
+        self.number == moment.sample.number
+            && self.screen == view.page().screen
+            && self.filter == view.filter.query
+    }
+
+    /// How many sockets have no owner for that reason.
+    #[must_use]
+    pub fn unknown(&self, reason: Unknown) -> u32 {
+        REASONS.iter().position(|r| *r == reason).map_or(0, |i| self.unknown[i])
+    }
+}
+
+/// Everything that one frame shows.
+#[derive(Debug, Clone, Copy)]
+pub struct Scene<'a> {
+    /// What was chosen to be seen.
+    pub view: &'a View,
+    /// The newest moment; `None` before the first sample.
+    pub live: Option<&'a Arc<Moment>>,
+    /// What of the shown moment the view selects.
+    pub selection: Option<&'a Selection>,
+    /// The time series, up to the newest moment.
+    pub history: &'a History,
+    /// About the process of the page, once looked up.
+    pub inspected: Option<&'a ProcessLoad>,
+    /// Colours and glyphs.
+    pub theme: &'a Theme,
+    /// The time of the last tick, which says how old the newest moment is.
+    pub now: Option<Stamp>,
+    /// Why no newer sample came, if the sampler said so.
+    pub trouble: Option<&'a str>,
+    /// The name of the network namespace looked at, unless it is the host's own.
+    pub netns: Option<&'a str>,
+}
+
+impl<'a> Scene<'a> {
+    /// The moment to draw with what is selected of it.
+    #[must_use]
+    pub fn data(&self) -> Option<Data<'a>> {
+        let moment = self.view.shown(self.live)?;
+        // A large table is counted beside the loop. Until that is done, the selection at hand is of another page,
+        // and its figures under this page's title would be wrong.
+        let selection = self.selection.filter(|selection| selection.is_of(self.view, moment))?;
+        Some(Data { moment, selection })
+    }
+
+    /// How many samples newer than the shown one the histories hold.
+    #[must_use]
+    pub fn behind(&self) -> usize {
+        let numbers =
+            (self.live.map(|m| m.sample.number), self.view.paused.as_ref().map(|m| m.sample.number));
+        let (Some(live), Some(held)) = numbers else { return 0 };
+        usize::try_from(live.saturating_sub(held)).unwrap_or(usize::MAX)
+    }
+
+    /// The age of the newest moment, if it must be called stale: there was trouble since, or it is older than three
+    /// intervals.
+    #[must_use]
+    pub fn stale(&self) -> Option<Duration> {
+        let moment = self.live?;
+        let age = self.now?.since_boot.saturating_sub(moment.sample.stamp.since_boot);
+        let late = moment.sample.cost.interval.saturating_mul(3).max(Duration::from_secs(2));
+        (age > late || self.trouble.is_some()).then_some(age)
+    }
+}
+
+/// A moment and what is selected of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Data<'a> {
+    /// The moment shown.
+    pub moment: &'a Arc<Moment>,
+    /// What of it.
+    pub selection: &'a Selection,
+}
+
+impl<'a> Data<'a> {
+    /// How many rows the table in `pane` has.
+    #[must_use]
+    pub fn len(&self, pane: Pane) -> usize {
+        match pane {
+            Pane::States => TcpState::ALL.len(),
+            Pane::Destinations => self.selection.aggregate.destinations.len(),
+            Pane::Processes => self.selection.aggregate.processes.len(),
+            Pane::Peers => self.selection.aggregate.peers.len(),
+            Pane::Sockets => self.selection.rows.len(),
+            Pane::Counters => self.selection.counters.len(),
+            Pane::Closes | Pane::Facts => 0,
+        }
+    }
+
+    /// What the row at `index` of the table in `pane` is about.
+    #[must_use]
+    pub fn id(&self, pane: Pane, index: usize) -> Option<RowId> {
+        let aggregate = &self.selection.aggregate;
+        Some(match pane {
+            Pane::States => RowId::State(*TcpState::ALL.get(index)?),
+            Pane::Destinations => {
+                let row = aggregate.destinations.get(index)?;
+                RowId::Destination(row.source, row.peer)
+            }
+            Pane::Processes => RowId::Process(aggregate.processes.get(index)?.process.key),
+            Pane::Peers => RowId::Peer(aggregate.peers.get(index)?.key),
+            Pane::Sockets => {
+                let row = self.socket(index)?;
+                RowId::Socket(SockId { netns: row.netns, cookie: row.socket.row().cookie })
+            }
+            Pane::Counters => RowId::Counter(self.counter(index)?.0.clone()),
+            Pane::Closes | Pane::Facts => return None,
+        })
+    }
+
+    /// Where the row about `id` is now; first looked for where it was.
+    #[must_use]
+    pub fn position(&self, pane: Pane, id: &RowId, was: usize) -> Option<usize> {
+        if self.id(pane, was).as_ref() == Some(id) {
+            return Some(was);
+        }
+        if let (Pane::Sockets, RowId::Socket(id)) = (pane, id) {
+            let sockets = self.moment.sample.sockets.rows();
+            let cookie = |row: &u32| sockets.get(*row as usize).map(|socket| socket.cookie);
+            return self.selection.rows.iter().position(|row| cookie(row) == Some(id.cookie));
+        }
+        (0..self.len(pane)).find(|&index| self.id(pane, index).as_ref() == Some(id))
+    }
+
+    /// The socket in row `index` of the table of sockets.
+    #[must_use]
+    pub fn socket(&self, index: usize) -> Option<Owned<'a>> {
+        let row = *self.selection.rows.get(index)?;
+        self.moment.get(row as usize)
+    }
+
+    /// The name, value and rate of the counter in row `index` of the table of counters.
+    #[must_use]
+    pub fn counter(&self, index: usize) -> Option<(&'a Arc<str>, u64, Option<f64>)> {
+        let row = *self.selection.counters.get(index)? as usize;
+        let (name, value) = self.moment.sample.counters.iter().nth(row)?;
+        Some((name, value, self.moment.counter_rates.get(row).copied().flatten()))
+    }
+}
+
+impl Screen {
+    /// Whether the page is about `socket`, among others.
+    #[must_use]
+    pub fn covers(&self, socket: &Owned<'_>) -> bool {
+        match self {
+            Self::Process(key) => owns(*key, socket),
+            Self::Peer(key) => {
+                let Some(side) = socket.link.side() else { return false };
+                let port = match side {
+                    Side::Client => socket.socket.peer().port,
+                    Side::Server => socket.socket.local().port,
+                };
+                side == key.side && port == key.port && socket.socket.peer().ip == key.ip
+            }
+            Self::Socket(id) => socket.netns == id.netns && socket.socket.row().cookie == id.cookie,
+            _ => true,
+        }
+    }
+
+    /// Whether the page is about some sockets only.
+    #[must_use]
+    pub const fn is_closer(&self) -> bool {
+        matches!(self, Self::Process(_) | Self::Peer(_) | Self::Socket(_))
+    }
+}
+
+/// Whether a process is known to own a socket; being a candidate is not enough.
+fn owns(key: ProcKey, socket: &Owned<'_>) -> bool {
+    let attribution = socket.attribution;
+    attribution.evidence != Evidence::Candidates && attribution.owners.iter().any(|owner| owner.key == key)
+}

@@ -1,0 +1,137 @@
+//! From a moment and a view to the rows that are shown, in their order.
+
+use super::{
+    scene::Selection,
+    view::{Page, Pane, View},
+    words,
+};
+use crate::{
+    field::{Context, Row},
+    model::{TcpState, Unknown},
+    query,
+    store::{Aggregate, DestinationRow, Moment, Owned, PeerRow, PortRange, ProcessRow},
+};
+
+/// Why nobody is named, in the order in which reasons are listed.
+pub(super) const REASONS: [Unknown; 5] =
+    [Unknown::Denied, Unknown::BeforeStart, Unknown::TooShort, Unknown::Gone, Unknown::Kernel];
+
+/// From so many sockets on, only those near the ones in sight are put in order: sorting a million takes longer
+/// than a key may wait.
+pub(super) const MANY: usize = 50_000;
+/// How many sockets beyond the first one in sight are put in order then.
+const NEAR: usize = 1_000;
+
+/// Takes of `moment` what the view's filter and page keep. The only place of the screen that walks over every
+/// socket: call it once a moment, and when [`super::Effect::Select`] asks for it, never while drawing.
+#[must_use]
+pub fn select(view: &View, moment: &Moment) -> Selection {
+    let page = view.page();
+    let (aggregate, rows) = if page.screen.is_closer() {
+        let mut matcher = view.filter.query.matcher();
+        let mut keep = |socket: &Owned<'_>| page.screen.covers(socket) && matcher.matches(socket);
+        let rows = (0_u32..).zip(moment.iter()).filter(|(_, socket)| keep(socket)).map(|(i, _)| i).collect();
+        (Aggregate::of(moment, keep), rows)
+    } else {
+        let query::Selection { aggregate, rows } = query::select(moment, &view.filter.query);
+        (aggregate, rows)
+    };
+    let unknown = unknown(moment, &rows);
+    let mut selection = Selection {
+        number: moment.sample.number,
+        screen: page.screen,
+        filter: view.filter.query.clone(),
+        aggregate,
+        rows,
+        counters: counters(moment),
+        unknown,
+    };
+    let fields = context(moment, &selection.aggregate);
+    let Selection { aggregate, rows, .. } = &mut selection;
+    order::<ProcessRow>(page, Pane::Processes, &mut aggregate.processes, &fields);
+    order::<PeerRow>(page, Pane::Peers, &mut aggregate.peers, &fields);
+    order::<DestinationRow>(page, Pane::Destinations, &mut aggregate.destinations, &fields);
+    order_sockets(page, moment, rows);
+    selection
+}
+
+/// What the getters of fields need, of the sockets in `aggregate`.
+#[must_use]
+pub(super) fn context(moment: &Moment, aggregate: &Aggregate) -> Context {
+    Context {
+        elapsed_s: moment.elapsed_s,
+        usable_ports: PortRange::from_sysctls(&moment.sample.sysctls).map(|range| range.usable),
+        sockets: aggregate.states.total(),
+    }
+}
+
+/// Sockets without an owner, by reason.
+fn unknown(moment: &Moment, rows: &[u32]) -> [u32; REASONS.len()] {
+    let mut by_attribution = vec![0_u32; moment.attributions.len()];
+    for link in rows.iter().filter_map(|row| moment.links.get(*row as usize)) {
+        by_attribution[link.attribution()] += 1;
+    }
+    let mut counts = [0; REASONS.len()];
+    for (attribution, sockets) in moment.attributions.iter().zip(by_attribution) {
+        if let Some(i) = REASONS.iter().position(|reason| attribution.unknown == Some(*reason)) {
+            counts[i] += sockets;
+        }
+    }
+    counts
+}
+
+/// Puts the rows of a table into the order that was asked for; they come with the worst first.
+fn order<R>(seen: &Page, pane: Pane, rows: &mut Vec<R>, context: &Context)
+where
+    R: for<'a> Row<Ref<'a> = &'a R> + Clone,
+{
+    let Some(sort) = seen.table(pane).sort else { return };
+    let mut sorted: Vec<&R> = rows.iter().collect();
+    query::sort::<R>(&mut sorted, context, sort);
+    *rows = sorted.into_iter().cloned().collect();
+}
+
+/// States in which a socket waits for somebody come first: there is something to do about each.
+const URGENT: [TcpState; 12] = [
+    TcpState::CloseWait,
+    TcpState::SynSent,
+    TcpState::SynRecv,
+    TcpState::FinWait1,
+    TcpState::FinWait2,
+    TcpState::LastAck,
+    TcpState::Closing,
+    TcpState::Established,
+    TcpState::TimeWait,
+    TcpState::Listen,
+    TcpState::BoundInactive,
+    TcpState::Close,
+];
+
+fn order_sockets(page: &Page, moment: &Moment, rows: &mut Vec<u32>) {
+    let table = page.table(Pane::Sockets);
+    if let Some(sort) = table.sort {
+        let end = if rows.len() > MANY { table.offset + NEAR } else { rows.len() };
+        query::sort_window(moment, rows, sort, 0..end);
+        return;
+    }
+    let sockets = moment.sample.sockets.rows();
+    let mut by_state: [Vec<u32>; URGENT.len()] = Default::default();
+    for row in rows.iter() {
+        let state = sockets.get(*row as usize).map(|socket| socket.state);
+        let place = URGENT.iter().position(|urgent| Some(*urgent) == state).unwrap_or(URGENT.len() - 1);
+        by_state[place].push(*row);
+    }
+    *rows = by_state.concat();
+}
+
+/// Counters that moved come first, the fastest at the top; then those that say something when they move, then those
+/// that ever did, each by name.
+fn counters(moment: &Moment) -> Vec<u32> {
+    let rate = |index: u32| moment.counter_rates.get(index as usize).copied().flatten().unwrap_or(0.0);
+    let mut rows: Vec<_> = (0_u32..)
+        .zip(moment.sample.counters.iter())
+        .map(|(index, (name, value))| (index, rate(index), words::counter(name).is_empty(), value == 0))
+        .collect();
+    rows.sort_by(|a, b| b.1.total_cmp(&a.1).then((a.2, a.3).cmp(&(b.2, b.3))));
+    rows.into_iter().map(|(index, ..)| index).collect()
+}

@@ -1,0 +1,168 @@
+//! One table widget for every list: columns chosen to the width, and only the visible rows built.
+
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+
+use super::{
+    Theme,
+    columns::{Shown, fitting, title},
+    text::{fit, fit_before, pad, width},
+    update::window,
+    view::Table,
+};
+use crate::{
+    field::{self, Align, Context, Field, Value, format},
+    model::{Endpoint, TcpState},
+    query::Sort,
+};
+
+/// What a table needs beside its rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Frame<'a> {
+    /// How it is seen.
+    pub(super) table: &'a Table,
+    /// The order of the rows, for the mark in the title of a column.
+    pub(super) sort: Option<Sort>,
+    /// How many rows there are.
+    pub(super) len: usize,
+    /// Whether keys act on it.
+    pub(super) focused: bool,
+    /// The column of the scrollbar; the last of the area if `None`.
+    pub(super) track: Option<u16>,
+    /// Colours and glyphs.
+    pub(super) theme: &'a Theme,
+    /// What getters need.
+    pub(super) context: &'a Context,
+}
+
+/// Draws the titles of the columns and the rows that are in sight into `area`.
+pub(super) fn draw<'r, R: Shown>(
+    buffer: &mut Buffer,
+    area: Rect,
+    frame: &'r Frame<'r>,
+    row: impl Fn(usize) -> Option<R::Ref<'r>>,
+) {
+    if area.height < 2 {
+        return;
+    }
+    // Room for the scrollbar is kept whether it is needed or not: columns do not jump when rows come and go.
+    let columns = fitting(R::COLUMNS, area.width.saturating_sub(u16::from(frame.track.is_none())));
+    let height = usize::from(area.height) - 1;
+    let first = window(frame.table.offset, frame.table.index, height, frame.len);
+    let mut x = area.x;
+    for (column, cells) in &columns {
+        let Some(field) = field::find::<R>(column.key) else { continue };
+        head(buffer, (x, area.y), title::<R>(column), *cells, field.align, frame, column.key);
+        for line in 0..height.min(frame.len - first) {
+            let Some(row) = row(first + line) else { break };
+            let y = area.y + 1 + u16::try_from(line).unwrap_or(0);
+            let (text, style) = cell(field, row, *cells, frame);
+            buffer.set_stringn(x, y, text, usize::from(*cells), style);
+        }
+        x += cells + 1;
+    }
+    mark_selected(buffer, area, frame, first);
+    let track =
+        Rect { x: frame.track.unwrap_or(area.right() - 1), y: area.y + 1, width: 1, height: area.height - 1 };
+    scrollbar(buffer, track, first, frame.len, frame.theme);
+}
+
+/// The title of a column, with a mark if the rows are sorted by it.
+fn head(
+    buffer: &mut Buffer,
+    (x, y): (u16, u16),
+    title: &str,
+    cells: u16,
+    align: Align,
+    frame: &Frame<'_>,
+    key: &str,
+) {
+    let sorted = frame.sort.filter(|sort| sort.key == key);
+    let glyphs = frame.theme.glyphs;
+    let mark = sorted.map_or("", |sort| if sort.descending { glyphs.descending } else { glyphs.ascending });
+    let cells = usize::from(cells);
+    let title = if width(title) + width(mark) <= cells { format!("{title}{mark}") } else { title.to_owned() };
+    let style = if sorted.is_some() { frame.theme.strong() } else { frame.theme.head() };
+    buffer.set_stringn(x, y, pad(&title, cells, align == Align::Right), cells, style);
+}
+
+/// The text of a cell, `cells` wide, and its style.
+fn cell<'r, R: Shown>(
+    field: &'static Field<R>,
+    row: R::Ref<'r>,
+    cells: u16,
+    frame: &'r Frame<'r>,
+) -> (String, Style) {
+    let value = field.of(row, frame.context);
+    let style = style(field.key, &value, frame.theme);
+    let own = R::cell(field.key, row, frame.context, usize::from(cells), frame.theme);
+    let text = own.unwrap_or_else(|| figure(&value, usize::from(cells), frame.theme));
+    (pad(&text, usize::from(cells), field.align == Align::Right), style)
+}
+
+/// A value within `cells`: text and addresses are shortened, a figure never is. The column's title says "per
+/// second" already.
+fn figure(value: &Value<'_>, cells: usize, theme: &Theme) -> String {
+    let ellipsis = theme.glyphs.ellipsis;
+    match value {
+        Value::None => theme.glyphs.none.to_owned(),
+        Value::Text(text) => fit(text, cells, ellipsis).into_owned(),
+        Value::Endpoint(end) => endpoint(*end, cells, ellipsis),
+        Value::Rate(_) => format::value(value).trim_end_matches("/s").to_owned(),
+        value => fit(&format::value(value), cells, ellipsis).into_owned(),
+    }
+}
+
+/// An address and port within `cells`: the address gives way, the port stays.
+pub(super) fn endpoint(end: Endpoint, cells: usize, ellipsis: &str) -> String {
+    let text = end.to_string();
+    if width(&text) <= cells {
+        return text;
+    }
+    let port = text.rfind(':').unwrap_or(text.len());
+    let (address, port) = text.split_at(port);
+    fit_before(address, port, cells, ellipsis).unwrap_or_default()
+}
+
+/// States have their colour, zeros and gaps step back.
+fn style(key: &str, value: &Value<'_>, theme: &Theme) -> Style {
+    match value {
+        Value::None | Value::Count(0) => theme.dim(),
+        Value::Rate(rate) if *rate <= 0.0 => theme.dim(),
+        Value::Percent(share) if *share <= 0.0 => theme.dim(),
+        Value::Percent(share) if key == "percent" || key == "fd_percent" => theme.gauge(share / 100.0),
+        Value::State(state) => theme.state(*state),
+        Value::Count(_) => {
+            let state = TcpState::ALL.into_iter().find(|state| field::state_key(*state) == key);
+            state.map_or(theme.text(), |state| theme.state(state))
+        }
+        _ => theme.text(),
+    }
+}
+
+/// Shows the row that keys act on, if it is in sight.
+fn mark_selected(buffer: &mut Buffer, area: Rect, frame: &Frame<'_>, first: usize) {
+    let Some(line) = frame.table.index.checked_sub(first) else { return };
+    let rows = usize::from(area.height) - 1;
+    if !frame.focused || !frame.table.present || line >= rows || frame.table.index >= frame.len {
+        return;
+    }
+    let y = area.y + 1 + u16::try_from(line).unwrap_or(0);
+    buffer.set_style(Rect { y, height: 1, ..area }, frame.theme.selected());
+}
+
+/// A handle on a track that shows which part of `len` rows is in sight.
+pub(super) fn scrollbar(buffer: &mut Buffer, track: Rect, first: usize, len: usize, theme: &Theme) {
+    let height = usize::from(track.height);
+    if height == 0 || len <= height {
+        return;
+    }
+    let handle = (height * height / len).max(1);
+    let start = first * (height - handle) / (len - height);
+    for line in 0..height {
+        let on = (start..start + handle).contains(&line);
+        let glyph = theme.glyphs.scroll[usize::from(!on)];
+        let style = if on { theme.head() } else { theme.dim() };
+        let y = track.y + u16::try_from(line).unwrap_or(0);
+        buffer.set_string(track.x, y, glyph, style);
+    }
+}

@@ -1,0 +1,272 @@
+//! What the person has chosen to see. Only [`super::update()`] changes it.
+
+use std::{net::IpAddr, sync::Arc};
+
+use tui_input::Input;
+
+use crate::{
+    model::{Endpoint, ProcKey, SockId, TcpState},
+    query::{Query, QueryError, Sort},
+    store::{Moment, PeerKey},
+};
+
+/// A page of the screen: one of the views, or a closer look at one thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Screen {
+    /// States, ports, processes and peers.
+    Overview,
+    /// All sockets.
+    Sockets,
+    /// All processes.
+    Processes,
+    /// All peers.
+    Peers,
+    /// All destinations and the ports they take.
+    Ports,
+    /// Counters.
+    Kernel,
+    /// One process.
+    Process(ProcKey),
+    /// One peer.
+    Peer(PeerKey),
+    /// One socket.
+    Socket(SockId),
+}
+
+impl Screen {
+    /// The views that have a number, in its order.
+    pub const VIEWS: [Self; 6] =
+        [Self::Overview, Self::Sockets, Self::Processes, Self::Peers, Self::Ports, Self::Kernel];
+
+    /// The view with that number, from 1.
+    #[must_use]
+    pub fn numbered(number: u8) -> Option<Self> {
+        let index = usize::from(number).checked_sub(1)?;
+        Self::VIEWS.get(index).copied()
+    }
+
+    /// The pane that has the focus at first.
+    const fn first_focus(self) -> Pane {
+        match self {
+            Self::Sockets | Self::Peer(_) => Pane::Sockets,
+            Self::Overview | Self::Processes | Self::Socket(_) => Pane::Processes,
+            Self::Peers | Self::Process(_) => Pane::Peers,
+            Self::Ports => Pane::Destinations,
+            Self::Kernel => Pane::Counters,
+        }
+    }
+}
+
+/// A part of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pane {
+    /// The histogram of states.
+    States,
+    /// Ephemeral ports and the destinations that take them.
+    Destinations,
+    /// Closes over time.
+    Closes,
+    /// Processes.
+    Processes,
+    /// Peers.
+    Peers,
+    /// Sockets.
+    Sockets,
+    /// Counters.
+    Counters,
+    /// What is known of the one thing that the page is about.
+    Facts,
+}
+
+impl Pane {
+    /// Every pane whose rows can be selected.
+    pub const TABLES: [Self; 6] =
+        [Self::States, Self::Destinations, Self::Processes, Self::Peers, Self::Sockets, Self::Counters];
+
+    /// Whether its rows can be selected.
+    #[must_use]
+    pub const fn is_table(self) -> bool {
+        !matches!(self, Self::Closes | Self::Facts)
+    }
+}
+
+/// What a row is about: what a selection holds on to while rows come, go and change places.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowId {
+    /// A state.
+    State(TcpState),
+    /// A source address and a destination.
+    Destination(IpAddr, Endpoint),
+    /// A process.
+    Process(ProcKey),
+    /// A peer.
+    Peer(PeerKey),
+    /// A socket.
+    Socket(SockId),
+    /// A counter.
+    Counter(Arc<str>),
+}
+
+/// How one table is seen.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Table {
+    /// What is selected; `None` before there was any row.
+    pub selected: Option<RowId>,
+    /// Where the selected row was when it was last seen.
+    pub index: usize,
+    /// Whether the selected row was there when it was last looked for.
+    pub present: bool,
+    /// The first row shown.
+    pub offset: usize,
+    /// The order, `None` for the one the rows come in: the worst first.
+    pub sort: Option<Sort>,
+}
+
+/// A page and how it is seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// What it shows.
+    pub screen: Screen,
+    /// The pane that keys act on.
+    pub focus: Pane,
+    /// Whether that pane has the whole page.
+    pub zoomed: bool,
+    tables: [Table; Pane::TABLES.len()],
+}
+
+impl Page {
+    /// A page as it is seen at first.
+    #[must_use]
+    pub fn new(screen: Screen) -> Self {
+        Self { screen, focus: screen.first_focus(), zoomed: false, tables: Default::default() }
+    }
+
+    /// How the table in `pane` is seen; a pane without rows has a table that nobody looks at.
+    #[must_use]
+    pub fn table(&self, pane: Pane) -> &Table {
+        &self.tables[Self::slot(pane)]
+    }
+
+    /// As [`Page::table`], to change it.
+    pub fn table_mut(&mut self, pane: Pane) -> &mut Table {
+        &mut self.tables[Self::slot(pane)]
+    }
+
+    fn slot(pane: Pane) -> usize {
+        Pane::TABLES.iter().position(|&p| p == pane).unwrap_or(0)
+    }
+}
+
+/// What keys mean at the moment.
+#[derive(Debug, Clone, Default)]
+pub enum Mode {
+    /// Commands.
+    #[default]
+    Normal,
+    /// Text of a filter is being typed; with what is wrong with it so far.
+    Filter(Input, Option<QueryError>),
+    /// The help page, and its first line shown.
+    Help(usize),
+}
+
+/// The filter in force.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Filter {
+    /// As typed; empty for none.
+    pub text: String,
+    /// As understood.
+    pub query: Query,
+}
+
+/// A sentence in the footer, until the next key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The sentence. May hold outside text.
+    pub text: String,
+    /// Whether it tells of a failure.
+    pub failure: bool,
+}
+
+/// Everything the person has chosen.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// Width and height of the terminal, cells.
+    pub size: (u16, u16),
+    /// What keys mean.
+    pub mode: Mode,
+    /// The filter in force.
+    pub filter: Filter,
+    /// The moment that is held on screen; `None` when live.
+    pub paused: Option<Arc<Moment>>,
+    /// The last message, until the next key.
+    pub message: Option<Message>,
+    views: [Page; Screen::VIEWS.len()],
+    current: usize,
+    entered: Vec<Page>,
+}
+
+impl View {
+    /// The view at the start, on a terminal of `size` (width, height) and with the filter of the command line.
+    #[must_use]
+    pub fn new(size: (u16, u16), filter: Filter) -> Self {
+        Self {
+            size,
+            mode: Mode::Normal,
+            filter,
+            paused: None,
+            message: None,
+            views: Screen::VIEWS.map(Page::new),
+            current: 0,
+            entered: vec![],
+        }
+    }
+
+    /// The page on screen.
+    #[must_use]
+    pub fn page(&self) -> &Page {
+        self.entered.last().unwrap_or(&self.views[self.current])
+    }
+
+    /// The page on screen, to change it.
+    pub fn page_mut(&mut self) -> &mut Page {
+        self.entered.last_mut().unwrap_or(&mut self.views[self.current])
+    }
+
+    /// How many pages were entered one from another.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.entered.len()
+    }
+
+    /// The pages from the view to the one on screen.
+    pub fn trail(&self) -> impl Iterator<Item = Screen> + '_ {
+        std::iter::once(&self.views[self.current]).chain(&self.entered).map(|page| page.screen)
+    }
+
+    /// Shows the view with that number; what was entered is left. False if there is no such view.
+    pub(super) fn show(&mut self, number: u8) -> bool {
+        let index = usize::from(number).wrapping_sub(1);
+        if index >= self.views.len() {
+            return false;
+        }
+        self.current = index;
+        self.entered.clear();
+        true
+    }
+
+    /// Enters a closer look.
+    pub(super) fn enter(&mut self, screen: Screen) {
+        self.entered.push(Page::new(screen));
+    }
+
+    /// Leaves what was entered last. False if nothing was.
+    pub(super) fn leave(&mut self) -> bool {
+        self.entered.pop().is_some()
+    }
+
+    /// The moment to show: the one held, else the newest.
+    #[must_use]
+    pub fn shown<'a>(&'a self, live: Option<&'a Arc<Moment>>) -> Option<&'a Arc<Moment>> {
+        self.paused.as_ref().or(live)
+    }
+}

@@ -1,0 +1,93 @@
+//! What states, kinds of evidence and reasons mean, in one sentence each.
+
+use crate::{
+    field::format,
+    model::{Evidence, TcpState, Unknown},
+};
+
+/// `1 socket`, `3,586 sockets`.
+#[must_use]
+pub(super) fn sockets(count: u32) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} socket{plural}", format::grouped(count.into()))
+}
+
+/// What a state means for the person who sees it.
+#[must_use]
+pub(super) const fn state(state: TcpState) -> &'static str {
+    match state {
+        TcpState::Established => "The connection is open both ways.",
+        TcpState::SynSent => "We asked to connect and wait for an answer.",
+        TcpState::SynRecv => "A peer asked to connect, we answered, and wait for its acknowledgement.",
+        TcpState::FinWait1 => "We closed first; the peer has not acknowledged that yet.",
+        TcpState::FinWait2 => "We closed first; the peer knows, and has not closed its side.",
+        TcpState::TimeWait => "We closed first and both sides are done; the kernel keeps the ports for 60 s.",
+        TcpState::Close => "Neither connected nor bound.",
+        TcpState::CloseWait => "The peer has closed; our process has not. Only our process can end this.",
+        TcpState::LastAck => "The peer closed first, we closed too; our close is not acknowledged yet.",
+        TcpState::Listen => "Waits for connections.",
+        TcpState::Closing => "Both sides closed at once; our close is not acknowledged yet.",
+        TcpState::BoundInactive => "Holds a port, but neither listens nor connects.",
+    }
+}
+
+/// What the claim about an owner rests on.
+#[must_use]
+pub(super) const fn evidence(evidence: Evidence) -> &'static str {
+    match evidence {
+        Evidence::Traced => "The kernel told who opened or closed it.",
+        Evidence::Seen => "The same socket was seen alive earlier, held by this process.",
+        Evidence::Held => "The process has a descriptor on it now.",
+        Evidence::Listener => "It was accepted from a listener that only this process holds.",
+        Evidence::Candidates => "One of these processes; which one is not known.",
+        Evidence::Unknown => "Nobody is known to own it.",
+    }
+}
+
+/// Why nobody is named.
+#[must_use]
+pub(super) const fn unknown(reason: Unknown) -> &'static str {
+    match reason {
+        Unknown::Denied => "The descriptors of some processes may not be read; one of those may hold it.",
+        Unknown::Kernel => "Every process was looked at and none holds it: the kernel does.",
+        Unknown::Gone => "Its process let go of it before anyone looked.",
+        Unknown::BeforeStart => "It had closed before twtop started to look.",
+        Unknown::TooShort => "It opened and closed between two samples.",
+    }
+}
+
+/// What a counter of `nstat` tells when it moves; empty for those that nobody acts on.
+#[must_use]
+pub(super) fn counter(name: &str) -> &'static str {
+    match name {
+        "TcpActiveOpens" => "connections begun by connect()",
+        "TcpPassiveOpens" => "connections accepted",
+        "TcpAttemptFails" => "handshakes that failed",
+        "TcpEstabResets" => "connections ended by a reset",
+        "TcpCurrEstab" => "ESTABLISHED and CLOSE_WAIT now",
+        "TcpRetransSegs" => "segments sent again: the path loses, or the peer is gone",
+        "TcpInErrs" => "broken segments received",
+        "TcpOutRsts" => "resets sent",
+        "TcpExtTW" => "entries into TIME_WAIT",
+        "TcpExtTWRecycled" => "TIME_WAITs taken again by connect()",
+        "TcpExtTWKilled" => "TIME_WAITs ended before their time",
+        "TcpExtTCPTimeWaitOverflow" => "tcp_max_tw_buckets reached: counts of TIME_WAIT are too low",
+        "TcpExtListenOverflows" => "accept queue full: a process accepts too slowly",
+        "TcpExtListenDrops" => "connections dropped by a listener",
+        "TcpExtTCPReqQFullDrop" => "SYN queue full, SYNs dropped",
+        "TcpExtTCPReqQFullDoCookies" => "SYN queue full, answered by cookies",
+        "TcpExtSyncookiesSent" => "SYN cookies sent",
+        "TcpExtTCPTimeouts" => "retransmission timeouts: no answer came",
+        "TcpExtTCPSynRetrans" => "SYNs sent again: a destination does not answer",
+        "TcpExtTCPAbortOnData" => "closed with SO_LINGER 0 or with data on its way",
+        "TcpExtTCPAbortOnClose" => "closed with unread data: the peer got a reset",
+        "TcpExtTCPAbortOnTimeout" => "given up after too many tries",
+        "TcpExtTCPAbortOnMemory" => "given up for want of memory, or too many orphans",
+        "TcpExtTCPZeroWindowDrop" => "segments dropped: a process does not read",
+        "TcpExtTCPFromZeroWindowAdv" | "TcpExtTCPToZeroWindowAdv" => {
+            "a process stopped reading, or began again"
+        }
+        "TcpExtPruneCalled" => "receive buffers ran out",
+        _ => "",
+    }
+}

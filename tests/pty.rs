@@ -1,0 +1,166 @@
+//! The `pty` tier: the real program in a real terminal. Keys go in, a terminal's parser reads the frames, and the
+//! terminal is as before on every way out.
+
+use std::process::Command;
+
+use rustix::process::Signal;
+
+mod support {
+    pub(crate) mod pty;
+    pub(crate) mod require;
+}
+
+use support::{pty::Pty, require::can_run};
+
+const TWTOP: &str = env!("CARGO_BIN_EXE_twtop");
+const ESCAPE: &str = "\x1b";
+const CONTROL_C: &str = "\x03";
+const CONTROL_Z: &str = "\x1a";
+
+/// A way to end the program.
+type WayOut = fn(&mut Pty);
+
+/// twtop in a terminal, with its first full frame drawn.
+fn started(columns: u16, rows: u16) -> Pty {
+    let mut pty = Pty::start(TWTOP, &[], (columns, rows));
+    pty.wait_for("the alternate screen", vt100::Screen::alternate_screen);
+    for state in ["TIME_WAIT", "CLOSE_WAIT", "ESTABLISHED"] {
+        pty.wait_for_text(state);
+    }
+    pty
+}
+
+#[test]
+fn the_first_frame_shows_the_states_that_matter() {
+    if !can_run("pty") {
+        return;
+    }
+    let mut pty = started(80, 24);
+    pty.wait_for("a hidden cursor", vt100::Screen::hide_cursor);
+    assert_ne!(pty.left_behind(), [""; 0], "a running screen has taken the terminal over");
+}
+
+#[test]
+fn keys_are_answered() {
+    if !can_run("pty") {
+        return;
+    }
+    let mut pty = started(80, 24);
+    pty.press("?");
+    pty.wait_for_text("leave help");
+    pty.press(ESCAPE);
+    pty.wait_for("the overview again", |screen| !screen.contents().contains("leave help"));
+    pty.press("/port:4");
+    pty.wait_for_text("port:4");
+    pty.press("43\r");
+    pty.wait_for_text("port:443");
+    pty.press(ESCAPE);
+    pty.wait_for("the filter gone", |screen| !screen.contents().contains("port:443"));
+    pty.press("q");
+    assert_eq!(pty.wait_for_end().exit_code(), 0);
+    assert_eq!(pty.left_behind(), [""; 0]);
+}
+
+#[test]
+fn a_filter_that_makes_no_sense_is_explained_while_it_is_typed() {
+    if !can_run("pty") {
+        return;
+    }
+    let mut pty = started(80, 24);
+    pty.press("/port:x");
+    pty.wait_for_text("`x` is not a port");
+    let rows: Vec<String> = pty.screen().rows(0, 80).collect();
+    let typed = rows.iter().position(|row| row.contains("port:x")).expect("the filter is on screen");
+    let column = rows[typed].find('x').expect("all of it");
+    let mark = rows[typed + 1].chars().position(|c| !c.is_whitespace());
+    assert_eq!(mark, Some(column), "the error is under its character: {rows:#?}");
+    pty.press(ESCAPE);
+    pty.wait_for("the filter gone", |screen| !screen.contents().contains("port:x"));
+}
+
+#[test]
+fn a_resize_uses_the_new_room() {
+    if !can_run("pty") {
+        return;
+    }
+    let mut pty = started(80, 24);
+    pty.resize(160, 45);
+    let right_and_below = |screen: &vt100::Screen| {
+        let mut cells = (24..45).flat_map(|row| (100..160).map(move |column| (row, column)));
+        cells.any(|(row, column)| screen.cell(row, column).is_some_and(|cell| cell.contents().trim() != ""))
+    };
+    pty.wait_for("something in the new room", right_and_below);
+    pty.resize(40, 10);
+    pty.wait_for_text("too small");
+    pty.resize(80, 24);
+    pty.wait_for_text("TIME_WAIT");
+    pty.press("q");
+    assert_eq!(pty.wait_for_end().exit_code(), 0);
+}
+
+#[test]
+fn the_terminal_is_as_before_after_every_way_out() {
+    if !can_run("pty") {
+        return;
+    }
+    let ways: [(&str, u32, WayOut); 5] = [
+        ("q", 0, |pty| pty.press("q")),
+        ("Ctrl-C", 0, |pty| pty.press(CONTROL_C)),
+        ("SIGTERM", 128 + 15, |pty| pty.signal(Signal::TERM)),
+        ("SIGHUP", 128 + 1, |pty| pty.signal(Signal::HUP)),
+        ("SIGINT", 128 + 2, |pty| pty.signal(Signal::INT)),
+    ];
+    for (name, code, leave) in ways {
+        let mut pty = started(80, 24);
+        leave(&mut pty);
+        assert_eq!(pty.wait_for_end().exit_code(), code, "after {name}");
+        assert_eq!(pty.left_behind(), [""; 0], "after {name}");
+    }
+}
+
+#[test]
+fn stopped_and_continued_by_a_shell() {
+    if !can_run("pty") {
+        return;
+    }
+    // Without a line editor, which would keep settings of its own.
+    let mut pty = Pty::start("sh", &["+o", "emacs", "+o", "vi", "-i"], (80, 24));
+    pty.wait_for("a prompt", prompts);
+    // A name of the shell's own: the path may be longer than a line.
+    pty.press(&format!("alias t='{TWTOP}'; clear\r"));
+    pty.press("t\r");
+    pty.wait_for("the alternate screen", vt100::Screen::alternate_screen);
+    pty.wait_for_text("TIME_WAIT");
+    pty.press(CONTROL_Z);
+    pty.wait_for("the shell", |screen| !screen.alternate_screen());
+    pty.wait_for_text("Stopped");
+    pty.wait_for("a prompt", prompts);
+    assert_eq!(pty.left_behind(), [""; 0], "while it is stopped");
+    pty.press("fg\r");
+    pty.wait_for("the alternate screen", vt100::Screen::alternate_screen);
+    pty.wait_for_text("TIME_WAIT");
+    pty.wait_for("a hidden cursor", vt100::Screen::hide_cursor);
+    pty.press("q");
+    pty.wait_for("the shell", |screen| !screen.alternate_screen());
+    // What is typed before the prompt may still go to the program that is about to end.
+    pty.wait_for("a prompt", prompts);
+    pty.press("exit\r");
+    assert_eq!(pty.wait_for_end().exit_code(), 0);
+    assert_eq!(pty.left_behind(), [""; 0]);
+}
+
+/// Whether a shell waits for a command in the last line.
+fn prompts(screen: &vt100::Screen) -> bool {
+    screen.contents().trim_end().lines().last().is_some_and(|line| line.trim_end() == "prompt>")
+}
+
+#[test]
+fn without_a_terminal_it_refuses_and_names_the_way_out() {
+    let output = Command::new(TWTOP).output().expect("it starts");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.stdout, b"");
+    let message = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(message.contains("twtop snapshot"), "{message}");
+    assert!(message.lines().count() <= 2, "{message}");
+    assert!(!message.contains('\x1b'), "{message:?}");
+}

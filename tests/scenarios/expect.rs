@@ -1,0 +1,207 @@
+//! The lines that say what should follow:
+//!
+//! ```text
+//! expect a held 7,8 client opened           evidence, owners or reason, side (or -), flags: all of them
+//! expect ended a seen 7 client closed       of a connection that is in no state any more; "ended 2" counts them
+//! expect total sockets=3 opened=1 closed=0 ports=2
+//! expect process 7 sockets=2 time_wait=1 opened=0 closed=0 name=nginx      or "process 7 absent"
+//! expect peer 10.0.0.2:443 client sockets=1 closed=0 owners=7
+//! expect destination 10.0.0.1 10.0.0.2:443 taken=2 time_wait=1
+//! expect rate closed 5                      opened, accepted, closed, time_wait; or "none"
+//! expect counter TcpRetransSegs 3
+//! expect observed total …                   total, process, peer, rate over all samples so far
+//! expect series TIME_WAIT 0 1 2             the newest values of the history
+//! expect closes 2 3 estimated=59
+//! expect change TIME_WAIT 5 1.5             change per second over so many samples
+//! expect risen CLOSE_WAIT 12                seconds after boot; or "none"
+//! ```
+
+use std::{fmt::Debug, net::IpAddr};
+
+use twtop::{
+    model::{Side, Stamp},
+    store::{Aggregate, Moment, Owned, PeerKey, Rates},
+};
+
+use super::{World, endpoint, key, known_state, parse};
+
+type Checked = Result<(), String>;
+
+impl World {
+    /// Checks one expectation of the newest moment.
+    pub(crate) fn expect(&mut self, words: &[&str]) -> Checked {
+        let moment = self.moment.clone().ok_or("before the first tick")?;
+        match words {
+            ["ended", count] => same("ended", &moment.ended.len(), &parse(count)?),
+            ["ended", label, rest @ ..] => {
+                let cookie = self.cookie(label);
+                let found = moment.iter_ended().find(|owned| owned.socket.row().cookie == cookie);
+                link(&found.ok_or("did not end")?, rest)
+            }
+            ["counter", name, value] => {
+                let index = moment.sample.counters.iter().position(|(known, _)| &**known == *name);
+                rate(moment.counter_rates[index.ok_or("no such counter")?], value)
+            }
+            ["observed", "rate", which, value] => {
+                let observed = self.observation.as_ref().expect("begun with the first moment");
+                rate(of_rates(&observed.rates, which)?, value)
+            }
+            ["observed", rest @ ..] => {
+                let observed = self.observation.as_ref().expect("begun with the first moment");
+                counted(&observed.aggregate, rest)
+            }
+            ["rate", which, value] => rate(of_rates(&moment.rates, which)?, value),
+            ["series" | "closes" | "change" | "risen", ..] => self.expect_history(words),
+            ["total" | "process" | "peer" | "destination", ..] => counted(&moment.totals, words),
+            [label, rest @ ..] => {
+                let cookie = self.cookie(label);
+                link(&find(&moment, cookie).ok_or("no such socket")?, rest)
+            }
+            [] => Err("expect what?".to_owned()),
+        }
+    }
+
+    fn expect_history(&self, words: &[&str]) -> Checked {
+        let totals = self.history.totals();
+        match words {
+            ["series", name, values @ ..] => {
+                let series = totals.state(known_state(name)?).ok_or("never seen")?;
+                let values = values.iter().map(|value| parse(value).map(Some));
+                let values: Vec<Option<f32>> = values.collect::<Result<_, _>>()?;
+                same("series", &series.last(values.len()).collect(), &values)
+            }
+            ["closes", values @ .., estimated] => {
+                let values = values.iter().map(|value| parse(value).map(Some));
+                let values: Vec<Option<f32>> = values.collect::<Result<_, _>>()?;
+                same("closes", &self.history.closes().last(values.len()).collect(), &values)?;
+                let estimated = estimated.strip_prefix("estimated=").ok_or("estimated=N")?;
+                same("estimated", &self.history.closes_estimated(), &parse(estimated)?)
+            }
+            ["change", name, samples, value] => {
+                let change = totals.change_per_s(known_state(name)?, parse(samples)?);
+                rate(change.map(f64::from), value)
+            }
+            ["risen", name, value] => {
+                let since = self.history.risen_since(known_state(name)?);
+                rate(since.map(|since: Stamp| since.since_boot.as_secs_f64()), value)
+            }
+            _ => Err("no such expectation".to_owned()),
+        }
+    }
+}
+
+fn find(moment: &Moment, cookie: u64) -> Option<Owned<'_>> {
+    moment.iter().find(|owned| owned.socket.row().cookie == cookie)
+}
+
+fn link(owned: &Owned<'_>, words: &[&str]) -> Checked {
+    let attribution = owned.attribution;
+    let pids = attribution.owners.iter().map(|owner| match owner.key.start_ticks {
+        1 => owner.key.pid.to_string(),
+        start => format!("{}@{start}", owner.key.pid),
+    });
+    let owners = || pids.collect::<Vec<_>>().join(",");
+    let who = attribution.unknown.map_or_else(owners, |reason| reason.name().replace(' ', "-"));
+    let mut found = vec![attribution.evidence.name().to_owned(), who];
+    found.push(owned.link.side().map_or("-", Side::name).to_owned());
+    found.extend(owned.link.opened().then(|| "opened".to_owned()));
+    found.extend(owned.link.closed().then(|| "closed".to_owned()));
+    same("link", &found.join(" "), &words.join(" "))
+}
+
+fn counted(aggregate: &Aggregate, words: &[&str]) -> Checked {
+    match words {
+        ["total", rest @ ..] => each(rest, |name| {
+            Some(match name {
+                "sockets" => aggregate.states.total(),
+                "opened" => aggregate.opened,
+                "closed" => aggregate.closed,
+                "ports" => aggregate.ports_in_use,
+                _ => return None,
+            })
+        }),
+        ["process", who, rest @ ..] => {
+            let key = key(who)?;
+            let row = aggregate.processes.iter().find(|row| row.process.key == key);
+            if rest == ["absent"] {
+                return same("absent", &row.is_none(), &true);
+            }
+            let row = row.ok_or("no such row")?;
+            each(rest, |name| {
+                Some(match name {
+                    "sockets" => row.states.total(),
+                    "time_wait" => row.time_wait_evidence.iter().sum(),
+                    "opened" => row.opened,
+                    "closed" => row.closed,
+                    "fds" => row.fds?,
+                    name => u32::from(name.strip_prefix("name:")? == row.process.name),
+                })
+            })
+        }
+        ["peer", peer, side, rest @ ..] => {
+            let side = if *side == "server" { Side::Server } else { Side::Client };
+            let peer = endpoint(peer)?;
+            let key = PeerKey { ip: peer.ip, port: peer.port, side };
+            let row = aggregate.peers.iter().find(|row| row.key == key).ok_or("no such row")?;
+            let pids = row.processes.iter().map(|process| process.key.pid.to_string());
+            let owners = format!("owners={}", pids.collect::<Vec<_>>().join(","));
+            let rest: Vec<&str> = rest.iter().copied().filter(|word| *word != owners).collect();
+            each(&rest, |name| {
+                Some(match name {
+                    "sockets" => row.states.total(),
+                    "opened" => row.opened,
+                    "closed" => row.closed,
+                    _ => return None,
+                })
+            })
+        }
+        ["destination", source, peer, rest @ ..] => {
+            let (source, peer): (IpAddr, _) = (parse(source)?, endpoint(peer)?);
+            let mut rows = aggregate.destinations.iter();
+            let row = rows.find(|row| row.source == source && row.peer == peer).ok_or("no such row")?;
+            each(rest, |name| {
+                Some(match name {
+                    "taken" => row.taken,
+                    "time_wait" => row.time_wait,
+                    "opened" => row.opened,
+                    _ => return None,
+                })
+            })
+        }
+        _ => Err("no such expectation".to_owned()),
+    }
+}
+
+/// Checks `name=number` words.
+fn each(words: &[&str], get: impl Fn(&str) -> Option<u32>) -> Checked {
+    for word in words {
+        let (name, value) = word.split_once('=').ok_or_else(|| format!("{word}: not name=number"))?;
+        same(name, &get(name), &Some(parse(value)?))?;
+    }
+    Ok(())
+}
+
+fn of_rates(rates: &Rates, which: &str) -> Result<Option<f64>, String> {
+    Ok(match which {
+        "opened" => rates.opened,
+        "accepted" => rates.accepted,
+        "closed" => rates.closed,
+        "time_wait" => rates.time_wait,
+        _ => return Err("no such rate".to_owned()),
+    })
+}
+
+fn rate(found: Option<f64>, expected: &str) -> Checked {
+    match (found, expected) {
+        (None, "none") => Ok(()),
+        (Some(found), expected) if expected != "none" => {
+            let expected: f64 = parse(expected)?;
+            if (found - expected).abs() < 1e-3 { Ok(()) } else { Err(format!("found {found}")) }
+        }
+        (found, _) => Err(format!("found {found:?}")),
+    }
+}
+
+fn same<T: PartialEq + Debug>(what: &str, found: &T, expected: &T) -> Checked {
+    if found == expected { Ok(()) } else { Err(format!("{what}: found {found:?}, expected {expected:?}")) }
+}

@@ -1,0 +1,343 @@
+//! Scenarios as text: what the kernel says sample by sample, and what should follow from it.
+//!
+//! ```text
+//! ports 32768 60999              the local port range; "reserved 8080,9000-9010"
+//! interval 2                     the interval in force, seconds
+//! tick 10.5 incomplete dump=0.2  a sample, so many seconds after boot
+//! process 7 php-fpm start=3 fds=5/1024    more about a process (holders need no line)
+//! a ESTABLISHED 10.0.0.1:40000 10.0.0.2:443 held=7,8
+//! b TIME_WAIT [::1]:40000 [::1]:443 left=59.5
+//! l LISTEN 0.0.0.0:80 held=7 v6only mapped interface=2
+//! counter TcpActiveOpens 5
+//! expect …                       see `expect.rs`
+//! ```
+//!
+//! A socket's first word stands for its cookie. `held=` takes PIDs (`7@3`: started at tick 3) or `denied`,
+//! `kernel`, `gone`, `queue`; a line without it is a mini-socket. `#` begins a comment.
+
+mod expect;
+
+use std::{collections::BTreeMap, net::SocketAddr, str::FromStr, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use twtop::{
+    model::{
+        Cost, Counters, Detail, Endpoint, Family, Held, Host, Limits, NewSocket, OwnerScan, Privileges,
+        ProcKey, Process, ProcessSeen, Sample, SocketTable, Stamp, Sysctls, TcpState, Timer,
+    },
+    store::{History, Ledger, Moment, Observation},
+};
+
+/// A world that a scenario describes line by line.
+#[derive(Default)]
+pub(crate) struct World {
+    sysctls: Sysctls,
+    interval: Duration,
+    cookies: BTreeMap<String, u64>,
+    samples: u64,
+    next: Option<Draft>,
+    ledger: Ledger,
+    history: History,
+    observation: Option<Observation>,
+    moment: Option<Arc<Moment>>,
+    expectations: usize,
+}
+
+/// A sample being described.
+pub(crate) struct Draft {
+    at: Duration,
+    complete: bool,
+    dump: Duration,
+    sockets: SocketTable,
+    processes: Vec<ProcessSeen>,
+    holders: Vec<Box<[u32]>>,
+    counters: Vec<(Arc<str>, u64)>,
+}
+
+impl World {
+    /// Plays a scenario; panics with the line where it goes wrong. Says how many expectations held.
+    pub(crate) fn play(text: &str) -> usize {
+        let mut world = Self::default();
+        for (number, line) in (1..).zip(text.lines()) {
+            let line = line.split('#').next().unwrap_or_default().trim();
+            let words: Vec<&str> = line.split_whitespace().collect();
+            if let Err(why) = world.line(&words) {
+                panic!("line {number}: {line}\n{why}");
+            }
+        }
+        world.fold();
+        world.expectations
+    }
+
+    fn line(&mut self, words: &[&str]) -> Result<(), String> {
+        match words {
+            [] => {}
+            ["ports", low, high] => self.sysctl("ip_local_port_range", format!("{low} {high}")),
+            ["reserved", list] => self.sysctl("ip_local_reserved_ports", (*list).to_owned()),
+            ["interval", length] => self.interval = seconds(length)?,
+            ["tick", at, rest @ ..] => {
+                self.fold();
+                self.next = Some(Draft::new(seconds(at)?, rest)?);
+            }
+            ["expect", rest @ ..] => {
+                self.fold();
+                self.expectations += 1;
+                self.expect(rest)?;
+            }
+            ["counter", name, value] => self.draft()?.counters.push((Arc::from(*name), parse(value)?)),
+            ["process", who, rest @ ..] => {
+                let draft = self.draft()?;
+                let index = draft.process(key(who)?);
+                draft.describe(index, rest)?;
+            }
+            [label, state, local, rest @ ..] => {
+                let cookie = self.cookie(label);
+                self.draft()?.socket(cookie, state, local, rest)?;
+            }
+            _ => return Err("no such line".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn sysctl(&mut self, name: &str, value: String) {
+        self.sysctls.insert(format!("net.ipv4.{name}"), value);
+    }
+
+    fn draft(&mut self) -> Result<&mut Draft, String> {
+        self.next.as_mut().ok_or_else(|| "outside of a tick, or after its expectations".to_owned())
+    }
+
+    /// The cookie that a label stands for.
+    pub(crate) fn cookie(&mut self, label: &str) -> u64 {
+        let next = 1000 + self.cookies.len() as u64;
+        *self.cookies.entry(label.to_owned()).or_insert(next)
+    }
+
+    /// Folds the sample that was described, if there is one.
+    fn fold(&mut self) {
+        let Some(draft) = self.next.take() else { return };
+        let sample = draft.sample(self.samples, self.interval, self.sysctls.clone());
+        self.samples += 1;
+        let moment = Arc::new(self.ledger.fold(sample));
+        check_invariants(&moment);
+        self.history.push(&moment);
+        match &mut self.observation {
+            Some(observation) => observation.extend(Arc::clone(&moment), |_| true),
+            None => self.observation = Some(Observation::begin(Arc::clone(&moment), |_| true)),
+        }
+        self.moment = Some(moment);
+    }
+}
+
+impl Draft {
+    fn new(at: Duration, options: &[&str]) -> Result<Self, String> {
+        let mut draft = Self {
+            at,
+            complete: true,
+            dump: Duration::ZERO,
+            sockets: SocketTable::new(),
+            processes: Vec::new(),
+            holders: Vec::new(),
+            counters: Vec::new(),
+        };
+        for option in options {
+            match option.split_once('=') {
+                None if *option == "incomplete" => draft.complete = false,
+                Some(("dump", value)) => draft.dump = seconds(value)?,
+                _ => return Err(format!("no such option: {option}")),
+            }
+        }
+        Ok(draft)
+    }
+
+    fn process(&mut self, key: ProcKey) -> u32 {
+        let known = self.processes.iter().position(|seen| seen.process.key == key);
+        let index = known.unwrap_or_else(|| {
+            let process = Arc::new(process(key, &format!("p{}", key.pid)));
+            self.processes.push(ProcessSeen { process, fds: None, fd_limit: None });
+            self.processes.len() - 1
+        });
+        u32::try_from(index).expect("few processes")
+    }
+
+    fn describe(&mut self, index: u32, words: &[&str]) -> Result<(), String> {
+        let seen = &mut self.processes[index as usize];
+        for word in words {
+            match word.split_once('=') {
+                None => seen.process = Arc::new(process(seen.process.key, word)),
+                Some(("fds", value)) => {
+                    let (fds, limit) = value.split_once('/').ok_or("fds=N/LIMIT")?;
+                    (seen.fds, seen.fd_limit) = (Some(parse(fds)?), Some(parse(limit)?));
+                }
+                _ => return Err(format!("no such word: {word}")),
+            }
+        }
+        Ok(())
+    }
+
+    fn socket(&mut self, cookie: u64, state: &str, local: &str, words: &[&str]) -> Result<(), String> {
+        let state = known_state(state)?;
+        let local = endpoint(local)?;
+        let (peer, words) = match words {
+            [peer, rest @ ..] if !peer.contains('=') && peer.contains(':') => (endpoint(peer)?, rest),
+            _ => (Endpoint::new(if local.ip.is_ipv4() { [0; 4].into() } else { [0; 16].into() }, 0), words),
+        };
+        let mut new = NewSocket {
+            cookie,
+            family: if local.ip.is_ipv4() { Family::V4 } else { Family::V6 },
+            local,
+            peer,
+            state,
+            timer: Timer::Off,
+            retransmits: 0,
+            expires_ms: 0,
+        };
+        let mut detail = empty_detail();
+        let mut held = None;
+        for word in words {
+            match word.split_once('=') {
+                None if *word == "mapped" => new.family = Family::Mapped,
+                None if *word == "v6only" => detail.v6only = Some(true),
+                Some(("interface", value)) => detail.interface = parse(value)?,
+                Some(("held", value)) => held = Some(self.held(value)?),
+                Some(("left", value)) => {
+                    new.timer = Timer::TimeWait;
+                    new.expires_ms = u32::try_from(seconds(value)?.as_millis()).map_err(|e| e.to_string())?;
+                }
+                _ => return Err(format!("no such word: {word}")),
+            }
+        }
+        let detail = held.map(|held| Detail { held, ..detail });
+        self.sockets.push(&new, detail);
+        Ok(())
+    }
+
+    fn held(&mut self, value: &str) -> Result<Held, String> {
+        Ok(match value {
+            "denied" => Held::Denied,
+            "kernel" => Held::Kernel,
+            "gone" => Held::Gone,
+            "queue" => Held::Queue,
+            pids => {
+                let members = pids.split(',').map(|who| Ok(self.process(key(who)?)));
+                let members: Box<[u32]> = members.collect::<Result<_, String>>()?;
+                self.holders.push(members);
+                Held::By(u32::try_from(self.holders.len() - 1).expect("few holders"))
+            }
+        })
+    }
+
+    fn sample(self, number: u64, interval: Duration, sysctls: Sysctls) -> Sample {
+        let cost = Cost { dump: self.dump, interval, ..Cost::default() };
+        Sample {
+            sockets: self.sockets,
+            complete: self.complete,
+            processes: self.processes,
+            holders: self.holders,
+            counters: Counters::new(self.counters),
+            sysctls: Arc::new(sysctls),
+            cost,
+            ..empty_sample(number, self.at)
+        }
+    }
+}
+
+/// A sample of nothing.
+pub(crate) fn empty_sample(number: u64, at: Duration) -> Sample {
+    let wall = Timestamp::UNIX_EPOCH + at;
+    let host = Host { name: "host".to_owned(), kernel: "6.18.0".to_owned(), hz: Some(250) };
+    let privileges = Privileges { complete: true, missing: Vec::new(), hint: String::new() };
+    Sample {
+        stamp: Stamp { since_boot: at, wall },
+        netns: 4_026_531_840,
+        number,
+        sockets: SocketTable::new(),
+        complete: true,
+        processes: Vec::new(),
+        holders: Vec::new(),
+        scan: OwnerScan::default(),
+        counters: Counters::default(),
+        sysctls: Arc::default(),
+        limits: Limits::new(),
+        faults: Vec::new(),
+        cost: Cost::default(),
+        host: Arc::new(host),
+        privileges: Arc::new(privileges),
+    }
+}
+
+/// A detail that says nothing.
+pub(crate) fn empty_detail() -> Detail {
+    Detail {
+        inode: 0,
+        uid: 0,
+        recv_q: 0,
+        send_q: 0,
+        interface: 0,
+        mark: None,
+        cgroup: 0,
+        v6only: None,
+        held: Held::Gone,
+        tcp: None,
+    }
+}
+
+/// A process called `name`.
+pub(crate) fn process(key: ProcKey, name: &str) -> Process {
+    Process {
+        key,
+        started: Timestamp::UNIX_EPOCH,
+        name: name.to_owned(),
+        command: name.to_owned(),
+        uid: 0,
+        user: "root".to_owned(),
+        container: None,
+    }
+}
+
+/// What holds of every moment.
+pub(crate) fn check_invariants(moment: &Moment) {
+    let sockets = u32::try_from(moment.sample.sockets.len()).expect("few sockets");
+    assert_eq!(moment.links.len(), moment.sample.sockets.len(), "one link a socket");
+    assert_eq!(moment.ended_links.len(), moment.ended.len());
+    assert_eq!(moment.counter_rates.len(), moment.sample.counters.iter().len());
+    let totals = &moment.totals;
+    assert_eq!(totals.states.total(), sockets);
+    assert_eq!(totals.evidence.iter().sum::<u32>(), sockets, "one evidence a socket");
+    let time_wait = totals.states[TcpState::TimeWait];
+    assert_eq!(totals.time_wait_evidence.iter().sum::<u32>(), time_wait);
+    assert_eq!(totals.ages.iter().sum::<u32>(), time_wait);
+    let connections = moment.iter().filter(|owned| owned.link.side().is_some()).count();
+    let of_peers: u32 = totals.peers.iter().map(|row| row.states.total()).sum();
+    assert_eq!(of_peers as usize, connections, "every connection has one peer");
+    for owned in moment.iter().chain(moment.iter_ended()) {
+        let state = owned.socket.row().state;
+        let nobody = owned.attribution.owners.is_empty();
+        assert_eq!(nobody, owned.attribution.unknown.is_some(), "nobody for a reason, somebody for none");
+        assert_eq!(owned.link.side().is_some(), state.is_connection());
+        assert!(state.is_connection() || !(owned.link.opened() || owned.link.closed()));
+    }
+}
+
+fn key(text: &str) -> Result<ProcKey, String> {
+    let (pid, start) = text.split_once('@').unwrap_or((text, "1"));
+    Ok(ProcKey { pid: parse(pid)?, start_ticks: parse(start)? })
+}
+
+pub(crate) fn known_state(name: &str) -> Result<TcpState, String> {
+    let found = TcpState::ALL.into_iter().find(|state| state.name() == name);
+    found.ok_or_else(|| format!("no such state: {name}"))
+}
+
+fn endpoint(text: &str) -> Result<Endpoint, String> {
+    let address: SocketAddr = parse(text)?;
+    Ok(Endpoint::new(address.ip(), address.port()))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    parse(text).map(Duration::from_secs_f64)
+}
+
+fn parse<T: FromStr<Err: ToString>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|e: T::Err| format!("{text}: {}", e.to_string()))
+}

@@ -1,0 +1,429 @@
+//! The `screens` tier: what the screen shows, cell by cell, of a scripted incident.
+//!
+//! `TWTOP_UPDATE=1` writes the pictures under `screenshots/` anew.
+
+#[path = "screens/incident.rs"]
+mod incident;
+#[path = "screens/stage.rs"]
+mod stage;
+
+use std::path::Path;
+
+use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use incident::{Incident, REPORT, stamp};
+use insta::assert_snapshot;
+use ratatui::style::Color;
+use stage::{HEIGHT, Stage};
+use twtop::{
+    model::TcpState,
+    ui::{Effect, Input, Message, Palette, Theme, picture, view::Screen},
+};
+
+const SMALL: (u16, u16) = (80, 24);
+const LARGE: (u16, u16) = (160, 45);
+
+fn at_height((width, height): (u16, u16)) -> Stage {
+    Stage::at_height(width, height)
+}
+
+fn after_keys(size: (u16, u16), keys: &str) -> Stage {
+    let mut stage = at_height(size);
+    stage.keys(keys);
+    stage
+}
+
+#[test]
+fn overview() {
+    assert_snapshot!("overview-80x24", at_height(SMALL).text());
+    assert_snapshot!("overview-160x45", at_height(LARGE).text());
+    assert_snapshot!("overview-60x16", at_height((60, 16)).text());
+    assert_snapshot!("overview-120x40", at_height((120, 40)).text());
+}
+
+#[test]
+fn first_sample_already_draws_the_last_minute() {
+    assert_snapshot!("first-sample-80x24", Stage::after(1, 80, 24).text());
+}
+
+#[test]
+fn before_the_first_sample() {
+    let mut stage = Stage::new(80, 24);
+    assert!(stage.text().contains("Taking the first sample."));
+    stage.trouble = Some("sock_diag: Operation not permitted");
+    assert!(stage.text().contains("No sample yet: sock_diag: Operation not permitted"));
+}
+
+#[test]
+fn sockets() {
+    assert_snapshot!("sockets-80x24", after_keys(SMALL, "2").text());
+    assert_snapshot!("sockets-160x45", after_keys(LARGE, "2").text());
+}
+
+#[test]
+fn other_views() {
+    assert_snapshot!("processes-160x45", after_keys(LARGE, "3").text());
+    assert_snapshot!("peers-80x24", after_keys(SMALL, "4").text());
+    assert_snapshot!("ports-160x45", after_keys(LARGE, "5").text());
+    assert_snapshot!("kernel-80x24", after_keys(SMALL, "6").text());
+}
+
+#[test]
+fn a_closer_look_at_a_process() {
+    assert_snapshot!("process-80x24", after_keys(SMALL, "<Enter>").text());
+    assert_snapshot!("process-160x45", after_keys(LARGE, "<Enter>").text());
+}
+
+#[test]
+fn a_closer_look_at_a_peer_and_a_socket() {
+    assert_snapshot!("peer-80x24", after_keys(SMALL, "<Tab><Enter>").text());
+    assert_snapshot!("socket-80x24", after_keys(SMALL, "2<Enter>").text());
+    assert_snapshot!(
+        "time-wait-80x24",
+        after_keys(SMALL, "/state:time-wait proc:nginx<Enter>2<Enter>").text()
+    );
+}
+
+#[test]
+fn help() {
+    assert_snapshot!("help-80x24", after_keys(SMALL, "?").text());
+    assert_snapshot!("help-160x45", after_keys(LARGE, "?").text());
+    let end = after_keys(SMALL, "?<End>").text();
+    assert!(end.contains("unknown"), "{end}");
+    assert!(matches!(after_keys(SMALL, "?q").effects.as_slice(), [Effect::Quit]));
+}
+
+#[test]
+fn a_filter_says_what_is_wrong_where_it_is_wrong() {
+    let mut stage = after_keys(SMALL, "/port:44x");
+    assert_snapshot!("filter-error-80x24", stage.text());
+    // Enter does not accept it, and q is a letter.
+    stage.keys("<Enter>q");
+    assert!(stage.text().contains("/port:44xq"));
+    assert!(stage.effects.is_empty());
+    stage.keys("<Esc>");
+    assert!(!stage.text().contains("port:44"));
+}
+
+#[test]
+fn a_filter_holds_in_every_pane_and_escape_clears_it() {
+    let mut stage = after_keys(SMALL, "/state:close-wait<Enter>");
+    assert_snapshot!("filtered-80x24", stage.text());
+    stage.keys("2");
+    assert!(stage.text().contains("Sockets · 37 "));
+    stage.keys("1<Esc>");
+    assert!(stage.text().contains("States · 3,586 sockets"), "{}", stage.text());
+}
+
+#[test]
+fn a_state_becomes_the_filter() {
+    let mut stage = at_height(SMALL);
+    stage.keys("<Tab><Tab>");
+    assert!(stage.text().contains("▶ States"));
+    stage.keys("j<Enter>");
+    assert!(stage.text().contains("filter  state:close-wait"), "{}", stage.text());
+    stage.keys("<Enter>");
+    assert!(!stage.text().contains("filter  state"), "{}", stage.text());
+}
+
+#[test]
+fn a_held_picture_does_not_move() {
+    let mut incident = Incident::new();
+    let mut stage = Stage::of(&mut incident, HEIGHT, 80, 24);
+    let live = stage.text();
+    stage.keys("p");
+    for _ in 0..8 {
+        stage.sample(incident.sample());
+    }
+    let held = stage.text();
+    assert_snapshot!("paused-80x24", held);
+    let curves = |text: &str| -> Vec<String> {
+        text.lines().skip(2).take(10).map(|line| line.chars().skip(36).collect()).collect()
+    };
+    assert_eq!(curves(&held), curves(&live));
+    stage.keys(" ");
+    assert!(!stage.text().contains("PAUSED"));
+    assert_ne!(curves(&stage.text()), curves(&live));
+}
+
+#[test]
+fn without_root_it_says_what_is_missing_and_how_to_get_it() {
+    let mut incident = Incident::new();
+    incident.root = false;
+    let mut stage = Stage::of(&mut incident, HEIGHT, 80, 24);
+    assert_snapshot!("no-root-80x24", stage.text());
+    stage.keys("?");
+    assert!(stage.text().contains("cap_sys_ptrace,cap_dac_read_search+ep /usr/bin/twtop"));
+    stage.keys("?");
+    stage.input(Input::Resized(160, 45));
+    assert_snapshot!("no-root-160x45", stage.text());
+}
+
+#[test]
+fn an_old_picture_says_so() {
+    let mut stage = at_height(SMALL);
+    stage.now = Some(stamp(HEIGHT + 2));
+    assert!(!stage.text().contains("STALE"));
+    stage.now = Some(stamp(HEIGHT + 11));
+    stage.trouble = Some("sock_diag: refused");
+    assert_snapshot!("stale-80x24", stage.text());
+}
+
+#[test]
+fn an_empty_host_is_calm() {
+    let mut incident = Incident::nothing();
+    incident.quiet = true;
+    let stage = Stage::of(&mut incident, 3, 80, 24);
+    assert_snapshot!("empty-80x24", stage.text());
+}
+
+#[test]
+fn faults_and_broken_dumps_are_shown() {
+    let mut incident = Incident::new();
+    let mut stage = Stage::of(&mut incident, 5, 160, 45);
+    let mut sample = incident.sample();
+    sample.complete = false;
+    sample.faults.push(twtop::model::Fault {
+        place: "sock_diag".into(),
+        kind: twtop::model::FaultKind::Overrun,
+        count: 3,
+    });
+    stage.sample(sample);
+    let text = stage.text();
+    assert!(text.contains("! The dump broke off: counts are too low. sock_diag: messages dropped"), "{text}");
+    assert!(text.contains("(3 times)"), "{text}");
+}
+
+#[test]
+fn figures_of_another_page_are_never_shown_under_a_title() {
+    let mut stage = at_height(SMALL);
+    stage.slow = true;
+    stage.keys("<Enter>");
+    let text = stage.text();
+    assert!(text.contains("process 4711") && text.contains("Counting."), "{text}");
+    assert!(!text.contains("3,586"), "{text}");
+    stage.slow = false;
+    stage.input(Input::Refreshed);
+    stage.keys("<Esc>");
+    assert!(stage.text().contains("3,586"));
+}
+
+#[test]
+fn a_selection_follows_what_it_is_about() {
+    let mut incident = Incident::new();
+    let mut stage = Stage::of(&mut incident, HEIGHT, 80, 24);
+    stage.keys("jj");
+    assert!(stage.selected_line().expect("a row").contains("report-gen"));
+    // By name, downwards: report-gen is now another row.
+    stage.keys("s");
+    stage.keys("s");
+    assert!(stage.selected_line().expect("a row").contains("report-gen"));
+    stage.keys("S");
+    assert!(stage.selected_line().expect("a row").contains("report-gen"));
+    for _ in 0..20 {
+        stage.sample(incident.sample());
+    }
+    assert!(stage.selected_line().expect("a row").contains("report-gen"));
+}
+
+#[test]
+fn a_row_that_is_gone_is_not_taken_for_its_neighbour() {
+    let mut incident = Incident::new();
+    let mut stage = Stage::of(&mut incident, HEIGHT, 80, 24);
+    stage.keys("jj");
+    incident.end(REPORT);
+    // Its closes are still news in the sample that misses its sockets.
+    stage.sample(incident.sample());
+    stage.sample(incident.sample());
+    assert_eq!(stage.selected_line(), None);
+    stage.keys("<Enter>");
+    assert_eq!(stage.view.page().screen, Screen::Overview);
+    assert!(stage.text().contains("That row is gone."));
+    stage.keys("j");
+    assert!(stage.selected_line().is_some());
+}
+
+#[test]
+fn escape_comes_back_to_the_same_row() {
+    let mut stage = after_keys(SMALL, "j<Enter>");
+    assert!(stage.text().contains("process 812"));
+    assert!(stage.effects.iter().any(|effect| matches!(effect, Effect::Inspect(key) if key.pid == 812)));
+    stage.keys("<Esc>");
+    assert!(stage.selected_line().expect("a row").contains("nginx"));
+    assert!(stage.effects.iter().any(|effect| matches!(effect, Effect::StopInspecting)));
+}
+
+#[test]
+fn keys_ask_for_what_only_the_wiring_can_do() {
+    let stage = after_keys(SMALL, "<C-z><C-l>eq");
+    let [first, second, third, fourth] = stage.effects.as_slice() else { panic!("{:?}", stage.effects) };
+    assert!(matches!(first, Effect::Suspend));
+    assert!(matches!(second, Effect::Redraw));
+    assert!(
+        matches!(third, Effect::Export(request) if request.moment.sample.number == u64::from(HEIGHT) - 1)
+    );
+    assert!(matches!(fourth, Effect::Quit));
+}
+
+#[test]
+fn the_outcome_of_an_export_is_told_until_the_next_key() {
+    let mut stage = at_height(SMALL);
+    let text = "Wrote 3,586 sockets to twtop-2026.csv".to_owned();
+    stage.input(Input::Notice(Message { text, failure: false }));
+    assert!(stage.text().contains("Wrote 3,586 sockets to twtop-2026.csv"));
+    stage.keys("j");
+    assert!(!stage.text().contains("Wrote"));
+}
+
+#[test]
+fn pasted_text_is_never_a_command() {
+    let mut stage = at_height(SMALL);
+    stage.input(Input::Paste("q\n2".into()));
+    assert!(stage.effects.is_empty());
+    stage.keys("/");
+    stage.input(Input::Paste("port:\n443\x1b".into()));
+    assert!(stage.text().contains("/port:443"));
+}
+
+#[test]
+fn scrolling_reaches_the_end_and_keeps_the_cursor_in_sight() {
+    let mut stage = after_keys(SMALL, "2G");
+    assert!(stage.selected_line().expect("a row").contains("BOUND_INACTIVE"));
+    stage.keys("<C-u><PgDn>");
+    assert!(stage.selected_line().expect("a row").contains("BOUND_INACTIVE"));
+    stage.keys("g");
+    assert!(stage.selected_line().expect("a row").contains("CLOSE_WAIT"));
+}
+
+#[test]
+fn a_click_selects_the_row_under_it() {
+    let mut stage = at_height(SMALL);
+    let click = |column, row| {
+        let kind = MouseEventKind::Down(MouseButton::Left);
+        Input::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE })
+    };
+    let text = stage.text();
+    let row = text.lines().position(|line| line.contains("→10.0.4.20:8080")).expect("a peer");
+    stage.input(click(60, u16::try_from(row).expect("on the screen")));
+    assert!(stage.selected_line().expect("a row").contains("→10.0.4.20:8080"));
+    // A title gives the focus and selects nothing else; what is no table does nothing.
+    stage.input(click(10, 14));
+    assert!(stage.selected_line().expect("a row").contains("python3"));
+    stage.input(click(60, 12));
+    assert!(stage.selected_line().expect("a row").contains("python3"));
+}
+
+#[test]
+fn sorting_goes_through_the_columns_that_are_seen() {
+    let mut stage = at_height(SMALL);
+    stage.keys("sss");
+    let text = stage.text();
+    assert!(text.contains("TW▼") && text.contains("Sorted by time_wait."), "{text}");
+    stage.keys("s");
+    assert!(stage.selected_line().expect("a row").contains("python3"));
+    assert!(stage.text().contains("CW▼"));
+    stage.keys("sss");
+    assert!(stage.text().contains("the worst first"), "{}", stage.text());
+}
+
+#[test]
+fn a_pane_can_have_the_whole_screen() {
+    let mut stage = after_keys(SMALL, "z");
+    assert!(!stage.text().contains("States"));
+    assert!(stage.text().contains("▶ Processes"));
+    stage.keys("<Esc>");
+    assert!(stage.text().contains("States"));
+}
+
+#[test]
+fn hostile_names_reach_no_screen_raw() {
+    for size in [SMALL, LARGE] {
+        for keys in ["", "3", "3G<Enter>", "2/pid:7007<Enter>", "2/pid:7007<Enter><Enter>", "4"] {
+            let text = after_keys(size, keys).text();
+            let raw = text.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
+            assert_eq!(raw, None, "{keys}\n{text}");
+        }
+    }
+    assert!(after_keys(LARGE, "3").text().contains("evil\\x1b[2J"));
+}
+
+#[test]
+fn every_state_has_its_colour_and_its_name() {
+    let buffer = at_height(SMALL).buffer();
+    assert_eq!(buffer[(0, 2)].fg, Color::Yellow);
+    let text = at_height(SMALL).text();
+    for state in TcpState::ALL {
+        assert!(text.contains(state.name()), "{}", state.name());
+    }
+}
+
+#[test]
+fn monochrome_and_ascii_are_both_kept() {
+    let mut stage = at_height(SMALL);
+    stage.theme = Theme::new(Palette::Monochrome, true);
+    assert_snapshot!("ascii-80x24", stage.text());
+    for keys in ["", "<Enter>", "2", "5", "6", "?", "/port:44x"] {
+        stage.keys(keys);
+        let buffer = stage.buffer();
+        for cell in &buffer.content {
+            assert!(cell.symbol().is_ascii(), "{keys}: {:?}", cell.symbol());
+            assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset));
+        }
+        stage.keys("<Esc>");
+    }
+}
+
+#[test]
+fn every_size_can_be_drawn() {
+    let mut incident = Incident::new();
+    incident.root = false;
+    let mut stage = Stage::of(&mut incident, 6, 80, 24);
+    for keys in ["", "<Enter>", "2", "2<Enter>", "4<Enter>", "5", "6", "1z", "z/port:44x", "<Esc>?"] {
+        stage.keys(keys);
+        for width in (1..=200).step_by(9).chain([59, 60, 61, 75, 76, 119, 120]) {
+            for height in (1..=60).step_by(5).chain([15, 17, 31, 32]) {
+                stage.input(Input::Resized(width, height));
+                let text = stage.text();
+                let small = width < 60 || height < 16;
+                assert_eq!(!text.contains("twtop  pay-web-04"), small, "{width}x{height} {keys}\n{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_figure_is_cut_at_any_width() {
+    let mut stage = at_height(LARGE);
+    for width in 60..=200 {
+        stage.input(Input::Resized(width, 40));
+        let text = stage.text();
+        for figure in ["3,586 sockets", "3,232", " 3128"] {
+            assert!(text.contains(figure), "{width}: {figure}\n{text}");
+        }
+    }
+}
+
+#[test]
+fn the_pictures_are_those_of_today() {
+    let pictures = [
+        ("overview-80x24.svg", at_height(SMALL)),
+        ("overview-160x45.svg", at_height(LARGE)),
+        ("process-160x45.svg", after_keys(LARGE, "<Enter>")),
+    ];
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("screenshots");
+    for (name, stage) in pictures {
+        let path = directory.join(name);
+        let svg = picture::svg(&stage.buffer());
+        if std::env::var_os("TWTOP_UPDATE").is_some() {
+            std::fs::create_dir_all(&directory).expect("the directory can be made");
+            std::fs::write(&path, &svg).expect("the picture can be written");
+        }
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(committed == svg, "{name} is not what the screen looks like: run with TWTOP_UPDATE=1");
+    }
+}
+
+#[test]
+fn the_incident_is_told_the_same_way_every_time() {
+    let (once, again) = (at_height(SMALL), Stage::after(HEIGHT, 80, 24));
+    assert_eq!(once.buffer(), again.buffer());
+}

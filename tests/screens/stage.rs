@@ -1,0 +1,203 @@
+//! A stage: the view, the store and a terminal that is only memory, driven by keys and seconds.
+
+use std::sync::{Arc, LazyLock};
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
+use twtop::{
+    model::{ProcessLoad, Sample, Stamp},
+    store::{History, Ledger, Moment},
+    ui::{self, Effect, Filter, Input, Palette, Scene, Selection, Theme, View},
+};
+
+use crate::incident::Incident;
+
+/// When the incident is at its height, seconds.
+pub(crate) const HEIGHT: u32 = 75;
+
+pub(crate) struct Stage {
+    pub(crate) view: View,
+    pub(crate) theme: Theme,
+    pub(crate) now: Option<Stamp>,
+    pub(crate) trouble: Option<&'static str>,
+    pub(crate) effects: Vec<Effect>,
+    /// Whether selections are still being taken, as of a large table.
+    pub(crate) slow: bool,
+    ledger: Ledger,
+    history: History,
+    live: Option<Arc<Moment>>,
+    selection: Option<Selection>,
+    inspected: Option<ProcessLoad>,
+}
+
+impl Stage {
+    /// An empty stage before the first sample.
+    pub(crate) fn new(width: u16, height: u16) -> Self {
+        Self {
+            view: View::new((width, height), Filter::default()),
+            theme: Theme::new(Palette::Sixteen, false),
+            now: None,
+            trouble: None,
+            effects: vec![],
+            slow: false,
+            ledger: Ledger::new(),
+            history: History::default(),
+            live: None,
+            selection: None,
+            inspected: None,
+        }
+    }
+
+    /// A stage on which the incident has gone on for `seconds`.
+    pub(crate) fn after(seconds: u32, width: u16, height: u16) -> Self {
+        Self::of(&mut Incident::new(), seconds, width, height)
+    }
+
+    /// As [`Stage::after`], of an incident that may be told differently.
+    pub(crate) fn of(incident: &mut Incident, seconds: u32, width: u16, height: u16) -> Self {
+        let mut stage = Self::new(width, height);
+        for _ in 0..seconds {
+            stage.fold(incident.sample());
+        }
+        stage.refresh();
+        stage
+    }
+
+    /// As [`Stage::after`] at the height of the incident, told once for all who do not need what follows.
+    pub(crate) fn at_height(width: u16, height: u16) -> Self {
+        static TOLD: LazyLock<(History, Arc<Moment>)> = LazyLock::new(|| {
+            let stage = Stage::after(HEIGHT, 80, 24);
+            (stage.history, stage.live.expect("samples came"))
+        });
+        let (history, live) = &*TOLD;
+        let mut stage = Self::new(width, height);
+        stage.now = Some(live.sample.stamp);
+        stage.history = history.clone();
+        stage.live = Some(Arc::clone(live));
+        stage.refresh();
+        stage
+    }
+
+    /// Another sample came.
+    pub(crate) fn sample(&mut self, sample: Sample) {
+        self.fold(sample);
+        self.refresh();
+    }
+
+    fn fold(&mut self, sample: Sample) {
+        self.now = Some(sample.stamp);
+        let moment = self.ledger.fold(sample);
+        self.history.push(&moment);
+        self.live = Some(Arc::new(moment));
+    }
+
+    fn refresh(&mut self) {
+        self.selection = self.view.shown(self.live.as_ref()).map(|moment| ui::select(&self.view, moment));
+        self.input(Input::Refreshed);
+    }
+
+    /// Something happens; selections are taken anew as the wiring would.
+    pub(crate) fn input(&mut self, input: Input) {
+        let moment = self.view.shown(self.live.as_ref()).cloned();
+        let data = moment.as_ref().zip(self.selection.as_ref());
+        let data = data.map(|(moment, selection)| ui::Data { moment, selection });
+        let effects = ui::update(&mut self.view, input, data, self.live.as_ref());
+        let again = effects.iter().any(|effect| matches!(effect, Effect::Select));
+        for effect in &effects {
+            if let Effect::Inspect(key) = effect {
+                self.inspected = Some(ProcessLoad {
+                    key: *key,
+                    cpu_percent: Some(37.5),
+                    rss_bytes: 184_549_376,
+                    threads: 12,
+                });
+            }
+        }
+        self.effects.extend(effects);
+        if again && !self.slow {
+            self.refresh();
+        }
+    }
+
+    /// Types: characters as they are, `<Enter>`, `<Esc>`, `<Tab>`, `<C-d>` for other keys.
+    pub(crate) fn keys(&mut self, keys: &str) {
+        let mut rest = keys;
+        while let Some(first) = rest.chars().next() {
+            let end = rest.find('>').filter(|_| first == '<');
+            let (name, len) =
+                end.map_or((&rest[..first.len_utf8()], first.len_utf8()), |end| (&rest[1..end], end + 1));
+            let (code, modifiers) = match name {
+                "Enter" => (KeyCode::Enter, KeyModifiers::NONE),
+                "Esc" => (KeyCode::Esc, KeyModifiers::NONE),
+                "Tab" => (KeyCode::Tab, KeyModifiers::NONE),
+                "End" => (KeyCode::End, KeyModifiers::NONE),
+                "PgDn" => (KeyCode::PageDown, KeyModifiers::NONE),
+                name => {
+                    let c = name.chars().last().expect("a key has a name");
+                    let ctrl = name.starts_with("C-");
+                    (KeyCode::Char(c), if ctrl { KeyModifiers::CONTROL } else { KeyModifiers::NONE })
+                }
+            };
+            self.input(Input::Key(KeyEvent::new(code, modifiers)));
+            rest = &rest[len..];
+        }
+    }
+
+    /// What is on the screen, with its colours.
+    pub(crate) fn buffer(&self) -> Buffer {
+        let (width, height) = self.view.size;
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("memory does not fail");
+        terminal.draw(|frame| ui::draw(frame, &self.scene())).expect("memory does not fail");
+        terminal.backend().buffer().clone()
+    }
+
+    fn scene(&self) -> Scene<'_> {
+        Scene {
+            view: &self.view,
+            live: self.live.as_ref(),
+            selection: self.selection.as_ref(),
+            history: &self.history,
+            inspected: self.inspected.as_ref(),
+            theme: &self.theme,
+            now: self.now,
+            trouble: self.trouble,
+            netns: None,
+        }
+    }
+
+    /// What is on the screen as text, one line a row, without spaces at the ends.
+    pub(crate) fn text(&self) -> String {
+        let buffer = self.buffer();
+        let mut text = String::new();
+        for y in 0..buffer.area.height {
+            let mut skip = 0;
+            let mut line = String::new();
+            for x in 0..buffer.area.width {
+                let symbol = buffer[(x, y)].symbol();
+                if skip == 0 {
+                    line.push_str(symbol);
+                }
+                skip = if skip > 0 {
+                    skip - 1
+                } else {
+                    unicode_width::UnicodeWidthStr::width(symbol).saturating_sub(1)
+                };
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+
+    /// The line in which the selected row of the focused table is drawn, found by its reversed cells.
+    pub(crate) fn selected_line(&self) -> Option<String> {
+        let buffer = self.buffer();
+        let reversed = |y: u16| {
+            let cells = (0..buffer.area.width).map(|x| &buffer[(x, y)]);
+            let on = cells.filter(|cell| cell.modifier.contains(ratatui::style::Modifier::REVERSED));
+            let line: String = on.map(ratatui::buffer::Cell::symbol).collect();
+            (!line.is_empty()).then_some(line)
+        };
+        (0..buffer.area.height).find_map(reversed)
+    }
+}

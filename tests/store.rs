@@ -1,0 +1,48 @@
+//! The `store` tier: samples in; owners, counts, rates and series out.
+
+#[path = "store/churn.rs"]
+mod churn;
+#[path = "store/kernel.rs"]
+mod kernel;
+mod scenarios;
+
+use scenarios::World;
+
+macro_rules! scenarios {
+    ($($name:ident: $file:literal,)*) => {
+        $(#[test]
+        fn $name() {
+            let held = World::play(include_str!(concat!("scenarios/store/", $file, ".txt")));
+            assert!(held > 0, "a scenario expects something");
+        })*
+
+        #[test]
+        fn every_scenario_is_played() {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios/store");
+            let files = std::fs::read_dir(folder).expect("the folder is there");
+            let mut files: Vec<String> = files
+                .map(|file| file.expect("readable").file_name().into_string().expect("UTF-8"))
+                .collect();
+            files.sort();
+            let mut played = vec![$(concat!($file, ".txt")),*];
+            played.sort_unstable();
+            assert_eq!(files, played);
+        }
+    };
+}
+
+scenarios! {
+    a_connection_seen_alive_keeps_its_owner: "owners-by-memory",
+    descriptors_move_and_the_owner_follows: "descriptors-move",
+    the_most_specific_listener_accepted: "listeners",
+    what_is_not_accepted_is_the_listeners: "accept-queue",
+    a_listener_is_remembered_for_65_s: "listener-gone",
+    a_restart_makes_candidates_of_both: "restart",
+    a_connection_counts_once: "counted-once",
+    an_incomplete_dump_concludes_nothing: "incomplete",
+    a_slow_dump_does_not_count_twice: "slow-dump",
+    rates_come_from_the_counters: "rates",
+    those_who_left_are_reported: "observed",
+    the_first_sample_draws_the_minute_before: "series",
+    mapped_addresses_are_ipv4: "mapped",
+}
