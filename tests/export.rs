@@ -483,6 +483,46 @@ fn text_reads_well() {
     insta::assert_snapshot!("text_filtered_ascii", filtered);
 }
 
+/// A worker in every state, towards addresses of the greatest length.
+fn busy() -> Scene {
+    let mut scene = rich();
+    let worker = Arc::new(Process {
+        command: "/usr/bin/python3 /srv/app/charge_customers.py --forever".to_owned(),
+        ..(*process(4_194_304, "python3")).clone()
+    });
+    let held = scene.attribute(Evidence::Held, &[&worker]);
+    for state in TcpState::ALL {
+        for _ in 0..12 {
+            scene.socket(&Spec {
+                local: "[2001:db8:1234:5678:9abc:def0:1234:5678]:40001",
+                peer: "[2001:db8:1234:5678:9abc:def0:1234:5679]:65535",
+                state,
+                attribution: held,
+                side: state.is_connection().then_some(Side::Client),
+                ..Spec::default()
+            });
+        }
+    }
+    scene
+}
+
+#[test]
+fn addresses_and_names_stay_whole() {
+    let text = every(Format::Text, &observed(busy(), &Query::default()));
+    insta::assert_snapshot!("text_busy", text);
+    for whole in [
+        " 2001:db8:1234:5678:9abc:def0:1234:5679 ",
+        " [2001:db8:1234:5678:9abc:def0:1234:5679]:65535 ",
+        " python3 charge_cust",
+        " redis-server ",
+        " SYN_SENT ",
+    ] {
+        assert!(text.contains(whole), "{whole}\n{text}");
+    }
+    let markdown = every(Format::Markdown, &observed(busy(), &Query::default()));
+    assert!(markdown.contains("| python3 charge_customers.py |"), "{markdown}");
+}
+
 #[test]
 fn markdown_reads_well() {
     insta::assert_snapshot!(every(Format::Markdown, &observed(denied(), &Query::default())));

@@ -153,9 +153,10 @@ impl Report {
                 table::<PeerRow>(&peers, PEER_KEYS, measures, top).titled("Peers", aggregate.peers_omitted),
             ],
             warnings: warnings(observation),
-            hint: observation.elapsed_s.is_none().then_some(
-                "This is one look: --for 10 adds rates, and the owners of connections opened meanwhile.",
-            ),
+            hint: observation
+                .elapsed_s
+                .is_none()
+                .then_some("This was one look; --for 10 adds rates and the owners of what opens meanwhile."),
         }
     }
 }
@@ -225,9 +226,9 @@ fn time_wait_sides(measures: &Measures) -> Option<String> {
     let parts: Vec<_> = sides
         .iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, side)| format!("{} on the {side}", grouped((*count).into())))
+        .map(|(count, side)| format!("{} {side}", grouped((*count).into())))
         .collect();
-    (!parts.is_empty()).then(|| format!("TIME_WAIT, where our end closed first: {}.", parts.join(", ")))
+    (!parts.is_empty()).then(|| format!("TIME_WAIT (our end closed first): {}.", parts.join(", ")))
 }
 
 fn rates(rates: &Rates) -> String {

@@ -201,13 +201,14 @@ impl Layout {
             |index: usize| rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.width()).max();
         let natural =
             |(index, column): (usize, &Column)| column.title.width().max(widest(index).unwrap_or(0));
-        let widths = columns.iter().enumerate().map(natural).map(Some).collect();
-        let mut layout = Self { widths, gap: 2 };
+        let natural: Vec<usize> = columns.iter().enumerate().map(natural).collect();
+        let mut layout = Self { widths: natural.iter().copied().map(Some).collect(), gap: 2 };
         if layout.is_too_wide() {
             layout.gap = 1;
         }
         layout.shrink(|column| (columns[column].cut == Cut::End).then_some(NAME));
         while layout.is_too_wide() && layout.leave_out(columns) {}
+        layout.give_back(&natural);
         layout.shrink(|column| (columns[column].cut != Cut::Never).then_some(LEAST));
         layout
     }
@@ -234,7 +235,24 @@ impl Layout {
         true
     }
 
+    /// Gives the room that columns left behind to those that were cut before.
+    fn give_back(&mut self, natural: &[usize]) {
+        let mut spare = WIDTH.saturating_sub(self.width());
+        for (width, natural) in self.widths.iter_mut().zip(natural) {
+            if let Some(width) = width {
+                let more = natural.saturating_sub(*width).min(spare);
+                *width += more;
+                spare -= more;
+            }
+        }
+    }
+
     fn is_too_wide(&self) -> bool {
-        INDENT + self.widths.iter().flatten().map(|width| width + self.gap).sum::<usize>() > WIDTH + self.gap
+        self.width() > WIDTH
+    }
+
+    fn width(&self) -> usize {
+        let columns: usize = self.widths.iter().flatten().map(|width| width + self.gap).sum();
+        (INDENT + columns).saturating_sub(self.gap)
     }
 }

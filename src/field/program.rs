@@ -41,11 +41,10 @@ fn script(process: &Process) -> Option<&str> {
         }
     };
     let script = last_part(script);
-    // Of a Java class in its package, the class.
-    let script = if family == "java" && !script.ends_with(".jar") {
-        script.rsplit('.').next().unwrap_or(script)
-    } else {
-        script
+    let script = match script.rsplit_once('.') {
+        // Of a class in its package, the class.
+        Some((_, class)) if family == "java" && class != "jar" => class,
+        _ => script,
     };
     // A script that was started by its own name has given it to the process, cut to 15 bytes.
     let told = script.is_empty() || script.starts_with(&process.name);
