@@ -166,7 +166,6 @@ fn each_key_keeps_what_it_says() {
         ("owner:unknown", &[6]),
         ("owner:denied", &[6]),
         ("reason:denied", &[6]),
-        ("pid:10 or candidate:10", &[1, 2, 3, 4]),
         ("state:cw", &[5]),
         ("port", &[]),
         ("family:6", &[5]),
@@ -213,6 +212,17 @@ fn each_key_keeps_what_it_says() {
     for (text, cookies) in cases {
         assert_eq!(kept(&moment, text), *cookies, "{text}");
     }
+}
+
+/// The third socket is that of nginx 10 or redis 20, not known which.
+#[test]
+fn candidates_count_where_all_of_them_fit() {
+    let moment = everything();
+    assert_eq!(kept(&moment, "pid:10"), [1, 2, 4]);
+    assert_eq!(kept(&moment, "pid:10 or candidate:10"), [1, 2, 3, 4]);
+    assert_eq!(kept(&moment, "pid:10,20"), [1, 2, 3, 4, 5]);
+    assert_eq!(kept(&moment, "proc:nginx,redis"), [1, 2, 3, 4, 5]);
+    assert_eq!(kept(&moment, "candidate:nginx candidate:redis"), [3]);
 }
 
 #[test]
