@@ -302,8 +302,8 @@ fn table<R: Row>(rows: &[R::Ref<'_>], keys: &[(&str, u8)], measures: &Measures, 
     let shown = &rows[..rows.len().min(top)];
     let says = |field: &&'static Field<R>| {
         let mut values = shown.iter().map(|row| field.of(*row, &measures.context));
-        let nothing = |value: &Value<'_>| *value == Value::Count(0) && field.key != "time_wait";
-        values.any(|value| !value.is_none() && !nothing(&value))
+        let optional = is_optional(field.key);
+        values.any(|value| !(value.is_none() || optional && value == Value::Count(0)))
     };
     let ranked = keys.iter().filter_map(|(key, rank)| Some((field::find::<R>(key)?, *rank)));
     let fields: Vec<_> = ranked.filter(|(field, _)| says(field)).collect();
@@ -326,6 +326,13 @@ fn table<R: Row>(rows: &[R::Ref<'_>], keys: &[(&str, u8)], measures: &Measures, 
         rows: shown.iter().map(cells).collect(),
         more: rows.len() - shown.len(),
     }
+}
+
+/// Whether a column of zeros is not worth its room: that of a state other than the one that it is all about, and
+/// that of doubts.
+fn is_optional(key: &str) -> bool {
+    let mut states = TcpState::ALL.into_iter().filter(|state| *state != TcpState::TimeWait);
+    key == "time_wait_maybe" || states.any(|state| field::state_key(state) == key)
 }
 
 /// How the values of a field may be cut.
