@@ -208,8 +208,8 @@ fn a_file_keeps_its_mode_its_other_names_and_what_was_appended_to() {
     symlink("/nonexistent/file", path("nowhere")).expect("linked");
     assert_eq!(write("nowhere").status.code(), Some(2));
     assert!(fs::symlink_metadata(path("nowhere")).expect("there").is_symlink());
-    let long = "x".repeat(250);
-    assert!(write(&long).status.success());
+    let longest = "x".repeat(250);
+    assert!(write(&longest).status.success());
 
     fs::write(path("log"), "precious\n").expect("written");
     let log = File::options().append(true).open(path("log")).expect("there");

@@ -133,6 +133,7 @@ fn denied() -> Scene {
     scene.privileges = Privileges {
         complete: false,
         missing: vec!["CAP_SYS_PTRACE".to_owned(), "CAP_DAC_READ_SEARCH".to_owned()],
+        trace_missing: vec![],
         hint: "To see every owner: sudo setcap cap_sys_ptrace,cap_dac_read_search+ep /usr/bin/twtop"
             .to_owned(),
     };

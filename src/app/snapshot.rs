@@ -19,6 +19,9 @@ pub(super) fn run(common: &Common, plan: &SnapshotPlan) -> Result<(), RunError> 
     let mut config = sampling_config(common);
     if let Some(observe) = plan.observe {
         config.interval = config.interval.min(observe);
+    } else {
+        // The trace tells of what happens from now on: a single look would come too early for it.
+        config.trace = false;
     }
     let mut sampler = Sampler::start(config)?;
     let runtime = runtime::Builder::new_current_thread().build().map_err(RunError::Runtime)?;

@@ -67,6 +67,9 @@ pub struct CommonArgs {
     /// The most processor time that sampling may take, percent of one core; the interval is stretched to keep it
     #[arg(long, value_name = "PERCENT", default_value = "5", global = true)]
     pub budget: String,
+    /// Do not trace who opens and closes connections, even where that is allowed
+    #[arg(long, global = true)]
+    pub no_trace: bool,
     /// When to use colour
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", global = true)]
     pub color: When,

@@ -43,6 +43,8 @@ pub struct Common {
     pub interval: Duration,
     /// Share of one core that sampling may take, 0 to 1.
     pub budget: f64,
+    /// Whether to trace who opens and closes, where that is allowed.
+    pub trace: bool,
     /// Which network namespace.
     pub netns: NetnsArg,
     /// Whether to use colour.
@@ -160,6 +162,7 @@ fn common(args: &CommonArgs, around: &Surroundings) -> Result<Common, UsageError
         filter_text,
         interval: seconds("--interval", &args.interval, 0.1, "a number of seconds from 0.1 to 3600")?,
         budget: percent("--budget", &args.budget)?,
+        trace: !args.no_trace,
         netns: netns(&args.netns)?,
         color,
         ascii: args.ascii || needs_ascii(around),

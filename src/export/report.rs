@@ -363,6 +363,10 @@ fn warnings(observation: &Observation) -> Vec<String> {
         let missing = privileges.missing.join(", ");
         warnings.push(format!("Missing privileges: {}.", printable(&missing)));
     }
+    if !privileges.trace_missing.is_empty() {
+        let missing = privileges.trace_missing.join(", ");
+        warnings.push(format!("Missing for the trace of who closes: {}.", printable(&missing)));
+    }
     if !privileges.hint.is_empty() {
         warnings.push(printable(&privileges.hint).into_owned());
     }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Counters, Limits, ProcessSeen, SocketTable, Stamp, Sysctls};
+use super::{Counters, Limits, ProcessSeen, SocketTable, Stamp, Sysctls, TraceBatch};
 
 /// One look at one network namespace.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub struct Sample {
     pub sysctls: Arc<Sysctls>,
     /// Limits and how near they are.
     pub limits: Limits,
+    /// What the trace told up to the end of the dump, since the sample before; `None` without a trace.
+    pub trace: Option<Arc<TraceBatch>>,
     /// What went wrong in this sample, counted since the start.
     pub faults: Vec<Fault>,
     /// What taking this sample cost.
@@ -53,10 +55,13 @@ pub struct Host {
 /// What this process may see, and how to see the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Privileges {
-    /// Whether nothing is missing.
+    /// Whether nothing is missing to see every socket and its holder. The trace is no part of that.
     pub complete: bool,
-    /// The capabilities that are missing, such as `CAP_SYS_PTRACE`.
+    /// The capabilities that are missing for it, such as `CAP_SYS_PTRACE`.
     pub missing: Vec<String>,
+    /// The capabilities that are missing for the trace, such as `CAP_PERFMON`; empty where there is one, and where
+    /// none is wanted.
+    pub trace_missing: Vec<String>,
     /// One line that says how to get them; empty when nothing is missing.
     pub hint: String,
 }

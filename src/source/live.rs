@@ -1,6 +1,6 @@
 //! Samples of the running host.
 
-use std::{fs, io, marker::PhantomData, sync::Arc, time::Duration};
+use std::{error::Error as _, fs, io, marker::PhantomData, sync::Arc, time::Duration};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
@@ -15,9 +15,10 @@ use super::{
     privileges::Sight,
     sock_diag::{Dump, DumpError, DumpReport, SockDiag},
     sysctls::SysctlReader,
+    trace::{TraceError, Tracer},
 };
 use crate::{
-    model::{Cost, FaultKind, Host, Privileges, Sample, SocketTable},
+    model::{Cost, Fault, FaultKind, Host, Privileges, Sample, SocketTable, TraceBatch},
     wire::procfs,
 };
 
@@ -26,6 +27,9 @@ const BOUND_EVERY: u64 = 5;
 
 /// Where faults of the dump are counted.
 pub const SOCK_DIAG: &str = "sock_diag";
+
+/// Where faults of the trace are counted.
+pub const TRACE: &str = "trace";
 
 /// What to look at, and how often.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,12 +40,14 @@ pub struct LiveConfig {
     pub interval: Duration,
     /// The share of one core that sampling may take, 0.05 for 5 %; 0 for no bound.
     pub budget: f64,
+    /// Whether to trace who opens and closes, where that is allowed.
+    pub trace: bool,
 }
 
-/// Our own namespace, once a second, in 5 % of a core.
+/// Our own namespace, once a second, in 5 % of a core, with the trace.
 impl Default for LiveConfig {
     fn default() -> Self {
-        Self { netns: NetnsChoice::SelfNs, interval: Duration::from_secs(1), budget: 0.05 }
+        Self { netns: NetnsChoice::SelfNs, interval: Duration::from_secs(1), budget: 0.05, trace: true }
     }
 }
 
@@ -75,6 +81,7 @@ pub struct LiveSource {
     pacer: Pacer,
     faults: FaultLog,
     host: Arc<Host>,
+    tracer: Option<Tracer>,
     sight: Sight,
     privileges: Arc<Privileges>,
     spare: SocketTable,
@@ -91,7 +98,9 @@ impl LiveSource {
         // The settings of the host are out of sight in any but the first namespace: read them before.
         let sysctls = SysctlReader::default();
         let netns = netns::enter(&config.netns)?;
-        let sight = Sight::find();
+        let mut sight = Sight::find();
+        let mut faults = FaultLog::default();
+        let tracer = if config.trace { start_trace(&mut sight, &mut faults) } else { None };
         let mut owners = OwnerScanner::new().map_err(SourceError::Proc)?;
         owners.set_hidden(sight.hidden().any());
         Ok(Self {
@@ -103,7 +112,8 @@ impl LiveSource {
             sysctls,
             bound: Bound::default(),
             pacer: Pacer::new(config.interval, config.budget),
-            faults: FaultLog::default(),
+            faults,
+            tracer,
             host: Arc::new(host()),
             privileges: Arc::new(sight.privileges(&crate::model::OwnerScan::default(), false)),
             sight,
@@ -127,6 +137,7 @@ impl LiveSource {
         }
         let complete = self.dump(&mut sockets, Dump::All);
         let stamp = clock::stamp();
+        let trace = self.take_trace();
         let counters = self.counters.read(&mut self.faults);
 
         self.bound.add_to(&mut sockets, &self.owners);
@@ -159,7 +170,8 @@ impl LiveSource {
             sysctls,
             limits,
             cost: self.cost(cpu_before, stamp.since_boot.saturating_sub(dump_began)),
-            faults: self.faults.all(),
+            faults: self.all_faults(trace.as_deref()),
+            trace,
             host: self.host.clone(),
             privileges: self.privileges.clone(),
         }
@@ -218,6 +230,22 @@ impl LiveSource {
         }
     }
 
+    /// What the trace has to tell of all that happened before now. It never holds a sample up for long.
+    fn take_trace(&mut self) -> Option<Arc<TraceBatch>> {
+        let batch = self.tracer.as_mut()?.take();
+        if batch.is_none() {
+            self.faults.count(TRACE, FaultKind::Refused("it did not answer in time".to_owned()), 1);
+        }
+        batch.map(Arc::new)
+    }
+
+    /// The trace counts its own faults since its start.
+    fn all_faults(&self, trace: Option<&TraceBatch>) -> Vec<Fault> {
+        let mut all = self.faults.all();
+        all.extend(trace.into_iter().flat_map(|batch| batch.faults.iter().cloned()));
+        all
+    }
+
     fn cost(&mut self, cpu_before: Duration, dump: Duration) -> Cost {
         let rss_bytes = self.rss_bytes();
         let cpu = clock::thread_cpu().saturating_sub(cpu_before);
@@ -235,6 +263,26 @@ impl LiveSource {
                 0
             }
         }
+    }
+}
+
+/// Starts the trace. One that is not allowed is a privilege that is missing, one that fails otherwise is a fault.
+fn start_trace(sight: &mut Sight, faults: &mut FaultLog) -> Option<Tracer> {
+    match Tracer::start(None) {
+        Ok(tracer) => Some(tracer),
+        Err(error) => {
+            if !error.is_denied() || !sight.miss_trace() {
+                faults.count(TRACE, FaultKind::Refused(with_source(&error)), 1);
+            }
+            None
+        }
+    }
+}
+
+fn with_source(error: &TraceError) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
     }
 }
 

@@ -12,6 +12,12 @@ const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
 /// The inode of the first user namespace (`PROC_USER_INIT_INO` in `linux/proc_ns.h`).
 const FIRST_USER_NAMESPACE: &str = "user:[4026531837]";
 
+/// What `setcap` gives for full sight.
+const SIGHT_CAPS: &str = "cap_sys_ptrace,cap_dac_read_search+ep";
+
+/// And for the trace as well.
+const ALL_CAPS: &str = "cap_sys_ptrace,cap_dac_read_search,cap_perfmon,cap_sys_admin+ep";
+
 /// What keeps processes out of sight whatever capabilities we have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hidden {
@@ -50,6 +56,8 @@ impl Hidden {
 pub struct Sight {
     /// Capabilities that are missing for reading other processes' descriptors.
     missing: Vec<String>,
+    /// Capabilities that are missing for a trace that was refused.
+    trace_missing: Vec<String>,
     is_root: bool,
     hidden: Hidden,
     /// The path of this program, if it can be shown and typed.
@@ -63,6 +71,7 @@ impl Sight {
         let program = fs::read_link("/proc/self/exe").ok();
         Self {
             missing: missing(),
+            trace_missing: Vec::new(),
             is_root: rustix::process::geteuid().is_root(),
             hidden: Hidden::find(),
             program: program.and_then(|path| path.to_str().and_then(shell_word)),
@@ -75,15 +84,44 @@ impl Sight {
         self.hidden
     }
 
+    /// The trace was refused. Says whether that is for want of capabilities.
+    pub fn miss_trace(&mut self) -> bool {
+        self.trace_missing = trace_missing();
+        !self.trace_missing.is_empty()
+    }
+
     /// The privileges in view of a scan. `any_denied` says whether a socket's holder is out of sight.
     #[must_use]
     pub fn privileges(&self, scan: &OwnerScan, any_denied: bool) -> Privileges {
         // A process that even full capabilities cannot read matters once a socket's holder is out of sight.
         let sees_all = !any_denied && (scan.denied == 0 || self.missing.is_empty());
         if sees_all && !self.hidden.by_mount {
-            return Privileges { complete: true, missing: Vec::new(), hint: String::new() };
+            return Privileges {
+                complete: true,
+                missing: Vec::new(),
+                trace_missing: self.trace_missing.clone(),
+                hint: self.trace_hint(),
+            };
         }
-        Privileges { complete: false, missing: self.missing.clone(), hint: self.hint(*scan) }
+        Privileges {
+            complete: false,
+            missing: self.missing.clone(),
+            trace_missing: self.trace_missing.clone(),
+            hint: self.hint(*scan),
+        }
+    }
+
+    /// How to get the trace when nothing else is missing; empty if it is not missing either.
+    fn trace_hint(&self) -> String {
+        match &self.program {
+            _ if self.trace_missing.is_empty() => String::new(),
+            _ if self.is_root => {
+                "this root may not trace who closes: run twtop on the host, or give its container --cap-add=PERFMON --cap-add=SYS_ADMIN"
+                    .to_owned()
+            }
+            Some(path) => format!("to trace who closes: sudo setcap {ALL_CAPS} {path} (or once: sudo {path})"),
+            None => "to trace who closes: sudo twtop".to_owned(),
+        }
     }
 
     fn hint(&self, scan: OwnerScan) -> String {
@@ -95,7 +133,8 @@ impl Sight {
         match (self.missing.is_empty(), self.is_root) {
             (false, false) => match &self.program {
                 Some(path) => {
-                    format!("sudo setcap cap_sys_ptrace,cap_dac_read_search+ep {path} (or once: sudo {path})")
+                    let caps = if self.trace_missing.is_empty() { SIGHT_CAPS } else { ALL_CAPS };
+                    format!("sudo setcap {caps} {path} (or once: sudo {path})")
                 }
                 None => format!("sudo {program}"),
             },
@@ -127,6 +166,14 @@ fn missing() -> Vec<String> {
     missing
 }
 
+/// What it takes to open a tracepoint on every CPU (`perf_event_open(2)`), and to read its description where tracefs is
+/// not mounted.
+fn trace_missing() -> Vec<String> {
+    let effective = caps::read(None, CapSet::Effective).unwrap_or_default();
+    let wanted = [Capability::CAP_PERFMON, Capability::CAP_SYS_ADMIN];
+    wanted.iter().filter(|one| !effective.contains(one)).map(ToString::to_string).collect()
+}
+
 /// `path` as one word of a shell's command line, `None` if it holds what a terminal should not be shown,
 /// or is the path of a file that was deleted.
 fn shell_word(path: &str) -> Option<String> {
@@ -149,7 +196,13 @@ mod tests {
 
     fn sight(missing: &[&str], is_root: bool, hidden: Hidden) -> Sight {
         let missing = missing.iter().map(|&name| name.to_owned()).collect();
-        Sight { missing, is_root, hidden, program: Some("/usr/bin/twtop".to_owned()) }
+        Sight {
+            missing,
+            trace_missing: Vec::new(),
+            is_root,
+            hidden,
+            program: Some("/usr/bin/twtop".to_owned()),
+        }
     }
 
     #[test]
@@ -160,6 +213,19 @@ mod tests {
         assert_eq!(privileges.missing, ["CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"]);
         let command = "sudo setcap cap_sys_ptrace,cap_dac_read_search+ep /usr/bin/twtop";
         assert!(privileges.hint.starts_with(command), "{}", privileges.hint);
+    }
+
+    #[test]
+    fn a_trace_that_is_refused_makes_sight_no_less_complete() {
+        let mut sight = sight(&["CAP_SYS_PTRACE"], false, NOTHING);
+        sight.trace_missing = vec!["CAP_PERFMON".to_owned()];
+        let all = sight.privileges(&OwnerScan { processes: 9, denied: 0 }, false);
+        assert!(all.complete && all.missing.is_empty());
+        assert_eq!(all.trace_missing, ["CAP_PERFMON"]);
+        assert!(all.hint.contains("cap_perfmon"), "{}", all.hint);
+        let some = sight.privileges(&OwnerScan { processes: 9, denied: 3 }, true);
+        assert!(!some.complete);
+        assert!(some.hint.contains("cap_sys_ptrace") && some.hint.contains("cap_perfmon"), "{}", some.hint);
     }
 
     #[test]

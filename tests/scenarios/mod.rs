@@ -246,7 +246,8 @@ impl Draft {
 pub(crate) fn empty_sample(number: u64, at: Duration) -> Sample {
     let wall = Timestamp::UNIX_EPOCH + at;
     let host = Host { name: "host".to_owned(), kernel: "6.18.0".to_owned(), hz: Some(250) };
-    let privileges = Privileges { complete: true, missing: Vec::new(), hint: String::new() };
+    let privileges =
+        Privileges { complete: true, missing: Vec::new(), trace_missing: vec![], hint: String::new() };
     Sample {
         stamp: Stamp { since_boot: at, wall },
         netns: 4_026_531_840,
@@ -260,6 +261,7 @@ pub(crate) fn empty_sample(number: u64, at: Duration) -> Sample {
         sysctls: Arc::default(),
         limits: Limits::new(),
         faults: Vec::new(),
+        trace: None,
         cost: Cost::default(),
         host: Arc::new(host),
         privileges: Arc::new(privileges),

@@ -54,7 +54,12 @@ impl Default for Scene {
             faults: Vec::new(),
             scan: OwnerScan { processes: 100, denied: 0 },
             host: Host { name: "web-3".to_owned(), kernel: "6.18.2".to_owned(), hz: Some(250) },
-            privileges: Privileges { complete: true, missing: Vec::new(), hint: String::new() },
+            privileges: Privileges {
+                complete: true,
+                missing: Vec::new(),
+                trace_missing: vec![],
+                hint: String::new(),
+            },
             complete: true,
         }
     }
@@ -180,6 +185,7 @@ impl Scene {
                 sysctls: Arc::new(self.sysctls),
                 limits: self.limits,
                 faults: self.faults,
+                trace: None,
                 cost: Cost {
                     cpu: Duration::from_millis(12),
                     dump: Duration::from_micros(8_500),

@@ -217,6 +217,7 @@ impl Incident {
             sysctls: Arc::new(sysctls()),
             limits: [].into(),
             faults: vec![],
+            trace: None,
             cost: Cost {
                 cpu: Duration::from_micros(5_300),
                 dump: Duration::from_micros(3_100),
@@ -231,11 +232,17 @@ impl Incident {
 
     fn privileges(&self) -> Privileges {
         if self.root {
-            return Privileges { complete: true, missing: vec![], hint: String::new() };
+            return Privileges {
+                complete: true,
+                missing: vec![],
+                trace_missing: vec![],
+                hint: String::new(),
+            };
         }
         Privileges {
             complete: false,
             missing: vec!["CAP_SYS_PTRACE".into(), "CAP_DAC_READ_SEARCH".into()],
+            trace_missing: vec![],
             hint: "sudo setcap cap_sys_ptrace,cap_dac_read_search+ep /usr/bin/twtop".into(),
         }
     }

@@ -74,6 +74,7 @@ impl<'a> Snapshot<'a> {
             privileges: Privileges {
                 complete: sample.privileges.complete,
                 missing: &sample.privileges.missing,
+                trace_missing: &sample.privileges.trace_missing,
                 hint: &sample.privileges.hint,
             },
             coverage: Coverage::of(observation, measures),
@@ -109,6 +110,7 @@ struct Host<'a> {
 struct Privileges<'a> {
     complete: bool,
     missing: &'a [String],
+    trace_missing: &'a [String],
     hint: &'a str,
 }
 
