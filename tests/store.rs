@@ -37,6 +37,7 @@ scenarios! {
     the_most_specific_listener_accepted: "listeners",
     what_is_not_accepted_is_the_listeners: "accept-queue",
     a_listener_is_remembered_for_65_s: "listener-gone",
+    the_ports_tell_the_side_where_the_listener_went: "listener-unseen",
     a_restart_makes_candidates_of_both: "restart",
     a_connection_counts_once: "counted-once",
     an_incomplete_dump_concludes_nothing: "incomplete",

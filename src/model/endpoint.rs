@@ -52,7 +52,8 @@ impl fmt::Display for Bracketed {
 pub enum Side {
     /// We connected.
     Client,
-    /// We accepted: the local address and port belong to a listener, now or up to 65 s ago.
+    /// We accepted: the local address and port belong to a listener, now or up to 65 s ago. Where no listener is
+    /// known, the peer's port is one that the kernel picks for those who connect, and the local one is not.
     Server,
 }
 

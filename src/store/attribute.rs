@@ -70,7 +70,7 @@ impl<'a> Attributor<'a> {
         }
     }
 
-    /// Who accepted this connection; `None` if it is a client's.
+    /// Who accepted this connection; `None` if it has connected, or nobody listens at its local end.
     #[inline]
     pub(super) fn acceptors(&mut self, socket: SocketRef<'_>) -> Option<Acceptors> {
         let row = socket.row();

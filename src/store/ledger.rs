@@ -9,6 +9,7 @@ use super::{
     memory::{Holder, Memory},
     pass::{Now, Pass},
     people::{People, SetId},
+    ports::{PortRange, PortSet},
     rates::{self, Reading},
     recent::Recent,
 };
@@ -129,6 +130,8 @@ impl Ledger {
             memory: &mut self.memory,
             recent: &mut self.recent,
             complete: sample.complete,
+            picked: PortRange::from_sysctls(&sample.sysctls)
+                .map_or_else(PortSet::default, |range| range.to_set()),
             met: 0,
             open: Vec::new(),
         };

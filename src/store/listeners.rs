@@ -103,8 +103,7 @@ impl Listeners {
         self.known.get(&cookie)?.holders.last().map(|&(set, _)| set)
     }
 
-    /// Who accepts, or accepted, connections to that local end; `None` if nobody listens there, so that
-    /// the connection is a client's.
+    /// Who accepts, or accepted, connections to that local end; `None` if nobody listens there.
     ///
     /// The most specific listener takes a connection (the kernel's `inet_lookup_listener`: address before
     /// wildcard, `AF_INET` before `AF_INET6`). A less specific one counts as well while that one may not

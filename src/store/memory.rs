@@ -19,11 +19,11 @@ pub(super) enum Holder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum SideSeen {
-    /// No listener matched (yet).
+    /// No listener matched (yet), and the ports do not speak for a server.
     Client,
     /// It was seen in `SYN_SENT`: whatever listens later, this one connected.
     Connected,
-    /// A listener matched while it lived.
+    /// A listener matched while it lived, or there was none any more and the ports spoke for a server.
     Server,
 }
 

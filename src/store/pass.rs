@@ -7,6 +7,7 @@ use super::{
     attribute::{Attributor, Scan},
     listeners::Acceptors,
     memory::{Entry, Holder, Memory, SideSeen},
+    ports::PortSet,
     recent::Recent,
 };
 use crate::model::{Detail, Side, SocketRef, Stamp, TcpState, Unknown};
@@ -77,6 +78,8 @@ pub(super) struct Pass<'a> {
     pub(super) memory: &'a mut Memory,
     pub(super) recent: &'a mut Recent,
     pub(super) complete: bool,
+    /// The ports that the kernel picks for those who connect; none if not known.
+    pub(super) picked: PortSet,
     /// Remembered connections that were in this sample, new ones included.
     pub(super) met: usize,
     /// Indices of sockets that are open; in an incomplete sample only of those not remembered as open.
@@ -101,31 +104,42 @@ impl Pass<'_> {
             return again(entry, &mut self.attributor, socket, acceptors);
         }
         match row.time_wait_age_ms() {
-            Some(age_ms) => self.unseen_time_wait(row.cookie, age_ms, acceptors),
+            Some(age_ms) => self.unseen_time_wait(socket, age_ms, acceptors),
             None => self.first_seen(index, socket, acceptors),
         }
     }
 
     /// A `TIME_WAIT` of a connection that no sample saw. It is not remembered.
     #[inline]
-    fn unseen_time_wait(&mut self, cookie: u64, age_ms: u32, acceptors: Option<Acceptors>) -> Link {
+    fn unseen_time_wait(&mut self, socket: SocketRef<'_>, age_ms: u32, acceptors: Option<Acceptors>) -> Link {
+        let cookie = socket.row().cookie;
         let fresh = self.now.fresh_ms.is_some_and(|limit| age_ms <= limit) && age_ms < DUE_MS;
         // One that was there at the start is noted as well: it may look fresh to the next sample.
         let noted = (fresh || age_ms <= self.now.young_ms) && self.recent.insert(cookie);
         let closed = fresh && noted;
         let nobody = Holder::Nobody(self.now.unseen_time_wait(age_ms));
-        let side = if acceptors.is_some() { Side::Server } else { Side::Client };
+        let side = self.side(socket, acceptors);
         let attribution = self.attributor.not_held(nobody, acceptors);
         Link::new(attribution, Some(side), closed && self.now.remembers_all, closed)
+    }
+
+    /// Which side is ours of a connection that was not seen before.
+    ///
+    /// A listener decides. Where there is none any more, as after a restart without one, the ports tell: the
+    /// kernel picks the port of the end that connects. No owner follows from that.
+    fn side(&self, socket: SocketRef<'_>, acceptors: Option<Acceptors>) -> Side {
+        let row = socket.row();
+        let came_here = self.picked.contains(row.peer_port) && !self.picked.contains(row.local_port);
+        if acceptors.is_some() || came_here { Side::Server } else { Side::Client }
     }
 
     fn first_seen(&mut self, index: u32, socket: SocketRef<'_>, acceptors: Option<Acceptors>) -> Link {
         let row = socket.row();
         let open = row.state.is_open();
-        let side = match (row.state, acceptors) {
+        let side = match (row.state, self.side(socket, acceptors)) {
             (TcpState::SynSent, _) => SideSeen::Connected,
-            (TcpState::SynRecv, _) | (_, Some(_)) => SideSeen::Server,
-            (_, None) => SideSeen::Client,
+            (TcpState::SynRecv, _) | (_, Side::Server) => SideSeen::Server,
+            (_, Side::Client) => SideSeen::Client,
         };
         let unseen = if self.now.remembers_all { Unknown::TooShort } else { Unknown::BeforeStart };
         let scan = self.attributor.scan(socket.detail());

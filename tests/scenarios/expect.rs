@@ -117,6 +117,7 @@ fn counted(aggregate: &Aggregate, words: &[&str]) -> Checked {
                 "opened" => aggregate.opened,
                 "closed" => aggregate.closed,
                 "ports" => aggregate.ports_in_use,
+                "destinations" => u32::try_from(aggregate.destinations.len()).expect("few"),
                 _ => return None,
             })
         }),
