@@ -2,7 +2,10 @@
 
 mod scene;
 
-use std::sync::Arc;
+use std::{
+    io::{self, ErrorKind, Write},
+    sync::Arc,
+};
 
 use jsonschema::Validator;
 use proptest::prelude::*;
@@ -13,7 +16,7 @@ use twtop::{
     field::SOCKETS,
     model::{
         Counters, Detail, Evidence, Fault, FaultKind, Limit, OwnerScan, Privileges, Process, ProcessSeen,
-        Side, TcpState, Timer, Unknown, text::printable,
+        Side, TcpInfo, TcpState, Timer, Unknown, text::printable,
     },
     query::Query,
     store::{Observation, Rates},
@@ -370,6 +373,98 @@ fn csv_has_the_keys_and_the_values_of_json() {
     assert_eq!(&rows[4][column("owners_pid")], "");
 }
 
+/// The keys of `tcp` that are null, `None` if it is null itself.
+fn nulls(socket: &Value) -> Option<Vec<&str>> {
+    let tcp = socket["tcp"].as_object()?;
+    Some(tcp.iter().filter(|(_, value)| value.is_null()).map(|(key, _)| key.as_str()).collect())
+}
+
+#[test]
+fn what_the_kernel_fills_in_before_there_is_a_connection_is_no_figure() {
+    let mut scene = Scene::default();
+    for state in [TcpState::Listen, TcpState::SynRecv, TcpState::BoundInactive, TcpState::SynSent] {
+        scene.socket(&Spec { state, ..Spec::default() });
+    }
+    let unmeasured = TcpInfo { rtt_us: 0, ..detail(7).tcp.expect("one") };
+    scene.socket(&Spec {
+        detail: Some(Detail { inode: 0, uid: 0, tcp: Some(unmeasured), ..detail(7) }),
+        ..Spec::default()
+    });
+    let snapshot = json(&look(scene, &Query::default()));
+    let sockets = &snapshot["sockets"];
+    for listener in 0..3 {
+        assert_eq!(nulls(&sockets[listener]), None);
+        assert_eq!(sockets[listener]["recv_q"], 0);
+    }
+    assert_eq!(nulls(&sockets[3]), Some(vec!["bytes_received", "last_received_s", "last_sent_s"]));
+    assert_eq!(nulls(&sockets[4]), Some(vec!["bytes_received", "rtt_ms"]));
+    assert_eq!(sockets[4]["uid"], Value::Null);
+    check(&closed(), &snapshot);
+}
+
+#[test]
+fn ports_in_use_and_counters_are_of_the_whole_namespace() {
+    let query = Query::parse("port:1").expect("a filter");
+    let mut scene = rich();
+    scene.counters.push(("TcpAttemptFails".into(), 7));
+    let snapshot: Value =
+        serde_json::from_str(&written(Format::Json, &observed(scene, &query), &query, false)).expect("JSON");
+    assert_eq!(snapshot["ports"]["in_use"], 1);
+    assert_eq!(snapshot["ports"]["destinations"], serde_json::json!([]));
+    assert_eq!(snapshot["rates"]["connect_attempts_failed_per_s"], 11.8);
+}
+
+#[test]
+fn candidates_of_a_peer_are_marked() {
+    let snapshot = json(&look(rich(), &Query::default()));
+    let peer = &snapshot["peers"][1];
+    assert_eq!(
+        (&peer["processes"], &peer["candidates"]),
+        (&Value::from(Vec::<u32>::new()), &vec![1234, 1235].into())
+    );
+    let text = every(Format::Text, &look(rich(), &Query::default()));
+    assert!(text.contains("nginx? ×2"), "{text}");
+}
+
+/// Takes so many bytes, and then nobody reads any more.
+struct Broken {
+    room: usize,
+    fails: ErrorKind,
+}
+
+impl Write for Broken {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.room == 0 {
+            return Err(self.fails.into());
+        }
+        let taken = bytes.len().min(self.room);
+        self.room -= taken;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_failed_write_is_told_as_it_was() {
+    let mut scene = rich();
+    for _ in 0..1_000 {
+        scene.socket(&Spec::default());
+    }
+    let observation = look(scene, &Query::default());
+    let options = Options { query: &Query::default(), sockets: true, ascii: false, top: 5 };
+    for format in Format::ALL {
+        for fails in [ErrorKind::BrokenPipe, ErrorKind::StorageFull] {
+            for room in [0, 1, 500] {
+                let error = write(format, &observation, &options, &mut Broken { room, fails });
+                assert_eq!(error.map_err(|error| error.kind()), Err(fails), "{format:?} after {room} bytes");
+            }
+        }
+    }
+}
+
 #[test]
 fn json_is_as_agreed() {
     let snapshot = json(&observed(rich(), &Query::default()));
@@ -386,6 +481,46 @@ fn text_reads_well() {
     let query = Query::parse("proc:nginx state:time-wait").expect("a filter");
     let filtered = written(Format::Text, &observed(rich(), &query), &query, true);
     insta::assert_snapshot!("text_filtered_ascii", filtered);
+}
+
+/// A worker in every state, towards addresses of the greatest length.
+fn busy() -> Scene {
+    let mut scene = rich();
+    let worker = Arc::new(Process {
+        command: "/usr/bin/python3 /srv/app/charge_customers.py --forever".to_owned(),
+        ..(*process(4_194_304, "python3")).clone()
+    });
+    let held = scene.attribute(Evidence::Held, &[&worker]);
+    for state in TcpState::ALL {
+        for _ in 0..12 {
+            scene.socket(&Spec {
+                local: "[2001:db8:1234:5678:9abc:def0:1234:5678]:40001",
+                peer: "[2001:db8:1234:5678:9abc:def0:1234:5679]:65535",
+                state,
+                attribution: held,
+                side: state.is_connection().then_some(Side::Client),
+                ..Spec::default()
+            });
+        }
+    }
+    scene
+}
+
+#[test]
+fn addresses_and_names_stay_whole() {
+    let text = every(Format::Text, &observed(busy(), &Query::default()));
+    insta::assert_snapshot!("text_busy", text);
+    for whole in [
+        " 2001:db8:1234:5678:9abc:def0:1234:5679 ",
+        " [2001:db8:1234:5678:9abc:def0:1234:5679]:65535 ",
+        " python3 charge_cust",
+        " redis-server ",
+        " SYN_SENT ",
+    ] {
+        assert!(text.contains(whole), "{whole}\n{text}");
+    }
+    let markdown = every(Format::Markdown, &observed(busy(), &Query::default()));
+    assert!(markdown.contains("| python3 charge_customers.py |"), "{markdown}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use scene::{Scene, Spec, detail, nobody, process};
 use twtop::{
-    field::{Context, Row, SocketRows},
+    field::{Context, Row, SocketRows, find, state_key},
     model::{Evidence, Process, Side, TcpInfo, TcpState, Timer, Unknown},
     query::{Query, Sort, select, sort, sort_rows, sort_window},
     store::{Moment, ProcessRow},
@@ -165,6 +165,9 @@ fn each_key_keeps_what_it_says() {
         ("owner:known", &[1, 2, 4, 5, 7]),
         ("owner:unknown", &[6]),
         ("owner:denied", &[6]),
+        ("reason:denied", &[6]),
+        ("state:cw", &[5]),
+        ("port", &[]),
         ("family:6", &[5]),
         ("family:inet", &[1, 2, 3, 4, 6, 7]),
         ("inode:8", &[5]),
@@ -174,7 +177,8 @@ fn each_key_keeps_what_it_says() {
         ("age:<10", &[3]),
         ("idle:>5m", &[5]),
         ("rtt:>100ms", &[5]),
-        ("rtt:1", &[1, 4, 6]),
+        ("rtt:1", &[1, 6]),
+        ("rtt:>=0", &[1, 5, 6]),
         ("recvq:>0", &[5]),
         ("recvq:>=64KiB", &[5]),
         ("recvq:0", &[1, 4, 6, 7]),
@@ -210,6 +214,17 @@ fn each_key_keeps_what_it_says() {
     }
 }
 
+/// The third socket is that of nginx 10 or redis 20, not known which.
+#[test]
+fn candidates_count_where_all_of_them_fit() {
+    let moment = everything();
+    assert_eq!(kept(&moment, "pid:10"), [1, 2, 4]);
+    assert_eq!(kept(&moment, "pid:10 or candidate:10"), [1, 2, 3, 4]);
+    assert_eq!(kept(&moment, "pid:10,20"), [1, 2, 3, 4, 5]);
+    assert_eq!(kept(&moment, "proc:nginx,redis"), [1, 2, 3, 4, 5]);
+    assert_eq!(kept(&moment, "candidate:nginx candidate:redis"), [3]);
+}
+
 #[test]
 fn what_is_not_known_fits_no_comparison() {
     let moment = everything();
@@ -236,6 +251,9 @@ fn a_filter_prints_in_one_spelling() {
         ("peer:::ffff:10.0.0.1", Some("peer:10.0.0.1")),
         ("recvq:>=64K", Some("recvq:>=65536")),
         ("'or'", Some("\"or\"")),
+        ("port", Some("\"port\"")),
+        ("'user' nginx", Some("\"user\" nginx")),
+        ("reason:denied", Some("evidence:denied")),
         ("\"443\"", Some("\"443\"")),
         ("proc:'a b'", Some("proc:\"a b\"")),
         ("proc:\"\\u{1b}[2J\"", Some("proc:\"\\u{1b}[2J\"")),
@@ -276,6 +294,13 @@ fn errors_say_where_and_what() {
         ("é proc:é port:x", 14, "`x` is not a port"),
         ("side:both", 5, "there is no side `both`; use one of client, server, none"),
         ("a,b", 1, "`,` does not fit here"),
+        ("tw port 8080", 3, "a colon is missing; did you mean port:8080?"),
+        ("dport 443 nginx", 0, "a colon is missing; did you mean dport:443?"),
+        ("dst port 8080", 0, "a colon is missing; did you mean rport:8080?"),
+        ("src host 10.0.0.1", 0, "a colon is missing; did you mean local:10.0.0.1?"),
+        ("host ::1", 0, "a colon is missing; did you mean host:::1?"),
+        ("(state tw)", 1, "a colon is missing; did you mean state:tw?"),
+        ("user root", 0, "a colon is missing; did you mean user:root?"),
     ];
     for (text, column, message) in cases {
         let error = Query::parse(text).expect_err(text);
@@ -284,6 +309,41 @@ fn errors_say_where_and_what() {
     }
     let error = Query::parse("port:x").expect_err("not a port");
     assert_eq!(error.to_string(), "`x` is not a port (at character 6)");
+}
+
+/// Words that are keys as well, without a value of theirs after them.
+#[test]
+fn a_key_may_be_a_word() {
+    for text in ["port", "port nginx", "host or 443", "host port:80", "user !443", "port (443)", "local 80"] {
+        assert!(Query::parse(text).is_ok(), "{text}");
+    }
+}
+
+/// What titles of columns say, people write.
+#[test]
+fn titles_of_columns_are_states() {
+    let titles: &[(&str, TcpState)] = &[
+        ("TW", TcpState::TimeWait),
+        ("CW", TcpState::CloseWait),
+        ("EST", TcpState::Established),
+        ("SYN_S", TcpState::SynSent),
+        ("SS", TcpState::SynSent),
+        ("SYN_R", TcpState::SynRecv),
+        ("SR", TcpState::SynRecv),
+        ("FW1", TcpState::FinWait1),
+        ("FIN_W2", TcpState::FinWait2),
+        ("FW2", TcpState::FinWait2),
+        ("L_ACK", TcpState::LastAck),
+        ("LA", TcpState::LastAck),
+    ];
+    let meant = |text: &str| parse(&format!("state:{text}")).to_string();
+    for (title, state) in titles {
+        assert_eq!(meant(title), meant(state.name()), "{title}");
+    }
+    for state in TcpState::ALL {
+        let field = find::<ProcessRow>(state_key(state)).expect("a column for each state");
+        assert_eq!(meant(field.title), meant(state.name()), "{}", field.title);
+    }
 }
 
 #[test]

@@ -20,14 +20,25 @@ pub(super) fn write(observation: &Observation, options: &Options<'_>, out: &mut 
     let context = Context::default();
     let mut matcher = options.query.matcher();
     let mut csv = ::csv::Writer::from_writer(out);
-    csv.write_record(fields.iter().map(|field| field.key))?;
+    csv.write_record(fields.iter().map(|field| field.key)).map_err(unwrapped)?;
     for socket in observation.moment.iter().filter(|socket| matcher.matches(socket)) {
         for field in &fields {
-            csv.write_field(&*cell(field.of(socket, &context)))?;
+            csv.write_field(&*cell(field.of(socket, &context))).map_err(unwrapped)?;
         }
-        csv.write_record(None::<&[u8]>)?;
+        csv.write_record(None::<&[u8]>).map_err(unwrapped)?;
     }
     csv.flush()
+}
+
+/// What the writer below failed with, as it was: a pipe that broke must be told from other errors.
+fn unwrapped(error: ::csv::Error) -> io::Error {
+    if !error.is_io_error() {
+        return io::Error::other(error);
+    }
+    match error.into_kind() {
+        ::csv::ErrorKind::Io(error) => error,
+        kind => io::Error::other(format!("{kind:?}")),
+    }
 }
 
 /// A value as programs read it.

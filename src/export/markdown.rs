@@ -27,6 +27,9 @@ pub(super) fn write(observation: &Observation, options: &Options<'_>, out: &mut 
     for warning in &report.warnings {
         writeln!(out, "- {}", escaped(warning))?;
     }
+    if let Some(hint) = report.hint {
+        writeln!(out, "\n{}", escaped(hint))?;
+    }
     out.flush()
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     field::Context,
-    model::{Evidence, TcpState, Unknown},
+    model::{Evidence, Side, TcpState, Unknown},
     query::Query,
     store::{Observation, PortRange},
 };
@@ -20,6 +20,8 @@ pub(super) struct Measures {
     pub(super) owned: u32,
     /// Of those, sockets without an owner, in the order of [`REASONS`].
     pub(super) reasons: [u32; REASONS.len()],
+    /// `TIME_WAIT`s that the filter keeps: of our client side, of our server side.
+    pub(super) time_waits: (u32, u32),
     /// Entries into `TIME_WAIT` over the observation, by the exact counter; the filter does not apply.
     pub(super) time_wait_entries: Option<u64>,
     /// `TIME_WAIT`s of the newest sample that were entered during the observation and have an owner for
@@ -41,13 +43,15 @@ impl Measures {
             usable_ports: range.as_ref().map(|range| range.usable),
             sockets,
         };
+        let (reasons, time_waits) = counts(observation, query);
         Self {
             sockets,
             owned: Evidence::ALL[..Evidence::Candidates as usize]
                 .iter()
                 .map(|evidence| aggregate.evidence[*evidence as usize])
                 .sum(),
-            reasons: reasons(observation, query),
+            reasons,
+            time_waits,
             time_wait_entries: entries(observation),
             time_wait_attributed: observation.elapsed_s.map(|elapsed| attributed(observation, elapsed)),
             range,
@@ -56,17 +60,24 @@ impl Measures {
     }
 }
 
-fn reasons(observation: &Observation, query: &Query) -> [u32; REASONS.len()] {
-    let mut counts = [0; REASONS.len()];
+/// The reasons for there being no owner, and the `TIME_WAIT`s of either side, counted.
+fn counts(observation: &Observation, query: &Query) -> ([u32; REASONS.len()], (u32, u32)) {
+    let (mut reasons, mut time_waits) = ([0; REASONS.len()], (0, 0));
     let mut matcher = query.matcher();
-    for socket in observation.moment.iter() {
-        let Some(why) = socket.attribution.unknown else { continue };
-        let place = REASONS.iter().position(|reason| *reason == why);
-        if let Some(place) = place.filter(|_| matcher.matches(&socket)) {
-            counts[place] += 1;
+    for socket in observation.moment.iter().filter(|socket| matcher.matches(socket)) {
+        let why = socket.attribution.unknown;
+        if let Some(place) = why.and_then(|why| REASONS.iter().position(|reason| *reason == why)) {
+            reasons[place] += 1;
+        }
+        if socket.socket.row().state == TcpState::TimeWait {
+            match socket.link.side() {
+                Some(Side::Client) => time_waits.0 += 1,
+                Some(Side::Server) => time_waits.1 += 1,
+                None => {}
+            }
         }
     }
-    counts
+    (reasons, time_waits)
 }
 
 /// The counter's growth, taken back from its rate.

@@ -24,6 +24,8 @@ pub(super) struct Report {
     pub(super) sections: Vec<Section>,
     /// What went wrong or is missing, one sentence each.
     pub(super) warnings: Vec<String>,
+    /// How to see more.
+    pub(super) hint: Option<&'static str>,
 }
 
 /// A table with its title.
@@ -59,6 +61,8 @@ pub(super) struct Column {
     pub(super) align: Align,
     /// How its texts may be cut where the page is too narrow.
     pub(super) cut: Cut,
+    /// Where the page is too narrow, columns of the highest rank are left out first.
+    pub(super) rank: u8,
 }
 
 /// How a text gives way to a narrow page.
@@ -80,31 +84,54 @@ pub(super) enum Cell {
     Bar(f64),
 }
 
-const PROCESS_KEYS: [&str; 10] = [
-    "pid",
-    "name",
-    "sockets",
-    "time_wait",
-    "time_wait_maybe",
-    "close_wait",
-    "established",
-    "opened_per_s",
-    "closed_per_s",
-    "fds",
+/// The fields of each table in their order, each with its rank. States come worst first, as
+/// [`TcpState::ALL`] has them.
+const PROCESS_KEYS: &[(&str, u8)] = &[
+    ("pid", 0),
+    ("program", 0),
+    ("sockets", 1),
+    ("time_wait", 0),
+    ("time_wait_maybe", 2),
+    ("close_wait", 0),
+    ("established", 3),
+    ("syn_sent", 2),
+    ("syn_recv", 5),
+    ("fin_wait1", 7),
+    ("fin_wait2", 5),
+    ("last_ack", 6),
+    ("closing", 8),
+    ("listen", 9),
+    ("bound_inactive", 10),
+    ("close", 10),
+    ("opened_per_s", 6),
+    ("closed_per_s", 4),
+    ("fds", 8),
 ];
-const PEER_KEYS: [&str; 9] = [
-    "address",
-    "port",
-    "side",
-    "sockets",
-    "time_wait",
-    "close_wait",
-    "established",
-    "closed_per_s",
-    "processes",
+const PEER_KEYS: &[(&str, u8)] = &[
+    ("address", 0),
+    ("port", 0),
+    ("side", 0),
+    ("sockets", 3),
+    ("time_wait", 0),
+    ("close_wait", 2),
+    ("established", 5),
+    ("syn_sent", 4),
+    ("syn_recv", 5),
+    ("fin_wait1", 7),
+    ("fin_wait2", 6),
+    ("last_ack", 7),
+    ("closing", 8),
+    ("closed_per_s", 5),
+    ("processes", 1),
 ];
-const DESTINATION_KEYS: [&str; 6] =
-    ["source", "peer_endpoint", "taken", "percent", "time_wait", "opened_per_s"];
+const DESTINATION_KEYS: &[(&str, u8)] = &[
+    ("source", 4),
+    ("peer_endpoint", 0),
+    ("taken", 0),
+    ("percent", 1),
+    ("time_wait", 2),
+    ("opened_per_s", 3),
+];
 
 impl Report {
     pub(super) fn of(observation: &Observation, options: &Options<'_>) -> Self {
@@ -120,12 +147,16 @@ impl Report {
             facts: facts(observation, options, measures),
             sections: vec![
                 states(&aggregate.states, measures.sockets),
-                table::<DestinationRow>(&destinations, &DESTINATION_KEYS, measures, top)
+                table::<DestinationRow>(&destinations, DESTINATION_KEYS, measures, top)
                     .titled(ports, aggregate.destinations_omitted),
-                table::<ProcessRow>(&processes, &PROCESS_KEYS, measures, top).titled("Processes", 0),
-                table::<PeerRow>(&peers, &PEER_KEYS, measures, top).titled("Peers", aggregate.peers_omitted),
+                table::<ProcessRow>(&processes, PROCESS_KEYS, measures, top).titled("Processes", 0),
+                table::<PeerRow>(&peers, PEER_KEYS, measures, top).titled("Peers", aggregate.peers_omitted),
             ],
             warnings: warnings(observation),
+            hint: observation
+                .elapsed_s
+                .is_none()
+                .then_some("This was one look; --for 10 adds rates and the owners of what opens meanwhile."),
         }
     }
 }
@@ -155,7 +186,10 @@ fn facts(observation: &Observation, options: &Options<'_>, measures: &Measures) 
     if measures.sockets > 0 {
         facts.push(owners(observation, measures));
     }
-    facts.push(rates(&observation.rates));
+    facts.extend(time_wait_sides(measures));
+    if observation.elapsed_s.is_some() {
+        facts.push(rates(&observation.rates));
+    }
     if let (Some(entries), Some(attributed)) = (measures.time_wait_entries, measures.time_wait_attributed) {
         facts.push(format!(
             "Entries into TIME_WAIT: {}; of those still there, {} have a known owner.",
@@ -185,6 +219,18 @@ fn owners(observation: &Observation, measures: &Measures) -> String {
     format!("{}.", parts.join("; "))
 }
 
+/// Who closed first: that end is the one that a `TIME_WAIT` stays with.
+fn time_wait_sides(measures: &Measures) -> Option<String> {
+    let (client, server) = measures.time_waits;
+    let sides = [(client, "client side"), (server, "server side")];
+    let parts: Vec<_> = sides
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, side)| format!("{} {side}", grouped((*count).into())))
+        .collect();
+    (!parts.is_empty()).then(|| format!("TIME_WAIT (our end closed first): {}.", parts.join(", ")))
+}
+
 fn rates(rates: &Rates) -> String {
     let named = [
         ("opened", rates.opened),
@@ -196,7 +242,7 @@ fn rates(rates: &Rates) -> String {
     let known: Vec<_> =
         named.iter().filter_map(|(name, n)| Some(format!("{name} {}", rate((*n)?)))).collect();
     if known.is_empty() {
-        return "Rates: not known from one look; observe for a while (--for 10).".to_owned();
+        return "Rates of the namespace: not known.".to_owned();
     }
     format!("Rates of the namespace: {}.", known.join(", "))
 }
@@ -217,22 +263,23 @@ fn states(counts: &StateCounts, total: u32) -> Section {
     Section {
         title: "States".to_owned(),
         columns: vec![
-            column("STATE", Align::Left, Cut::Never),
-            column("COUNT", Align::Right, Cut::Never),
-            column("SHARE", Align::Right, Cut::Never),
-            column("", Align::Left, Cut::Never),
+            column("STATE", Align::Left),
+            column("COUNT", Align::Right),
+            column("SHARE", Align::Right),
+            column("", Align::Left),
         ],
         rows: shown.map(row).collect(),
         more: 0,
     }
 }
 
-const fn column(title: &'static str, align: Align, cut: Cut) -> Column {
-    Column { title, align, cut }
+const fn column(title: &'static str, align: Align) -> Column {
+    Column { title, align, cut: Cut::Never, rank: 0 }
 }
 
 fn ports_title(observation: &Observation, measures: &Measures) -> String {
-    let in_use = observation.aggregate.ports_in_use;
+    // Of the whole namespace: what a filter drops uses its port all the same.
+    let in_use = observation.moment.totals.ports_in_use;
     match &measures.range {
         Some(range) => {
             let share = f64::from(in_use) * 100.0 / f64::from(range.usable.max(1));
@@ -249,33 +296,50 @@ fn ports_title(observation: &Observation, measures: &Measures) -> String {
     }
 }
 
-/// The first rows with the fields of `keys` as columns; columns in which nothing is known are left out.
-fn table<R: Row>(rows: &[R::Ref<'_>], keys: &[&str], measures: &Measures, top: usize) -> Section {
+/// The first rows with the fields of `keys` as columns, each with its rank. Columns in which nothing is known are
+/// left out, and those of states in which nothing is.
+fn table<R: Row>(rows: &[R::Ref<'_>], keys: &[(&str, u8)], measures: &Measures, top: usize) -> Section {
     let shown = &rows[..rows.len().min(top)];
     let says = |field: &&'static Field<R>| {
         let mut values = shown.iter().map(|row| field.of(*row, &measures.context));
-        // A column of doubts is worth its room only where there are some.
-        let doubts = field.key == "time_wait_maybe";
-        values.any(|value| !(value.is_none() || doubts && value == Value::Count(0)))
+        let optional = is_optional(field.key);
+        values.any(|value| !(value.is_none() || optional && value == Value::Count(0)))
     };
-    let fields: Vec<_> = keys.iter().filter_map(|key| field::find::<R>(key)).filter(says).collect();
+    let ranked = keys.iter().filter_map(|(key, rank)| Some((field::find::<R>(key)?, *rank)));
+    let fields: Vec<_> = ranked.filter(|(field, _)| says(field)).collect();
     let cells = |row: &R::Ref<'_>| -> Vec<Cell> {
-        let text = |field: &&Field<R>| format::value(&field.of(*row, &measures.context)).into_owned();
+        let text =
+            |(field, _): &(&Field<R>, u8)| format::value(&field.of(*row, &measures.context)).into_owned();
         fields.iter().map(|field| Cell::Text(text(field))).collect()
     };
     Section {
         title: String::new(),
-        columns: fields.iter().map(|field| column(field.title, field.align, cut(field.key))).collect(),
+        columns: fields
+            .iter()
+            .map(|&(field, rank)| Column {
+                title: field.title,
+                align: field.align,
+                cut: cut(field.key),
+                rank,
+            })
+            .collect(),
         rows: shown.iter().map(cells).collect(),
         more: rows.len() - shown.len(),
     }
+}
+
+/// Whether a column of zeros is not worth its room: that of a state other than the one that it is all about, and
+/// that of doubts.
+fn is_optional(key: &str) -> bool {
+    let mut states = TcpState::ALL.into_iter().filter(|state| *state != TcpState::TimeWait);
+    key == "time_wait_maybe" || states.any(|state| field::state_key(state) == key)
 }
 
 /// How the values of a field may be cut.
 fn cut(key: &str) -> Cut {
     match key {
         "address" | "source" | "peer_endpoint" => Cut::Middle,
-        "name" | "processes" => Cut::End,
+        "program" | "processes" => Cut::End,
         _ => Cut::Never,
     }
 }

@@ -16,7 +16,9 @@ const WIDTH: usize = 80;
 const BAR: u16 = 36;
 /// How far tables are indented.
 const INDENT: usize = 2;
-/// To how little an elastic column is cut, at the least.
+/// A name is cut to this width before a column is left out for it.
+const NAME: usize = 20;
+/// To how little an elastic column is cut, where no other is left that could go.
 const LEAST: usize = 8;
 
 pub(super) fn write(observation: &Observation, options: &Options<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -37,6 +39,10 @@ pub(super) fn write(observation: &Observation, options: &Options<'_>, out: &mut 
     }
     for warning in &report.warnings {
         page.sentence(&format!("! {warning}"), &mut out)?;
+    }
+    if let Some(hint) = report.hint {
+        writeln!(out)?;
+        page.sentence(hint, &mut out)?;
     }
     out.flush()
 }
@@ -96,7 +102,8 @@ impl Page {
         out: &mut impl Write,
     ) -> io::Result<()> {
         let mut line = " ".repeat(INDENT);
-        for ((column, &width), cell) in columns.iter().zip(&layout.widths).zip(cells) {
+        for ((column, width), cell) in columns.iter().zip(&layout.widths).zip(cells) {
+            let &Some(width) = width else { continue };
             let text = self.cut(cell, width, column.cut);
             let room = " ".repeat(width.saturating_sub(text.width()));
             match column.align {
@@ -158,6 +165,7 @@ impl Page {
             match c {
                 c if c.is_ascii() => clean.push(c),
                 '×' => clean.push('x'),
+                'µ' => clean.push('u'),
                 c => clean.extend(c.escape_unicode()),
             }
         }
@@ -179,37 +187,72 @@ fn fitting(chars: impl Iterator<Item = char>, width: usize) -> Vec<char> {
 /// How columns are set.
 #[derive(Debug)]
 struct Layout {
-    /// The widths of those that fit; the last ones are left out.
-    widths: Vec<usize>,
+    /// The width of each column, `None` if it is left out.
+    widths: Vec<Option<usize>>,
     /// The spaces before each.
     gap: usize,
 }
 
 impl Layout {
-    /// Columns as wide as their widest cell. Where the page is too narrow, first the gaps shrink, then elastic
-    /// columns, the widest first, and at last columns are left out.
+    /// Columns as wide as their widest cell. Where the page is too narrow, first the gaps shrink, then long names
+    /// are cut, then columns are left out, the highest rank first; what is left at last is cut to fit.
     fn of(columns: &[Column], rows: &[Vec<String>]) -> Self {
         let widest =
             |index: usize| rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.width()).max();
         let natural =
             |(index, column): (usize, &Column)| column.title.width().max(widest(index).unwrap_or(0));
-        let widths = columns.iter().enumerate().map(natural).collect();
-        let mut layout = Self { widths, gap: 2 };
+        let natural: Vec<usize> = columns.iter().enumerate().map(natural).collect();
+        let mut layout = Self { widths: natural.iter().copied().map(Some).collect(), gap: 2 };
         if layout.is_too_wide() {
             layout.gap = 1;
         }
-        while layout.is_too_wide() {
-            let elastic = |index: &usize| columns[*index].cut != Cut::Never && layout.widths[*index] > LEAST;
-            let indices = 0..layout.widths.len();
-            match indices.filter(elastic).max_by_key(|index| layout.widths[*index]) {
-                Some(widest) => layout.widths[widest] -= 1,
-                None => drop(layout.widths.pop()),
-            }
-        }
+        layout.shrink(|column| (columns[column].cut == Cut::End).then_some(NAME));
+        while layout.is_too_wide() && layout.leave_out(columns) {}
+        layout.give_back(&natural);
+        layout.shrink(|column| (columns[column].cut != Cut::Never).then_some(LEAST));
         layout
     }
 
+    /// Makes columns narrower, the widest first, until they fit or none is above what `least` says of it.
+    fn shrink(&mut self, least: impl Fn(usize) -> Option<usize>) {
+        while self.is_too_wide() {
+            let room = |index: usize, width: usize| least(index).is_some_and(|least| width > least);
+            let shown =
+                self.widths.iter_mut().enumerate().filter_map(|(i, width)| Some((i, width.as_mut()?)));
+            match shown.filter(|(index, width)| room(*index, **width)).max_by_key(|(_, width)| **width) {
+                Some((_, width)) => *width -= 1,
+                None => return,
+            }
+        }
+    }
+
+    /// Leaves out the column of the highest rank, the last of several; says whether there was one to leave out.
+    fn leave_out(&mut self, columns: &[Column]) -> bool {
+        let shown = |(index, column): &(usize, &Column)| column.rank > 0 && self.widths[*index].is_some();
+        let worst = columns.iter().enumerate().filter(shown).max_by_key(|(_, column)| column.rank);
+        let Some((worst, _)) = worst else { return false };
+        self.widths[worst] = None;
+        true
+    }
+
+    /// Gives the room that columns left behind to those that were cut before.
+    fn give_back(&mut self, natural: &[usize]) {
+        let mut spare = WIDTH.saturating_sub(self.width());
+        for (width, natural) in self.widths.iter_mut().zip(natural) {
+            if let Some(width) = width {
+                let more = natural.saturating_sub(*width).min(spare);
+                *width += more;
+                spare -= more;
+            }
+        }
+    }
+
     fn is_too_wide(&self) -> bool {
-        INDENT + self.widths.iter().map(|width| width + self.gap).sum::<usize>() > WIDTH + self.gap
+        self.width() > WIDTH
+    }
+
+    fn width(&self) -> usize {
+        let columns: usize = self.widths.iter().flatten().map(|width| width + self.gap).sum();
+        (INDENT + columns).saturating_sub(self.gap)
     }
 }

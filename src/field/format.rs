@@ -92,16 +92,18 @@ pub fn percent(n: f64) -> String {
     }
 }
 
-/// A duration: `340ms`, `4.2s`, `42s`, `4m12s`, `3h05m`, `12d03h`.
+/// A duration: `8µs`, `340ms`, `4.2s`, `42s`, `4m12s`, `3h05m`, `12d03h`.
 #[must_use]
 pub fn seconds(n: f64) -> String {
     if !n.is_finite() || n < 0.0 {
         return UNKNOWN.to_owned();
     }
-    let total = whole(n);
+    let (total, micros) = (whole(n), (n * 1e6).round());
     let (days, hours, minutes, rest) = (total / 86_400, total / 3600 % 24, total / 60 % 60, total % 60);
     match total {
         _ if n == 0.0 => "0s".to_owned(),
+        0 if micros < 1.0 => "<1µs".to_owned(),
+        0 if micros < 1000.0 => format!("{micros:.0}µs"),
         0 if n < 0.01 => format!("{:.1}ms", n * 1000.0),
         0 => format!("{}ms", whole(n * 1000.0)),
         1..10 => format!("{total}.{}s", whole(n * 10.0) % 10),
@@ -165,9 +167,13 @@ mod tests {
 
     #[test]
     fn durations_show_two_units() {
-        let texts = [0.0, 0.000_4, 0.34, 4.29, 42.9, 252.0, 11_100.0, 1_047_600.0].map(seconds);
-        assert_eq!(texts, ["0s", "0.4ms", "340ms", "4.2s", "42s", "4m12s", "3h05m", "12d03h"]);
-        assert!(texts.iter().all(|text| text.len() <= SECONDS_WIDTH));
+        let texts = [0.0, 1e-7, 8e-6, 0.000_999_7, 0.009_99, 0.34, 4.29, 42.9, 252.0, 11_100.0, 1_047_600.0]
+            .map(seconds);
+        assert_eq!(
+            texts,
+            ["0s", "<1µs", "8µs", "1.0ms", "10.0ms", "340ms", "4.2s", "42s", "4m12s", "3h05m", "12d03h"]
+        );
+        assert!(texts.iter().all(|text| text.chars().count() <= SECONDS_WIDTH));
     }
 
     #[test]

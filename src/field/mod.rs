@@ -11,6 +11,7 @@ use crate::{
 };
 
 pub mod format;
+mod program;
 mod rows;
 mod sockets;
 

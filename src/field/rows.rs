@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Align, Field, Row, Value};
+use super::{Align, Field, Row, Value, program::program};
 use crate::{
     model::{Evidence, TcpState},
     store::{DestinationRow, PeerRow, ProcessRow},
@@ -66,6 +66,14 @@ pub static PROCESSES: &[Field<ProcessRow>] = &[
     Processes::left("name", "PROCESS", 15, "The kernel's name of the process.", |row, _| {
         text(&row.process.name)
     }),
+    Processes::left(
+        "program",
+        "PROCESS",
+        15,
+        "The name, and for an interpreter (python, node, java, ruby, perl, php) the script that it runs.",
+        |row, _| Value::Text(program(&row.process)),
+    )
+    .for_people(),
     Processes::left("command", "COMMAND", 30, "The command line.", |row, _| text(&row.process.command)),
     Processes::left("user", "USER", 8, "The real user.", |row, _| text(&row.process.user)),
     Processes::left("container", "CONTAINER", 12, "The container's id; none on the host.", |row, _| {
@@ -160,9 +168,13 @@ pub static PEERS: &[Field<PeerRow>] = &[
         context.per_second(row.closed)
     })
     .in_unit("/s"),
-    Peers::left("processes", "PROCESSES", 20, "Our processes that own one of the connections.", |row, _| {
-        peer_processes(row)
-    }),
+    Peers::left(
+        "processes",
+        "PROCESSES",
+        20,
+        "Our processes that own one of the connections; `?` after it marks candidates.",
+        |row, _| peer_processes(row),
+    ),
 ];
 
 /// The metrics of a destination.
@@ -217,14 +229,19 @@ fn share(part: u32, whole: Option<u32>) -> Value<'static> {
 }
 
 fn peer_processes(row: &PeerRow) -> Value<'_> {
-    match row.processes.as_slice() {
+    // Candidates are worth a word only where nobody is known for sure.
+    let (processes, doubt) = match row.processes.as_slice() {
+        [] => (row.candidates.as_slice(), "?"),
+        sure => (sure, ""),
+    };
+    match processes {
         [] => Value::None,
-        [only] => text(&only.name),
+        [only] => Value::Text(Cow::Owned(format!("{}{doubt}", only.name))),
         [first, others @ ..] => {
             let same = others.iter().all(|process| process.name == first.name);
             let sign = if same { "×" } else { "+" };
-            let number = if same { row.processes.len() } else { others.len() };
-            Value::Text(Cow::Owned(format!("{} {sign}{number}", first.name)))
+            let number = if same { processes.len() } else { others.len() };
+            Value::Text(Cow::Owned(format!("{}{doubt} {sign}{number}", first.name)))
         }
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{Align, Field, Row, SocketRows, Value};
 use crate::{
-    model::{Detail, Evidence, Process, TcpInfo, Timer, text::printable},
+    model::{Detail, Evidence, Process, Timer, text::printable},
     store::Owned,
 };
 
@@ -104,7 +104,7 @@ pub static SOCKETS: &[Field<SocketRows>] = &[
         "",
         "The user that created the socket; the kernel forgets it in TIME_WAIT.",
         right(6),
-        |s, _| some(detail(s), |d| Value::Id(d.uid.into())),
+        |s, _| some(detail(s).and_then(Detail::known_uid), |uid| Value::Id(uid.into())),
     ),
     exported(
         "owners_pid",
@@ -151,7 +151,7 @@ pub static SOCKETS: &[Field<SocketRows>] = &[
         |s, _| some(detail(s), |d| Value::Count(d.send_q.into())),
     ),
     exported("tcp_rtt_ms", "RTT", "ms", "Smoothed round-trip time.", right(7), |s, _| {
-        some(tcp(s), |t| Value::Millis(f64::from(t.rtt_us) / 1000.0))
+        some(s.rtt_us(), |us| Value::Millis(f64::from(us) / 1000.0))
     }),
     exported(
         "tcp_retransmits",
@@ -159,10 +159,10 @@ pub static SOCKETS: &[Field<SocketRows>] = &[
         "",
         "Segments retransmitted since the connection began.",
         right(7),
-        |s, _| some(tcp(s), |t| Value::Count(t.retransmits.into())),
+        |s, _| some(s.tcp(), |t| Value::Count(t.retransmits.into())),
     ),
     exported("tcp_last_sent_s", "SENT", "s", "Seconds since data was last sent.", right(6), |s, _| {
-        some(tcp(s), |t| Value::Seconds(f64::from(t.last_sent_ms) / 1000.0))
+        some(s.last_sent_ms(), |ms| Value::Seconds(f64::from(ms) / 1000.0))
     }),
     exported(
         "tcp_last_received_s",
@@ -170,10 +170,10 @@ pub static SOCKETS: &[Field<SocketRows>] = &[
         "s",
         "Seconds since data was last received.",
         right(6),
-        |s, _| some(tcp(s), |t| Value::Seconds(f64::from(t.last_received_ms) / 1000.0)),
+        |s, _| some(s.last_received_ms(), |ms| Value::Seconds(f64::from(ms) / 1000.0)),
     ),
     exported("tcp_bytes_sent", "TX", "B", "Bytes sent since the connection began.", right(9), |s, _| {
-        some(tcp(s).and_then(|t| t.bytes_sent), Value::Bytes)
+        some(s.tcp().and_then(|t| t.bytes_sent), Value::Bytes)
     }),
     exported(
         "tcp_bytes_received",
@@ -181,7 +181,7 @@ pub static SOCKETS: &[Field<SocketRows>] = &[
         "B",
         "Bytes received since the connection began.",
         right(9),
-        |s, _| some(tcp(s).and_then(|t| t.bytes_received), Value::Bytes),
+        |s, _| some(s.tcp().and_then(|t| t.bytes_received), Value::Bytes),
     ),
     shown("local_endpoint", "LOCAL", "Local address and port.", left(21), |s, _| {
         Value::Endpoint(s.socket.local())
@@ -218,10 +218,6 @@ fn some<'a, T>(value: Option<T>, make: impl FnOnce(T) -> Value<'a>) -> Value<'a>
 
 fn detail(socket: Owned<'_>) -> Option<&Detail> {
     socket.socket.detail()
-}
-
-fn tcp(socket: Owned<'_>) -> Option<&TcpInfo> {
-    detail(socket)?.tcp.as_ref()
 }
 
 fn inode(socket: Owned<'_>) -> Option<u32> {

@@ -7,7 +7,7 @@ use super::{
     keys::{Amount, End, TextKey},
 };
 use crate::{
-    model::{Endpoint, Evidence, Process, TcpInfo},
+    model::{Detail, Endpoint, Evidence, Process},
     store::{Attribution, Owned},
 };
 
@@ -145,7 +145,7 @@ fn candidate(pattern: &Pattern, process: &Process) -> bool {
 }
 
 fn user_fits(pattern: &Pattern, socket: &Owned<'_>) -> bool {
-    let uid = socket.socket.detail().map(|detail| detail.uid);
+    let uid = socket.socket.detail().and_then(Detail::known_uid);
     match pattern {
         Pattern::Any => uid.is_some() || !socket.attribution.owners.is_empty(),
         Pattern::Is(user) | Pattern::Like(user) => {
@@ -159,16 +159,15 @@ fn user_fits(pattern: &Pattern, socket: &Owned<'_>) -> bool {
 fn amount_of(amount: Amount, socket: &Owned<'_>) -> Option<u64> {
     let row = socket.socket.row();
     let detail = || socket.socket.detail();
-    let tcp = || -> Option<&TcpInfo> { detail()?.tcp.as_ref() };
     Some(match amount {
         Amount::Cookie => row.cookie,
         Amount::Age => u64::from(row.time_wait_age_ms()?) * 1000,
         Amount::Inode => detail()?.inode.into(),
         Amount::RecvQ => detail()?.recv_q.into(),
         Amount::SendQ => detail()?.send_q.into(),
-        Amount::Retransmits => tcp()?.retransmits.into(),
-        Amount::Rtt => tcp()?.rtt_us.into(),
-        Amount::Idle => tcp().map(|t| u64::from(t.last_sent_ms.min(t.last_received_ms)) * 1000)?,
+        Amount::Retransmits => socket.tcp()?.retransmits.into(),
+        Amount::Rtt => socket.rtt_us()?.into(),
+        Amount::Idle => u64::from(socket.last_sent_ms()?.min(socket.last_received_ms()?)) * 1000,
         // Decided by the owner, see `Term::of_owner`.
         Amount::Pid => return None,
     })

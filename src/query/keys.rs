@@ -119,12 +119,17 @@ pub(super) static KEYS: &[Key] = &[
     ),
     key("local", &["src"], Kind::Address(End::Local), "Local address, network or address:port."),
     key("peer", &["dst", "remote"], Kind::Address(End::Peer), "The peer's address, network or address:port."),
-    key("pid", &[], Kind::Amount(Amount::Pid), "PID of an owner."),
+    key(
+        "pid",
+        &[],
+        Kind::Amount(Amount::Pid),
+        "PID of an owner that is known for sure; for one of several candidates ask with candidate.",
+    ),
     key(
         "proc",
         &["process", "name", "comm"],
         Kind::Text(TextKey::Process),
-        "Part of an owner's name, in any case; proc:=nginx for the whole name.",
+        "Part of an owner's name, or of every candidate's, in any case; proc:=nginx for the whole name.",
     ),
     key("cmd", &["command", "cmdline"], Kind::Text(TextKey::Command), "Part of an owner's command line."),
     key("user", &["uid"], Kind::Text(TextKey::User), "User name or uid, of the socket or its owner."),
@@ -133,13 +138,13 @@ pub(super) static KEYS: &[Key] = &[
         "candidate",
         &["maybe"],
         Kind::Text(TextKey::Candidate),
-        "PID or part of the name of one of several processes that may own it.",
+        "PID, or part of the name, of any one of several processes that may own it.",
     ),
     key("state", &["st"], Kind::State, "State: time-wait, established, listen, connected, …"),
     key("side", &[], Kind::Side, "Which end is ours: client, server, none."),
     key(
         "evidence",
-        &["owner"],
+        &["owner", "reason", "why"],
         Kind::Evidence,
         "What the owner rests on: traced, seen, held, listener, candidates, unknown; or why it is unknown.",
     ),
@@ -175,16 +180,17 @@ pub(super) fn lookup<T>(names: Names<T>, name: &str) -> Option<&'static [T]> {
 
 use TcpState as S;
 
-/// The states under the kernel's names, those of `ss` and those of the RFC, and the groups of `ss`.
+/// The states under the kernel's names, those of `ss`, those of the RFC and the short ones in titles of columns;
+/// and the groups of `ss`.
 pub(super) static STATES: Names<TcpState> = &[
     (&["time-wait", "tw"], &[S::TimeWait]),
-    (&["close-wait"], &[S::CloseWait]),
+    (&["close-wait", "cw"], &[S::CloseWait]),
     (&["established", "estab", "est"], &[S::Established]),
-    (&["syn-sent"], &[S::SynSent]),
-    (&["syn-recv", "syn-received", "syn-rcvd"], &[S::SynRecv]),
-    (&["fin-wait-1"], &[S::FinWait1]),
-    (&["fin-wait-2"], &[S::FinWait2]),
-    (&["last-ack"], &[S::LastAck]),
+    (&["syn-sent", "syns", "ss"], &[S::SynSent]),
+    (&["syn-recv", "syn-received", "syn-rcvd", "synr", "sr"], &[S::SynRecv]),
+    (&["fin-wait-1", "finw1", "fw1"], &[S::FinWait1]),
+    (&["fin-wait-2", "finw2", "fw2"], &[S::FinWait2]),
+    (&["last-ack", "lack", "la"], &[S::LastAck]),
     (&["closing"], &[S::Closing]),
     (&["listen", "listening"], &[S::Listen]),
     (&["bound-inactive", "bound"], &[S::BoundInactive]),

@@ -12,11 +12,15 @@
 //! - Text: part of it, in any case; `proc:=nginx` is the whole of it, `proc:*` any that is known. A user fits
 //!   whole, a container by its beginning. Quotes (`"…"`, `'…'`) take away the meaning of spaces and signs.
 //! - States in every spelling in use, and the groups of `ss`: `connected`, `synchronized`, `all`.
-//! - Conditions on the owner hold for a socket that one process owns for sure, or several hold together. Where
-//!   there are only candidates they hold if they hold for each; `candidate:` asks for any one of them.
+//! - Conditions on the owner (`pid`, `proc`, `cmd`, `container`) hold for what is certain. Of several who hold a
+//!   socket together it is enough that one fits; of candidates, of which one owns it, all must fit. Where one
+//!   of the nginx workers 10 and 11 left a `TIME_WAIT`, `proc:nginx` keeps it, whichever it was, and `pid:10`
+//!   does not. `candidate:10` keeps all that 10 may own, and nothing that it owns for sure: the two together
+//!   are `pid:10 or candidate:10`.
 //!
 //! A word alone is part of an owner's name or of the text of an address, or a state. A number alone is a
-//! port, an address alone an address. In quotes it is always a word.
+//! port, an address alone an address. In quotes it is always a word. A key without its colon, with a value
+//! after it (`port 443`), is an error rather than two words.
 
 use std::{fmt, str::FromStr};
 

@@ -22,7 +22,7 @@ use winnow::{
 use super::{
     QueryError,
     ast::{Expr, Number, Place, Term, Word},
-    keys::{End, KEYS, Key, nearest},
+    keys::{End, KEYS, Key, Kind, nearest},
     value::{self, Written},
 };
 
@@ -175,7 +175,10 @@ fn term(input: &mut Input<'_>) -> Parsed<Expr> {
     let start = input.checkpoint();
     let word = take_while(1.., is_bare).parse_next(input)?;
     if let Some(term) = bare(word) {
-        return Ok(Expr::Term(term));
+        return match meant(word, input.input.as_ref()) {
+            Some(meant) => fatal(at, format!("a colon is missing; did you mean {meant}?")),
+            None => Ok(Expr::Term(term)),
+        };
     }
     input.reset(&start);
     let key = take_while(0.., |c| is_bare(c) && !is_comparison(c)).parse_next(input)?;
@@ -197,6 +200,34 @@ fn unknown_key(name: &str) -> String {
         Some(near) => format!("there is no key `{name}`; did you mean {near}?"),
         None => format!("there is no key `{name}`; put the text in quotes to find it in a name"),
     }
+}
+
+/// What `word` and the text after it were meant to be, if the word is a key and a value of it follows: `port:443`
+/// for `port 443`, and for `dst port 443`, as some write it, `rport:443`.
+fn meant(word: &str, rest: &str) -> Option<String> {
+    let key = Key::find(word)?;
+    let (next, rest) = next_word(rest)?;
+    let inner = match (key.kind, Key::find(next).map(|key| key.kind)) {
+        (Kind::Address(end @ (End::Local | End::Peer)), Some(Kind::Port(End::Either))) => Kind::Port(end),
+        (Kind::Address(end), Some(Kind::Address(End::Either))) => Kind::Address(end),
+        _ => return is_value_of(key.kind, next).then(|| format!("{word}:{next}")),
+    };
+    let (value, _) = next_word(rest)?;
+    is_value_of(inner, value).then(|| format!("{}:{value}", inner.key().name))
+}
+
+/// The first word of `text` and what follows it; `None` if something else than a word comes first.
+fn next_word(text: &str) -> Option<(&str, &str)> {
+    let text = text.trim_start();
+    let (word, rest) = text.split_at(text.find(|c| !is_bare(c)).unwrap_or(text.len()));
+    let operator = ["or", "and", "not"].iter().any(|operator| word.eq_ignore_ascii_case(operator));
+    (!word.is_empty() && !word.starts_with('!') && !operator).then_some((word, rest))
+}
+
+/// Whether `text` is no condition of its own and can stand after a key of that kind.
+fn is_value_of(kind: Kind, text: &str) -> bool {
+    let written = Written { at: 0, sign: "", text: text.to_owned(), quoted: false };
+    bare(text).is_some() && value::term(kind, &[written]).is_ok()
 }
 
 /// A word without a key: a port, an address, or part of a name. `None` if it has a key.
@@ -223,7 +254,10 @@ fn bare(word: &str) -> Option<Term> {
 /// Whether `text` may stand in a filter without quotes and is that word again when it is read.
 pub(super) fn is_bare_word(text: &str) -> bool {
     let reserved = ["or", "and", "not"].iter().any(|word| text.eq_ignore_ascii_case(word));
-    let plain = !text.is_empty() && text.chars().all(|c| is_bare(c) && !is_comparison(c) && c != '!');
+    // A key alone is a word, but not before every other word.
+    let plain = !text.is_empty()
+        && Key::find(text).is_none()
+        && text.chars().all(|c| is_bare(c) && !is_comparison(c) && c != '!');
     plain && !reserved && bare(text) == Some(Term::Word(Word::new(text.to_owned())))
 }
 

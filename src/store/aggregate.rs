@@ -77,6 +77,8 @@ pub struct PeerRow {
     pub states: StateCounts,
     /// Our processes that own one of them, by PID, candidates left out.
     pub processes: Vec<Arc<Process>>,
+    /// Our processes each of which may own one of them, by PID: candidates that are not among `processes`.
+    pub candidates: Vec<Arc<Process>>,
     /// Connections seen to begin since the sample before.
     pub opened: u32,
     /// Connections seen to close since the sample before.

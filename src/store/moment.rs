@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Aggregate;
-use crate::model::{Evidence, Process, Sample, Side, SocketRef, SocketTable, Unknown};
+use crate::model::{Evidence, Process, Sample, Side, SocketRef, SocketTable, TcpInfo, TcpState, Unknown};
 
 /// One sample, each socket linked to its owner and side, and the whole counted. Immutable once made.
 #[derive(Debug, Clone)]
@@ -124,6 +124,42 @@ pub struct Owned<'a> {
     pub attribution: &'a Attribution,
     /// The inode of the network namespace.
     pub netns: u64,
+}
+
+impl<'a> Owned<'a> {
+    /// The kernel's `tcp_info`, where there is a connection for it to tell of. The kernel fills one in for
+    /// listeners and bound sockets as well (`tcp_get_info()`): nothing in it is measured.
+    #[must_use]
+    pub fn tcp(&self) -> Option<&'a TcpInfo> {
+        let state = self.socket.row().state;
+        let tells = state.is_connection() && state != TcpState::SynRecv;
+        self.socket.detail().filter(|_| tells)?.tcp.as_ref()
+    }
+
+    /// Smoothed round-trip time, microseconds; `None` before it was measured, of which the kernel says 0.
+    #[must_use]
+    pub fn rtt_us(&self) -> Option<u32> {
+        self.tcp().map(|tcp| tcp.rtt_us).filter(|&rtt| rtt != 0)
+    }
+
+    /// Milliseconds since data was last sent, or since the connection was established if none was.
+    ///
+    /// `None` in `SYN_SENT`: the kernel sets the two times when the handshake is done (`tcp_finish_connect()`),
+    /// and counts from boot before.
+    #[must_use]
+    pub fn last_sent_ms(&self) -> Option<u32> {
+        self.established_tcp().map(|tcp| tcp.last_sent_ms)
+    }
+
+    /// Milliseconds since data was last received, as [`Owned::last_sent_ms`].
+    #[must_use]
+    pub fn last_received_ms(&self) -> Option<u32> {
+        self.established_tcp().map(|tcp| tcp.last_received_ms)
+    }
+
+    fn established_tcp(&self) -> Option<&'a TcpInfo> {
+        self.tcp().filter(|_| self.socket.row().state != TcpState::SynSent)
+    }
 }
 
 impl Moment {

@@ -114,8 +114,8 @@ fn add_peer(row: &mut PeerRow, old: &PeerRow) {
     row.opened += old.opened;
     row.closed += old.closed;
     row.processes.extend(old.processes.iter().map(Arc::clone));
-    row.processes.sort_by_key(|process| process.key);
-    row.processes.dedup_by_key(|process| process.key);
+    row.candidates.extend(old.candidates.iter().map(Arc::clone));
+    tally::sort_owners(row);
 }
 
 /// Adds each row of `before` to the row of the same thing in `now`, or puts `gone` of it there.

@@ -280,14 +280,12 @@ impl Owners {
     fn write(self, moment: &Moment, rows: &mut [PeerRow]) {
         for (row, attribution) in self.pairs {
             let attribution = &moment.attributions[attribution];
-            if attribution.evidence != Evidence::Candidates {
-                rows[row as usize].processes.extend(attribution.owners.iter().map(Arc::clone));
-            }
+            let row = &mut rows[row as usize];
+            let sure = attribution.evidence != Evidence::Candidates;
+            let processes = if sure { &mut row.processes } else { &mut row.candidates };
+            processes.extend(attribution.owners.iter().map(Arc::clone));
         }
-        for row in rows {
-            row.processes.sort_by_key(|process| process.key);
-            row.processes.dedup_by_key(|process| process.key);
-        }
+        rows.iter_mut().for_each(sort_owners);
     }
 }
 
@@ -318,7 +316,24 @@ fn new_process_row(process: &Arc<Process>) -> ProcessRow {
 }
 
 fn new_peer_row(key: PeerKey) -> PeerRow {
-    PeerRow { key, states: StateCounts::default(), processes: Vec::new(), opened: 0, closed: 0 }
+    PeerRow {
+        key,
+        states: StateCounts::default(),
+        processes: Vec::new(),
+        candidates: Vec::new(),
+        opened: 0,
+        closed: 0,
+    }
+}
+
+/// Each process once, by PID; no candidate that is an owner as well.
+pub(super) fn sort_owners(row: &mut PeerRow) {
+    for processes in [&mut row.processes, &mut row.candidates] {
+        processes.sort_by_key(|process| process.key);
+        processes.dedup_by_key(|process| process.key);
+    }
+    let sure = &row.processes;
+    row.candidates.retain(|process| sure.binary_search_by_key(&process.key, |sure| sure.key).is_err());
 }
 
 /// Most sockets first, then most traffic of connections.

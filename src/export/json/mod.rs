@@ -84,7 +84,7 @@ impl<'a> Snapshot<'a> {
             peers_omitted: aggregate.peers_omitted,
             ports: Ports {
                 ranges: measures.range.iter().map(|range| Range::of(sample.netns, range)).collect(),
-                in_use: measures.range.as_ref().map(|_| aggregate.ports_in_use),
+                in_use: measures.range.as_ref().map(|_| moment.totals.ports_in_use),
                 destinations: Rows { rows: &aggregate.destinations, measures },
                 destinations_omitted: aggregate.destinations_omitted,
             },
@@ -200,6 +200,8 @@ struct Rates {
     time_wait: Option<f64>,
     #[serde(rename = "connect_failures_per_s")]
     connect_failures: Option<f64>,
+    #[serde(rename = "connect_attempts_failed_per_s")]
+    attempts_failed: Option<f64>,
 }
 
 impl Rates {
@@ -211,8 +213,14 @@ impl Rates {
             closed: rates.closed.map(rounded),
             time_wait: rates.time_wait.map(rounded),
             connect_failures: rates.connect_failures.map(rounded),
+            attempts_failed: counter_rate(observation, "TcpAttemptFails").map(rounded),
         }
     }
+}
+
+fn counter_rate(observation: &Observation, name: &str) -> Option<f64> {
+    let index = observation.moment.sample.counters.iter().position(|(known, _)| &**known == name)?;
+    observation.counter_rates.get(index).copied().flatten()
 }
 
 #[derive(Serialize)]

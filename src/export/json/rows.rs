@@ -1,13 +1,13 @@
 //! The rows of the snapshot: processes, peers, destinations, sockets. Each is made as it is written.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use serde::{Serialize, Serializer};
 
 use super::{ByEvidence, Measures, States, rounded};
 use crate::{
     field::format::time,
-    model::{Process, TcpInfo, TcpState, Timer},
+    model::{Detail, Process, TcpInfo, TcpState, Timer},
     query::Query,
     store::{DestinationRow, Moment, Owned, PeerRow, ProcessRow},
 };
@@ -77,6 +77,10 @@ impl Object for ProcessRow {
     }
 }
 
+fn pids(processes: &[Arc<Process>]) -> Vec<u32> {
+    processes.iter().map(|process| process.key.pid).collect()
+}
+
 impl Object for PeerRow {
     fn object<'a>(&'a self, measures: &'a Measures) -> impl Serialize + 'a {
         #[derive(Serialize)]
@@ -86,6 +90,7 @@ impl Object for PeerRow {
             side: &'static str,
             states: States<'a>,
             processes: Vec<u32>,
+            candidates: Vec<u32>,
             opened_per_s: Option<f64>,
             closed_per_s: Option<f64>,
         }
@@ -94,7 +99,8 @@ impl Object for PeerRow {
             port: self.key.port,
             side: self.key.side.name(),
             states: States(&self.states),
-            processes: self.processes.iter().map(|process| process.key.pid).collect(),
+            processes: pids(&self.processes),
+            candidates: pids(&self.candidates),
             opened_per_s: per_s(self.opened, measures),
             closed_per_s: per_s(self.closed, measures),
         }
@@ -192,14 +198,14 @@ impl<'a> SocketOut<'a> {
             timer: (row.timer != Timer::Off)
                 .then(|| TimerOut { kind: row.timer.name(), expires_s: seconds(row.expires_ms) }),
             inode: detail.map(|d| d.inode).filter(|inode| *inode != 0),
-            uid: detail.map(|d| d.uid),
+            uid: detail.and_then(Detail::known_uid),
             owners: Owners(&socket.attribution.owners),
             evidence: socket.attribution.evidence.name(),
             unknown: socket.attribution.unknown.map(crate::model::Unknown::name),
             side: socket.link.side().map(crate::model::Side::name),
             recv_q: detail.map(|d| d.recv_q),
             send_q: detail.map(|d| d.send_q),
-            tcp: detail.and_then(|d| d.tcp.as_ref()).map(TcpOut::of),
+            tcp: socket.tcp().map(|tcp| TcpOut::of(socket, tcp)),
         }
     }
 }
@@ -212,28 +218,28 @@ struct TimerOut {
 
 #[derive(Serialize)]
 struct TcpOut {
-    rtt_ms: f64,
+    rtt_ms: Option<f64>,
     retransmits: u32,
-    last_sent_s: f64,
-    last_received_s: f64,
+    last_sent_s: Option<f64>,
+    last_received_s: Option<f64>,
     bytes_sent: Option<u64>,
     bytes_received: Option<u64>,
 }
 
 impl TcpOut {
-    fn of(tcp: &TcpInfo) -> Self {
+    fn of(socket: &Owned<'_>, tcp: &TcpInfo) -> Self {
         Self {
-            rtt_ms: f64::from(tcp.rtt_us) / 1000.0,
+            rtt_ms: socket.rtt_us().map(|us| f64::from(us) / 1000.0),
             retransmits: tcp.retransmits,
-            last_sent_s: seconds(tcp.last_sent_ms),
-            last_received_s: seconds(tcp.last_received_ms),
+            last_sent_s: socket.last_sent_ms().map(seconds),
+            last_received_s: socket.last_received_ms().map(seconds),
             bytes_sent: tcp.bytes_sent,
             bytes_received: tcp.bytes_received,
         }
     }
 }
 
-struct Owners<'a>(&'a [std::sync::Arc<Process>]);
+struct Owners<'a>(&'a [Arc<Process>]);
 
 impl Serialize for Owners<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
