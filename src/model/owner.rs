@@ -37,12 +37,17 @@ pub struct Process {
     pub name: String,
     /// The command line, arguments separated by spaces; empty for a kernel thread.
     pub command: String,
-    /// Real user id.
+    /// Real user id; [`Process::NO_UID`] if the process ended before it could be read.
     pub uid: u32,
-    /// The user's name, or the number where there is none.
+    /// The user's name, or the number where there is none; empty if the user is not known.
     pub user: String,
     /// The container's id as found in the cgroup path, shortened to 12 digits; `None` on the host.
     pub container: Option<String>,
+}
+
+impl Process {
+    /// No user has this id (`(uid_t) -1` in `setresuid(2)` means none).
+    pub const NO_UID: u32 = u32::MAX;
 }
 
 /// A process that holds TCP sockets, as seen in one sample.

@@ -7,8 +7,9 @@ use super::{
     Attribution,
     accept::{Acceptance, Accepted, Acceptors, Window},
     listeners::Listeners,
-    memory::Holder,
+    memory::{Holder, Trace},
     people::{People, SetId},
+    traced::Tracing,
 };
 use crate::model::{Evidence, Family, Held, SocketRef, TcpState, Unknown};
 
@@ -35,12 +36,21 @@ pub(super) struct Attributor<'a> {
     /// The index of the attribution to each set, by kind of evidence.
     of_set: Vec<[u32; Evidence::ALL.len()]>,
     of_reason: [u32; 5],
+    /// The index of an attribution with what the trace told added: by the index without, opener and closer.
+    with_trace: HashMap<(u32, Option<SetId>, Option<SetId>), u32, FixedState>,
+    /// What the trace has to tell, where there is one.
+    tracing: Option<Tracing<'a>>,
 }
 
 const NONE: u32 = u32::MAX;
 
 impl<'a> Attributor<'a> {
-    pub(super) fn new(people: &'a mut People, listeners: &'a Listeners, held: Vec<Option<SetId>>) -> Self {
+    pub(super) fn new(
+        people: &'a mut People,
+        listeners: &'a Listeners,
+        held: Vec<Option<SetId>>,
+        tracing: Option<Tracing<'a>>,
+    ) -> Self {
         let of_set = vec![[NONE; Evidence::ALL.len()]; people.len()];
         Self {
             people,
@@ -50,6 +60,8 @@ impl<'a> Attributor<'a> {
             attributions: Vec::new(),
             of_set,
             of_reason: [NONE; 5],
+            with_trace: HashMap::default(),
+            tracing,
         }
     }
 
@@ -114,6 +126,42 @@ impl<'a> Attributor<'a> {
         }
     }
 
+    /// What the trace tells of a connection that was told of so far as in `before`.
+    #[inline]
+    pub(super) fn ask(&mut self, socket: SocketRef<'_>, before: Trace) -> Trace {
+        match &self.tracing {
+            Some(tracing) => tracing.ask(socket, before, self.people),
+            None => before,
+        }
+    }
+
+    /// The attribution with that index, with what the trace told. Who closed it is the owner of what nobody
+    /// holds any more.
+    #[inline]
+    pub(super) fn with_trace(&mut self, index: u32, trace: Trace) -> u32 {
+        let (opener, closer) = (trace.opener.set(), trace.closer.set());
+        if opener.is_none() && closer.is_none() {
+            return index;
+        }
+        let index = match closer {
+            Some(set) if self.attributions[index as usize].evidence != Evidence::Held => {
+                self.of_set(Evidence::Traced, set)
+            }
+            _ => index,
+        };
+        let Self { people, attributions, with_trace, .. } = self;
+        *with_trace.entry((index, opener, closer)).or_insert_with(|| {
+            let one = |set: Option<SetId>| set.and_then(|set| people.owners(set).pop());
+            let told = Attribution {
+                opener: one(opener),
+                closer: one(closer),
+                ..attributions[index as usize].clone()
+            };
+            attributions.push(told);
+            index32(attributions.len() - 1)
+        })
+    }
+
     /// A listener, or a socket that is only bound.
     pub(super) fn unconnected(&mut self, socket: SocketRef<'_>) -> u32 {
         match self.scan(socket) {
@@ -140,7 +188,14 @@ impl<'a> Attributor<'a> {
         let index = &mut self.of_set[number][evidence as usize];
         if *index == NONE {
             *index = index32(self.attributions.len());
-            self.attributions.push(Attribution { evidence, owners: self.people.owners(set), unknown: None });
+            let owners = self.people.owners(set);
+            self.attributions.push(Attribution {
+                evidence,
+                owners,
+                unknown: None,
+                opener: None,
+                closer: None,
+            });
         }
         *index
     }
@@ -149,8 +204,13 @@ impl<'a> Attributor<'a> {
         let index = &mut self.of_reason[reason as usize];
         if *index == NONE {
             *index = index32(self.attributions.len());
-            let unknown = Some(reason);
-            self.attributions.push(Attribution { evidence: Evidence::Unknown, owners: Vec::new(), unknown });
+            self.attributions.push(Attribution {
+                evidence: Evidence::Unknown,
+                owners: Vec::new(),
+                unknown: Some(reason),
+                opener: None,
+                closer: None,
+            });
         }
         *index
     }

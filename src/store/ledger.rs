@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Aggregate, Attribution, Link, Moment, Rates,
+    Aggregate, Attribution, Link, Moment, Rates, TraceJoin,
     attribute::Attributor,
     listeners::Listeners,
     memory::Memory,
@@ -12,6 +12,7 @@ use super::{
     ports::{PortRange, PortSet},
     rates::{self, Reading},
     recent::Recent,
+    traced::Tracing,
 };
 use crate::model::{Counters, NewSocket, Sample, SocketRef, SocketTable, Stamp, TcpState};
 
@@ -20,7 +21,7 @@ use crate::model::{Counters, NewSocket, Sample, SocketRef, SocketTable, Stamp, T
 /// A connection is what has a cookie. The first time one is seen it counts as opened, unless nothing
 /// complete was seen before; when it leaves the states in which it is open
 /// ([`TcpState::is_open`]) or is gone, it counts as closed, once. Its owner is whoever holds it, else
-/// whoever held it, else whoever listened where it was accepted when it was; never a guess from ports, peers or
+/// whoever closed it by the trace, else whoever held it, else whoever listened where it was accepted when it was; never a guess from ports, peers or
 /// neighbours. After an incomplete sample nothing is concluded from what is absent.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -28,6 +29,8 @@ pub struct Ledger {
     listeners: Listeners,
     people: People,
     recent: Recent,
+    /// What the trace told, if there is one.
+    join: Option<TraceJoin>,
     /// The connections that were open in the sample before, without their details.
     open: SocketTable,
     before: Option<Before>,
@@ -122,11 +125,19 @@ impl Ledger {
     fn link(&mut self, sample: &Sample) -> Linked {
         let held = self.people.meet(sample);
         self.listeners.update(sample, &held);
+        if let Some(batch) = &sample.trace {
+            self.join.get_or_insert_with(|| TraceJoin::new(sample.netns, TraceJoin::CAPACITY)).push(batch);
+        }
         let before = self.before.as_ref().map(|before| (before.stamp, before.dump));
         let time = (sample.stamp, sample.cost.dump);
         let mut pass = Pass {
             now: Now::new(self.tick, time, before, self.started, self.remembers_all, fin_timeout(sample)),
-            attributor: Attributor::new(&mut self.people, &self.listeners, held),
+            attributor: Attributor::new(
+                &mut self.people,
+                &self.listeners,
+                held,
+                self.join.as_ref().map(|join| Tracing::new(join, sample)),
+            ),
             memory: &mut self.memory,
             recent: &mut self.recent,
             complete: sample.complete,
@@ -190,6 +201,8 @@ impl Ledger {
         let mut used = vec![false; self.people.len()];
         let holders = self.memory.iter().filter_map(|entry| entry.holder().set());
         holders.for_each(|set| used[set.number() as usize] = true);
+        let told = self.memory.iter().flat_map(|entry| entry.trace().sets());
+        told.for_each(|set| used[set.number() as usize] = true);
         self.listeners.sets_mut().for_each(|set| used[set.number() as usize] = true);
         let renumbered = self.people.compact(|set| used[set.number() as usize]);
         let new = |set: SetId| renumbered[set.number() as usize].expect("marked as used");
@@ -198,6 +211,7 @@ impl Ledger {
             if let Some(set) = holder.set() {
                 entry.set_holder(holder.with_set(new(set)));
             }
+            entry.set_trace(entry.trace().with_sets(new));
         }
         self.listeners.sets_mut().for_each(|set| *set = new(*set));
     }

@@ -62,11 +62,79 @@ impl SideSeen {
     }
 }
 
-/// One remembered connection, in 16 bytes.
+/// What the trace told of who opened or closed a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Nobody asked yet, or the trace has not come that far.
+    NotYet,
+    /// It names nobody, and never will.
+    Nothing,
+    /// The other end did it.
+    Remote,
+    /// A set of one process.
+    By(SetId),
+}
+
+impl Told {
+    const NOT_YET: u32 = u32::MAX;
+    const NOTHING: u32 = u32::MAX - 1;
+    const REMOTE: u32 = u32::MAX - 2;
+
+    fn code(self) -> u32 {
+        match self {
+            Self::NotYet => Self::NOT_YET,
+            Self::Nothing => Self::NOTHING,
+            Self::Remote => Self::REMOTE,
+            Self::By(set) => set.number(),
+        }
+    }
+
+    fn from_code(code: u32) -> Self {
+        match code {
+            Self::NOT_YET => Self::NotYet,
+            Self::NOTHING => Self::Nothing,
+            Self::REMOTE => Self::Remote,
+            number => Self::By(SetId::from_number(number)),
+        }
+    }
+
+    /// The set that it refers to.
+    pub(super) fn set(self) -> Option<SetId> {
+        if let Self::By(set) = self { Some(set) } else { None }
+    }
+}
+
+/// What the trace told of one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Trace {
+    /// Who called `connect()`.
+    pub(super) opener: Told,
+    /// Who closed it, if our end was the first to close.
+    pub(super) closer: Told,
+}
+
+impl Trace {
+    pub(super) const NOT_YET: Self = Self { opener: Told::NotYet, closer: Told::NotYet };
+
+    /// The sets that it refers to.
+    pub(super) fn sets(self) -> impl Iterator<Item = SetId> {
+        self.opener.set().into_iter().chain(self.closer.set())
+    }
+
+    /// The same with other sets for those which it refers to.
+    pub(super) fn with_sets(self, new: impl Fn(SetId) -> SetId) -> Self {
+        let replaced = |told: Told| told.set().map_or(told, |set| Told::By(new(set)));
+        Self { opener: replaced(self.opener), closer: replaced(self.closer) }
+    }
+}
+
+/// One remembered connection, in 24 bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
     pub(super) cookie: u64,
     holder: u32,
+    opener: u32,
+    closer: u32,
     /// The sample that saw it last, counted round and round.
     pub(super) tick: u16,
     pub(super) side: SideSeen,
@@ -92,9 +160,18 @@ const WITHOUT_SET: [Holder; 6] = [
 
 impl Entry {
     pub(super) fn new(cookie: u64, holder: Holder, tick: u16, side: SideSeen, open: bool) -> Self {
-        let mut entry = Self { cookie, holder: 0, tick, side, open };
+        let mut entry =
+            Self { cookie, holder: 0, opener: Told::NOT_YET, closer: Told::NOT_YET, tick, side, open };
         entry.set_holder(holder);
         entry
+    }
+
+    pub(super) fn trace(&self) -> Trace {
+        Trace { opener: Told::from_code(self.opener), closer: Told::from_code(self.closer) }
+    }
+
+    pub(super) fn set_trace(&mut self, trace: Trace) {
+        (self.opener, self.closer) = (trace.opener.code(), trace.closer.code());
     }
 
     pub(super) fn holder(&self) -> Holder {
@@ -123,7 +200,8 @@ impl Entry {
 }
 
 /// Connections seen alive or closing, until they are in no sample any more. A `TIME_WAIT` that was not
-/// seen before is none of them: there may be a million, and they have nothing to remember.
+/// seen before is none of them unless the trace told of it: there may be a million, and the others have nothing to
+/// remember.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     table: HashTable<Entry>,
@@ -181,7 +259,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_compact_and_gives_back_what_was_put_in() {
-        assert_eq!(size_of::<Entry>(), 16);
+        assert_eq!(size_of::<Entry>(), 24);
         let sets = [0, 1, (1 << BITS) - 1].map(SetId::from_number);
         let with_set = sets.into_iter().flat_map(|set| {
             let accepted = [false, true].map(|sure| Holder::Accepted(Accepted { set, sure }));
@@ -189,6 +267,17 @@ mod tests {
         });
         for holder in WITHOUT_SET.into_iter().chain(with_set) {
             assert_eq!(Entry::new(1, holder, 0, SideSeen::Client, true).holder(), holder);
+        }
+    }
+
+    #[test]
+    fn what_the_trace_told_is_kept() {
+        let mut entry = Entry::new(1, Holder::Queued, 0, SideSeen::Client, true);
+        assert_eq!(entry.trace(), Trace::NOT_YET);
+        let one = Told::By(SetId::from_number(3));
+        for (opener, closer) in [(one, Told::Nothing), (Told::Remote, one), (Told::NotYet, one)] {
+            entry.set_trace(Trace { opener, closer });
+            assert_eq!(entry.trace(), Trace { opener, closer });
         }
     }
 

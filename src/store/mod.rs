@@ -26,6 +26,7 @@ mod tally;
 mod trace_activity;
 mod trace_intern;
 mod trace_join;
+mod traced;
 
 pub use aggregate::{Aggregate, DestinationRow, PeerKey, PeerRow, ProcessRow};
 pub use history::{Activity, History};
@@ -36,3 +37,4 @@ pub use ports::PortRange;
 pub use series::Series;
 pub use trace_activity::{ConnectFailures, Lifetimes, TraceActivity, TraceCounts};
 pub use trace_join::{Cause, Phase, Sighting, TraceGap, TraceJoin};
+pub use traced::Traced;

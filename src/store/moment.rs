@@ -95,6 +95,10 @@ pub struct Attribution {
     pub owners: Vec<Arc<Process>>,
     /// Why nobody is named; `None` when somebody is.
     pub unknown: Option<Unknown>,
+    /// Who called `connect()`, as the trace told; `None` if it did not.
+    pub opener: Option<Arc<Process>>,
+    /// Who closed our end, the first to close, as the trace told; `None` if it did not.
+    pub closer: Option<Arc<Process>>,
 }
 
 /// Rates per second from the kernel's exact counters, for the whole namespace. `None` until two samples came.

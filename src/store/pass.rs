@@ -6,7 +6,7 @@ use super::{
     Attribution, Link,
     accept::{Acceptors, Window},
     attribute::{Attributor, Scan},
-    memory::{Entry, Holder, Memory, SideSeen},
+    memory::{Entry, Holder, Memory, SideSeen, Told, Trace},
     ports::PortSet,
     recent::Recent,
 };
@@ -161,7 +161,8 @@ impl Pass<'_> {
         }
     }
 
-    /// A `TIME_WAIT` of a connection that no sample saw. It is not remembered.
+    /// A `TIME_WAIT` of a connection that no sample saw. It is not remembered, unless the trace has told all that it
+    /// ever will.
     #[inline]
     fn unseen_time_wait(&mut self, socket: SocketRef<'_>, age_ms: u32) -> Link {
         let cookie = socket.row().cookie;
@@ -169,10 +170,42 @@ impl Pass<'_> {
         // One that was there at the start is noted as well: it may look fresh to the next sample.
         let noted = (fresh || age_ms <= self.now.young_ms) && self.recent.insert(cookie);
         let closed = fresh && noted;
-        let acceptors = self.attributor.acceptors(socket, self.now.time_wait(age_ms));
-        let side = self.side(socket, acceptors);
-        let attribution = self.attributor.not_held(accepted(self.now.unseen_time_wait(age_ms), acceptors));
+        let trace = self.attributor.ask(socket, Trace::NOT_YET);
+        let (side, acceptors) = self.side_seen(socket, self.now.time_wait(age_ms), trace);
+        let holder = accepted(self.now.unseen_time_wait(age_ms), acceptors);
+        if trace.closer != Told::NotYet {
+            let mut entry = Entry::new(cookie, holder, self.now.tick, side, false);
+            entry.set_trace(trace);
+            self.memory.insert(entry);
+            self.met += 1;
+        }
+        let side = side.side();
+        let attribution = self.attributor.not_held(holder);
+        let attribution = self.attributor.with_trace(attribution, trace);
         Link::new(attribution, Some(side), closed && self.now.remembers_all, closed)
+    }
+
+    /// Which side is ours of a connection that was not seen before, and who may have accepted it if that was
+    /// before the end of `window`. What the trace told decides; nobody accepted what one of ours opened.
+    fn side_seen(
+        &mut self,
+        socket: SocketRef<'_>,
+        window: Window,
+        trace: Trace,
+    ) -> (SideSeen, Option<Acceptors>) {
+        if matches!(trace.opener, Told::By(_)) {
+            return (SideSeen::Connected, None);
+        }
+        let acceptors = self.attributor.acceptors(socket, window);
+        let state = socket.row().state;
+        let side = match (state, self.side(socket, acceptors)) {
+            (TcpState::SynSent, _) => SideSeen::Connected,
+            (TcpState::SynRecv, _) | (_, Side::Server) => SideSeen::Server,
+            _ if trace.opener == Told::Remote => SideSeen::Server,
+            (_, Side::Client) if self.complete => SideSeen::Client,
+            (_, Side::Client) => SideSeen::Unlisted,
+        };
+        (side, acceptors)
     }
 
     /// Which side is ours of a connection that was not seen before.
@@ -191,13 +224,8 @@ impl Pass<'_> {
         let scan = self.attributor.scan(socket);
         let window =
             if matches!(scan, Scan::Queue) { self.now.at_once() } else { self.now.first_seen(socket) };
-        let acceptors = self.attributor.acceptors(socket, window);
-        let side = match (row.state, self.side(socket, acceptors)) {
-            (TcpState::SynSent, _) => SideSeen::Connected,
-            (TcpState::SynRecv, _) | (_, Side::Server) => SideSeen::Server,
-            (_, Side::Client) if self.complete => SideSeen::Client,
-            (_, Side::Client) => SideSeen::Unlisted,
-        };
+        let trace = self.attributor.ask(socket, Trace::NOT_YET);
+        let (side, acceptors) = self.side_seen(socket, window, trace);
         let unseen = if self.now.remembers_all { Unknown::TooShort } else { Unknown::BeforeStart };
         let (holder, attribution) = match scan {
             Scan::By(set) => (Holder::By(set), self.attributor.held(set)),
@@ -206,7 +234,10 @@ impl Pass<'_> {
             Scan::Mini if row.is_mini() => self.unheld(accepted(unseen, acceptors)),
             Scan::Mini => self.unheld(accepted(Unknown::Gone, acceptors)),
         };
-        self.memory.insert(Entry::new(row.cookie, holder, self.now.tick, side, open));
+        let attribution = self.attributor.with_trace(attribution, trace);
+        let mut entry = Entry::new(row.cookie, holder, self.now.tick, side, open);
+        entry.set_trace(trace);
+        self.memory.insert(entry);
         self.met += 1;
         if open {
             self.open.push(index);
@@ -233,12 +264,13 @@ impl Pass<'_> {
         }
         entry.open = false;
         self.recent.insert(cookie);
-        let (side, mut holder) = (entry.side.side(), entry.holder());
+        let (side, mut holder, trace) = (entry.side.side(), entry.holder(), entry.trace());
         if holder == Holder::Queued {
             let acceptors = self.attributor.acceptors_of_other(socket, self.now.since_before());
             holder = accepted(Unknown::Gone, acceptors.filter(|_| side == Side::Server));
         }
-        Some(Link::new(self.attributor.not_held(holder), Some(side), false, true))
+        let attribution = self.attributor.not_held(holder);
+        Some(Link::new(self.attributor.with_trace(attribution, trace), Some(side), false, true))
     }
 }
 
@@ -264,7 +296,12 @@ fn again(
     complete: bool,
 ) -> Link {
     let state = socket.row().state;
+    // One that is open after it closed was connected anew: the same descriptor, a new connection.
+    let before = if state.is_open() && !entry.open { Trace::NOT_YET } else { entry.trace() };
+    let trace = attributor.ask(socket, before);
+    entry.set_trace(trace);
     match (entry.side, state) {
+        _ if matches!(trace.opener, Told::By(_)) => entry.side = SideSeen::Connected,
         (_, TcpState::SynSent) => entry.side = SideSeen::Connected,
         (SideSeen::Unlisted | SideSeen::Client, TcpState::SynRecv) => entry.side = SideSeen::Server,
         (SideSeen::Unlisted, _) if attributor.acceptors(socket, now.at_once()).is_some() => {
@@ -274,7 +311,7 @@ fn again(
         _ => {}
     }
     let attribution = owner_again(entry, attributor, socket, now);
-    // One that is open after it closed was connected anew: the same descriptor, a new connection.
+    let attribution = attributor.with_trace(attribution, trace);
     let (opened, closed) = (state.is_open() && !entry.open, entry.open && !state.is_open());
     entry.open = state.is_open();
     Link::new(attribution, Some(entry.side.side()), opened, closed)

@@ -5,7 +5,7 @@ use std::{hash::BuildHasher, sync::Arc};
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashTable};
 
-use crate::model::{ProcKey, Process, Sample};
+use crate::model::{ProcKey, Process, Sample, Stamp, TracedProcess};
 
 /// The number of a set of one or more processes. It holds until [`People::compact`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +44,23 @@ impl People {
         let numbers: Vec<u32> = sample.processes.iter().map(|seen| self.number(&seen.process)).collect();
         let known = |&member: &u32| numbers.get(member as usize).copied();
         sample.holders.iter().map(|members| self.set(members.iter().filter_map(known).collect())).collect()
+    }
+
+    /// The set of the one process that the trace names. One that a sample knows is that; of others the
+    /// sample's `stamp` tells when they started, and `user` finds the name of a user.
+    pub(super) fn traced(
+        &mut self,
+        traced: &TracedProcess,
+        stamp: Stamp,
+        user: impl FnOnce(u32) -> Option<String>,
+    ) -> SetId {
+        let key = traced.key;
+        // The start that the fork record tells may be one tick late.
+        let early = ProcKey { start_ticks: key.start_ticks.saturating_sub(1), ..key };
+        let keys = if traced.exact { [key, key] } else { [key, early] };
+        let known = keys.iter().find_map(|key| self.by_key.get(key).copied());
+        let number = known.unwrap_or_else(|| self.number(&Arc::new(process(traced, stamp, user))));
+        self.set(vec![number]).expect("one member")
     }
 
     /// The set of everybody in `sets`; `None` if there is nobody.
@@ -143,6 +160,20 @@ impl People {
             })
             .get();
         Some(SetId(number))
+    }
+}
+
+fn process(traced: &TracedProcess, stamp: Stamp, user: impl FnOnce(u32) -> Option<String>) -> Process {
+    let ago = stamp.since_boot.saturating_sub(traced.key.started_since_boot());
+    let name = |uid: u32| user(uid).unwrap_or_else(|| uid.to_string());
+    Process {
+        key: traced.key,
+        started: stamp.wall.checked_sub(ago).unwrap_or(stamp.wall),
+        name: traced.name.clone(),
+        command: traced.command.clone().unwrap_or_default(),
+        uid: traced.uid.unwrap_or(Process::NO_UID),
+        user: traced.uid.map(name).unwrap_or_default(),
+        container: None,
     }
 }
 

@@ -36,8 +36,8 @@ pub enum Phase {
     Open,
     /// We have, and did so before the other end: `FIN_WAIT1`, `FIN_WAIT2`, `CLOSING`.
     Closing,
-    /// `TIME_WAIT`, entered at about this time since boot (now less 60 s less what is left), give or take
-    /// [`TraceJoin::TOLERANCE`].
+    /// `TIME_WAIT`, entered at about this time since boot (the end of the dump less 60 s less what is left), give
+    /// or take [`TraceJoin::TOLERANCE`], and earlier by what the dump took.
     TimeWait(Duration),
 }
 
@@ -204,6 +204,12 @@ impl TraceJoin {
         self.since.map(|_| self.through)
     }
 
+    /// When the trace began; `None` before the first batch.
+    #[must_use]
+    pub fn since(&self) -> Option<Duration> {
+        self.since
+    }
+
     /// Takes a batch in and drops what is too old.
     pub fn push(&mut self, batch: &TraceBatch) {
         self.since.get_or_insert(batch.since);
@@ -284,7 +290,9 @@ impl TraceJoin {
             return Err(TraceGap::NotYet);
         }
         // At this instant the socket was there, closed, for sure.
-        let certain = entered.map_or(seen.begin, |at| seen.begin.max(at.saturating_sub(Self::TOLERANCE)));
+        // The age was read at some time of the dump, so that much earlier it may have been entered.
+        let early = Self::TOLERANCE + seen.end.saturating_sub(seen.begin);
+        let certain = entered.map_or(seen.begin, |at| seen.begin.max(at.saturating_sub(early)));
         let mut fits: Option<Slot> = None;
         for slot in self.events(local, peer) {
             if slot.kind() == Kind::Closed && slot.at <= nanos(latest) {

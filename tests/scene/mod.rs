@@ -67,7 +67,13 @@ impl Default for Scene {
 
 /// An attribution to nobody.
 pub(crate) fn nobody(why: Unknown) -> Attribution {
-    Attribution { evidence: Evidence::Unknown, owners: Vec::new(), unknown: Some(why) }
+    Attribution {
+        evidence: Evidence::Unknown,
+        owners: Vec::new(),
+        unknown: Some(why),
+        opener: None,
+        closer: None,
+    }
 }
 
 /// A process called `name`.
@@ -145,7 +151,7 @@ impl Scene {
     /// Adds an attribution and says its index.
     pub(crate) fn attribute(&mut self, evidence: Evidence, owners: &[&Arc<Process>]) -> u32 {
         let owners = owners.iter().map(|process| Arc::clone(process)).collect();
-        self.attributions.push(Attribution { evidence, owners, unknown: None });
+        self.attributions.push(Attribution { evidence, owners, unknown: None, opener: None, closer: None });
         u32::try_from(self.attributions.len() - 1).expect("few")
     }
 
