@@ -519,3 +519,65 @@ fn connects_without_a_port_and_refused_ones_are_told() {
         },
     );
 }
+
+/// What the program prints of a namespace: its report, and the PIDs of the clients whose connections are in it.
+fn watched_by_the_program(clients: usize, each: u64, more: &[&str]) -> (serde_json::Value, Vec<u32>) {
+    let namespace = Namespace::new();
+    let (_server, port) = namespace.serve("v4", "second", "1");
+    let mut command = Command::new("nsenter");
+    command.arg("--target").arg(namespace.keeper.pid().to_string()).args(["--net", "--"]);
+    command.arg(env!("CARGO_BIN_EXE_twtop")).args(["snapshot", "--for", "4", "--interval", "0.5", "--json"]);
+    command.arg("--sockets").args(more).stdout(Stdio::piped());
+    let mut clients: Vec<Actor> = (0..clients)
+        .map(|_| namespace.load(&["connect", "v4", "first", "1", &port, &each.to_string(), "100"]))
+        .collect();
+    let output = command.output().expect("the program runs");
+    let pids = clients.iter().map(Actor::pid).collect();
+    for client in &mut clients {
+        client.until("done", |_| {});
+    }
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    (serde_json::from_slice(&output.stdout).expect("JSON"), pids)
+}
+
+#[test]
+fn the_program_names_who_closed_and_nobody_wrongly() {
+    if !can_run() {
+        return;
+    }
+    let (report, pids) = watched_by_the_program(3, 250, &[]);
+    let mut traced: BTreeMap<u64, u64> = BTreeMap::new();
+    let sockets = report["sockets"].as_array().expect("sockets were asked for");
+    for socket in sockets.iter().filter(|socket| socket["state"] == "TIME_WAIT") {
+        if socket["evidence"] == "traced" {
+            let owners = socket["owners"].as_array().expect("a list");
+            assert_eq!(owners.len(), 1, "{socket}");
+            *traced.entry(owners[0]["pid"].as_u64().expect("a PID")).or_default() += 1;
+        } else {
+            assert_eq!(socket["unknown"], "before start", "what closed under our eyes is traced: {socket}");
+        }
+    }
+    let expected: Vec<u64> = pids.iter().map(|&pid| pid.into()).collect();
+    assert!(traced.keys().all(|pid| expected.contains(pid)), "{traced:?} instead of {expected:?}");
+    assert_eq!(traced.len(), expected.len(), "each of them closed some: {traced:?}");
+    assert!(traced.values().sum::<u64>() > 300, "{traced:?}");
+    let coverage = &report["coverage"];
+    assert_eq!(coverage["events_lost"], 0);
+    let figure = |name: &str| coverage[name].as_u64().expect("a figure");
+    let (entries, attributed) = (figure("time_wait_entries"), figure("time_wait_attributed"));
+    // A FIN may come a moment before the counter is read and the entry after it.
+    assert!(entries > 300 && attributed + 8 >= entries, "{attributed} of {entries}");
+    assert_eq!(report["rates"]["connect_failures_per_s"], 0.0);
+}
+
+#[test]
+fn without_the_trace_nothing_is_traced() {
+    if !can_run() {
+        return;
+    }
+    let (report, _) = watched_by_the_program(1, 100, &["--no-trace"]);
+    assert_eq!(report["coverage"]["by_evidence"]["traced"], 0);
+    assert!(
+        report["coverage"]["events_lost"].is_null() && report["rates"]["connect_failures_per_s"].is_null()
+    );
+}

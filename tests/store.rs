@@ -51,4 +51,6 @@ scenarios! {
     those_who_left_are_reported: "observed",
     the_first_sample_draws_the_minute_before: "series",
     mapped_addresses_are_ipv4: "mapped",
+    the_trace_names_who_closed: "traced",
+    what_the_trace_lost_names_nobody: "trace-lost",
 }

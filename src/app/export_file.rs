@@ -9,11 +9,10 @@ use std::{
     sync::Arc,
 };
 
-use super::RunError;
+use super::{RunError, snapshot::begin};
 use crate::{
     export::{self, Format, Options},
     model::{Stamp, text::printable},
-    store::Observation,
     ui::{ExportRequest, Message},
 };
 
@@ -111,8 +110,7 @@ fn fill(file: File, report: Report<'_>) -> io::Result<()> {
 /// and says where it is or why it is not.
 pub(super) fn write(request: &ExportRequest, at: Stamp) -> Message {
     let query = &request.query;
-    let mut matcher = query.matcher();
-    let observation = Observation::begin(Arc::clone(&request.moment), |socket| matcher.matches(socket));
+    let observation = begin(Arc::clone(&request.moment), query);
     let options = Options { query, sockets: true, ascii: false, top: usize::MAX };
     let mut report = |out: &mut dyn Write| export::write(Format::Json, &observation, &options, out);
     let stem = format!("twtop-{}", at.wall.strftime("%Y%m%dT%H%M%SZ"));

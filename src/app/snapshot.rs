@@ -8,6 +8,7 @@ use super::{RunError, export_file, sampler::Sampler, sampling_config};
 use crate::{
     cli::{Common, SnapshotPlan},
     export::{self, Options},
+    query::Query,
     store::{Moment, Observation},
 };
 
@@ -47,18 +48,30 @@ async fn observe(
             first.sample.faults.iter().map(|fault| format!("{}: {}", fault.place, fault.kind)).collect();
         return Err(RunError::NoTable(faults.join("; ")));
     }
-    let mut matcher = common.query.matcher();
-    let mut observation = Observation::begin(first, |socket| matcher.matches(socket));
+    let mut observation = begin(first, &common.query);
     let Some(wanted) = wanted else { return Ok(observation) };
     // A sample may come a little before its time: one that is short by no more than a twentieth of an interval will do.
     let enough = wanted.as_secs_f64() - common.interval.min(wanted).as_secs_f64() / 20.0;
     while observation.moment.sample.stamp.seconds_since(&began) < enough {
         let moment = next(sampler).await?;
-        // What a matcher remembers holds for one moment.
-        let mut matcher = common.query.matcher();
-        observation.extend(moment, |socket| matcher.matches(socket));
+        if common.query.is_all() {
+            observation.extend_whole(moment);
+        } else {
+            // What a matcher remembers holds for one moment.
+            let mut matcher = common.query.matcher();
+            observation.extend(moment, |socket| matcher.matches(socket));
+        }
     }
     Ok(observation)
+}
+
+/// The observation that begins with `moment`, of what `query` keeps.
+pub(super) fn begin(moment: Arc<Moment>, query: &Query) -> Observation {
+    if query.is_all() {
+        return Observation::begin_whole(moment);
+    }
+    let mut matcher = query.matcher();
+    Observation::begin(moment, |socket| matcher.matches(socket))
 }
 
 async fn next(sampler: &mut Sampler) -> Result<Arc<Moment>, RunError> {

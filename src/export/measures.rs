@@ -24,9 +24,12 @@ pub(super) struct Measures {
     pub(super) time_waits: (u32, u32),
     /// Entries into `TIME_WAIT` over the observation, by the exact counter; the filter does not apply.
     pub(super) time_wait_entries: Option<u64>,
+    /// With a trace of all of the time, those of them of which it is known who closed. Otherwise the
     /// `TIME_WAIT`s of the newest sample that were entered during the observation and have an owner for
-    /// sure; the filter does not apply.
+    /// sure. The filter does not apply.
     pub(super) time_wait_attributed: Option<u64>,
+    /// Whether there was a trace of all of the time.
+    pub(super) traced: bool,
     /// The range of local ports.
     pub(super) range: Option<PortRange>,
     /// What getters of fields need.
@@ -53,7 +56,9 @@ impl Measures {
             reasons,
             time_waits,
             time_wait_entries: entries(observation),
-            time_wait_attributed: observation.elapsed_s.map(|elapsed| attributed(observation, elapsed)),
+            time_wait_attributed: closes_known(observation)
+                .or_else(|| observation.elapsed_s.map(|elapsed| attributed(observation, elapsed))),
+            traced: observation.named_closes.is_some(),
             range,
             context,
         }
@@ -78,6 +83,11 @@ fn counts(observation: &Observation, query: &Query) -> ([u32; REASONS.len()], (u
         }
     }
     (reasons, time_waits)
+}
+
+/// How many entries the trace names somebody for. A connection that was reset after its FIN never entered.
+fn closes_known(observation: &Observation) -> Option<u64> {
+    Some(observation.named_closes?.min(entries(observation)?))
 }
 
 /// The counter's growth, taken back from its rate.

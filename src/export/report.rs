@@ -191,11 +191,14 @@ fn facts(observation: &Observation, options: &Options<'_>, measures: &Measures) 
         facts.push(rates(&observation.rates));
     }
     if let (Some(entries), Some(attributed)) = (measures.time_wait_entries, measures.time_wait_attributed) {
-        facts.push(format!(
-            "Entries into TIME_WAIT: {}; of those still there, {} have a known owner.",
-            grouped(entries),
-            grouped(attributed)
-        ));
+        let (entries, attributed) = (grouped(entries), grouped(attributed));
+        facts.push(if measures.traced {
+            format!("Entries into TIME_WAIT: who closed is known of {attributed} of {entries}, by the trace.")
+        } else {
+            format!(
+                "Entries into TIME_WAIT: {entries}; of those still there, {attributed} have a known owner."
+            )
+        });
     }
     facts
 }

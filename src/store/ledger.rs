@@ -12,7 +12,7 @@ use super::{
     ports::{PortRange, PortSet},
     rates::{self, Reading},
     recent::Recent,
-    traced::Tracing,
+    traced::{self, Traced, Tracing},
 };
 use crate::model::{Counters, NewSocket, Sample, SocketRef, SocketTable, Stamp, TcpState};
 
@@ -31,6 +31,8 @@ pub struct Ledger {
     recent: Recent,
     /// What the trace told, if there is one.
     join: Option<TraceJoin>,
+    /// Whether the trace told of all up to the sample before.
+    covered: bool,
     /// The connections that were open in the sample before, without their details.
     open: SocketTable,
     before: Option<Before>,
@@ -89,8 +91,14 @@ impl Ledger {
             rates: Rates::default(),
             counter_rates: Vec::new(),
             totals: Aggregate::default(),
+            trace: linked.traced.map(Arc::new),
         };
+        // The events have been counted and joined; there may be many, and a moment may be kept for long.
+        moment.sample.trace = None;
         moment.totals = Aggregate::of(&moment, |_| true);
+        if let Some(traced) = &moment.trace {
+            traced.add_to(&mut moment.totals);
+        }
         self.rate(&mut moment);
         moment
     }
@@ -103,6 +111,8 @@ impl Ledger {
         let before = self.before.as_ref().map(|b| Reading { counters: &b.counters, syn_sent: b.syn_sent });
         moment.counter_rates = rates::counter_rates(before, now, moment.elapsed_s);
         moment.rates = rates::rates(before, now, moment.elapsed_s);
+        let activity = moment.trace.as_ref().and_then(|traced| traced.activity.as_ref());
+        moment.rates.connect_failures = rates::over(activity.map(|all| all.total.no_port), moment.elapsed_s);
         self.before = Some(Before {
             stamp: sample.stamp,
             dump: sample.cost.dump,
@@ -158,9 +168,14 @@ impl Ledger {
             }
         }
         let (attributions, met, open) = pass.finish();
+        let Self { people, listeners, .. } = self;
+        let traced = traced::traced(sample, self.covered, people, |local, people| {
+            listeners.has_port(local.port) && listeners.at(local.ip, local.port, people).is_some()
+        });
+        self.covered = sample.trace.is_some();
         self.keep_open(sample, &open);
         self.forget(sample.complete, met);
-        Linked { links, ended, ended_links, attributions }
+        Linked { links, ended, ended_links, attributions, traced }
     }
 
     /// Keeps what must be known of a connection to tell about it when it is gone.
@@ -223,6 +238,7 @@ struct Linked {
     ended: SocketTable,
     ended_links: Vec<Link>,
     attributions: Vec<Attribution>,
+    traced: Option<Traced>,
 }
 
 /// How long the `FIN_WAIT2` of a closed descriptor lasts; the kernel's default where it is not known.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Aggregate;
+use super::{Aggregate, Traced};
 use crate::model::{Evidence, Process, Sample, Side, SocketRef, SocketTable, TcpInfo, TcpState, Unknown};
 
 /// One sample, each socket linked to its owner and side, and the whole counted. Immutable once made.
@@ -24,8 +24,10 @@ pub struct Moment {
     pub rates: Rates,
     /// Every counter's growth per second since the sample before, in the order of `sample.counters`.
     pub counter_rates: Vec<CounterRate>,
-    /// All sockets counted.
+    /// All sockets counted. Openings and closes include those that only the trace saw.
     pub totals: Aggregate,
+    /// What the trace told since the sample before; `None` without one.
+    pub trace: Option<Arc<Traced>>,
 }
 
 /// A counter's rate per second; `None` for a gauge, a first sample, or a counter that went down.
@@ -113,7 +115,7 @@ pub struct Rates {
     pub closed: Option<f64>,
     /// Entries into `TIME_WAIT`, and into the `FIN_WAIT2` of a closed descriptor (`TcpExtTW + TcpExtTWKilled`).
     pub time_wait: Option<f64>,
-    /// `connect()` calls that found no port. `None` unless the kernel's tracepoint tells.
+    /// `connect()` calls that found no port. `None` unless the kernel's tracepoint told of all of the time.
     pub connect_failures: Option<f64>,
 }
 

@@ -23,6 +23,9 @@ pub struct Observation {
     pub rates: Rates,
     /// Every counter's rate over the observation, in the order of the newest sample's counters.
     pub counter_rates: Vec<CounterRate>,
+    /// How many connections were closed first by a process that is known ([`super::Traced::named_closes`]); `None`
+    /// unless the trace told of all of the time. Of the whole namespace.
+    pub named_closes: Option<u64>,
 }
 
 impl Observation {
@@ -30,8 +33,22 @@ impl Observation {
     /// moment, if there was one.
     #[must_use]
     pub fn begin(moment: Arc<Moment>, keep: impl FnMut(&Owned<'_>) -> bool) -> Self {
+        let aggregate = Aggregate::of(&moment, keep);
+        Self::begin_with(moment, aggregate)
+    }
+
+    /// An observation of all that is in one moment. Openings and closes that only the trace saw count too: it cannot
+    /// be told which of those a filter would keep.
+    #[must_use]
+    pub fn begin_whole(moment: Arc<Moment>) -> Self {
+        let aggregate = moment.totals.clone();
+        Self::begin_with(moment, aggregate)
+    }
+
+    fn begin_with(moment: Arc<Moment>, aggregate: Aggregate) -> Self {
         Self {
-            aggregate: Aggregate::of(&moment, keep),
+            aggregate,
+            named_closes: named_closes(&moment),
             elapsed_s: moment.elapsed_s,
             rates: moment.rates,
             counter_rates: moment.counter_rates.clone(),
@@ -41,7 +58,17 @@ impl Observation {
 
     /// The same observation with the next moment added. `keep` should accept what it accepted before.
     pub fn extend(&mut self, moment: Arc<Moment>, keep: impl FnMut(&Owned<'_>) -> bool) {
-        let mut aggregate = Aggregate::of(&moment, keep);
+        let aggregate = Aggregate::of(&moment, keep);
+        self.extend_with(moment, aggregate);
+    }
+
+    /// The same observation with all that is in the next moment added, for one that began so.
+    pub fn extend_whole(&mut self, moment: Arc<Moment>) {
+        let aggregate = moment.totals.clone();
+        self.extend_with(moment, aggregate);
+    }
+
+    fn extend_with(&mut self, moment: Arc<Moment>, mut aggregate: Aggregate) {
         add_sums(&mut aggregate, &self.aggregate);
         self.aggregate = aggregate;
         match (self.elapsed_s, moment.elapsed_s) {
@@ -49,11 +76,13 @@ impl Observation {
                 self.rates = rates::join_rates((&self.rates, so_far), (&moment.rates, more));
                 self.counter_rates = self.joined_counter_rates(&moment, so_far, more);
                 self.elapsed_s = Some(so_far + more);
+                self.named_closes = self.named_closes.zip(named_closes(&moment)).map(|(a, b)| a + b);
             }
             (None, more) => {
                 self.rates = moment.rates;
                 self.counter_rates.clone_from(&moment.counter_rates);
                 self.elapsed_s = more;
+                self.named_closes = named_closes(&moment);
             }
             _ => {}
         }
@@ -70,6 +99,10 @@ impl Observation {
         };
         new.map(join).collect()
     }
+}
+
+fn named_closes(moment: &Moment) -> Option<u64> {
+    moment.trace.as_ref()?.named_closes()
 }
 
 /// Adds the openings and closes counted `before` to `now`.

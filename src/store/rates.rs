@@ -17,6 +17,11 @@ fn per_second(growth: u64, seconds: f64) -> f64 {
     growth as f64 / seconds
 }
 
+/// That many in so many seconds, per second.
+pub(super) fn over(growth: Option<u64>, seconds: Option<f64>) -> Option<f64> {
+    growth.zip(seconds.filter(|&s| s > 0.0)).map(|(growth, seconds)| per_second(growth, seconds))
+}
+
 /// The rates between two readings, `seconds` apart; none of the first reading.
 pub(super) fn rates(before: Option<Reading<'_>>, now: Reading<'_>, seconds: Option<f64>) -> Rates {
     let Some((before, seconds)) = before.zip(seconds.filter(|&s| s > 0.0)) else {

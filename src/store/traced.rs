@@ -1,14 +1,21 @@
 //! What the trace adds to a sample: who opened and closed its sockets, and what opened and closed meanwhile.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
-    TraceActivity, TraceCounts,
+    Aggregate, PeerKey, PeerRow, ProcessRow, TraceActivity, TraceCounts,
     memory::{Told, Trace},
     people::People,
+    tally,
     trace_join::{Cause, Phase, Sighting, TraceGap, TraceJoin},
 };
-use crate::model::{Process, Sample, SocketRef, Stamp, TcpState, TraceTally};
+use crate::model::{
+    Endpoint, Evidence, Process, Sample, SocketRef, Stamp, StateCounts, TcpState, TraceTally,
+};
 
 /// A `TIME_WAIT` that is due says this age, whatever its age.
 const DUE_MS: u32 = 60_000;
@@ -32,6 +39,79 @@ impl Traced {
     pub fn named_closes(&self) -> Option<u64> {
         self.activity.as_ref().map(|_| self.processes.iter().map(|(_, counts)| counts.closed).sum())
     }
+
+    /// Adds to the counts of a whole namespace what lived between two samples and no sample saw.
+    ///
+    /// The samples see accepted connections and those that the peer closed first, which the trace does not count; the
+    /// trace sees the short ones. Each figure is the higher of the two, so none is too high.
+    pub(super) fn add_to(&self, all: &mut Aggregate) {
+        let Some(activity) = &self.activity else { return };
+        raise(&mut all.opened, activity.total.opened);
+        raise(&mut all.closed, activity.total.closed);
+        self.add_processes(&mut all.processes);
+        // A peer without a row may be one that was left out for want of room.
+        if all.peers_omitted == 0 {
+            add_peers(&mut all.peers, &activity.peers);
+            all.peers_omitted += cut(&mut all.peers);
+        }
+    }
+
+    fn add_processes(&self, rows: &mut Vec<ProcessRow>) {
+        let mut counts: BTreeMap<_, _> =
+            self.processes.iter().map(|(process, counts)| (process.key, (process, counts))).collect();
+        for row in rows.iter_mut() {
+            if let Some((_, counts)) = counts.remove(&row.process.key) {
+                raise(&mut row.opened, counts.opened);
+                raise(&mut row.closed, counts.closed);
+            }
+        }
+        let unseen = counts.into_values().filter(|(_, counts)| counts.opened + counts.closed > 0);
+        rows.extend(unseen.map(|(process, counts)| ProcessRow {
+            process: Arc::clone(process),
+            states: StateCounts::default(),
+            time_wait_evidence: [0; Evidence::ALL.len()],
+            opened: narrow(counts.opened),
+            closed: narrow(counts.closed),
+            fds: None,
+            fd_limit: None,
+        }));
+        tally::sort_processes(rows);
+    }
+}
+
+fn add_peers(rows: &mut Vec<PeerRow>, counts: &BTreeMap<PeerKey, TraceCounts>) {
+    for row in rows.iter_mut() {
+        if let Some(counts) = counts.get(&row.key) {
+            raise(&mut row.opened, counts.opened);
+            raise(&mut row.closed, counts.closed);
+        }
+    }
+    let known: BTreeSet<PeerKey> = rows.iter().map(|row| row.key).collect();
+    let unseen =
+        counts.iter().filter(|(key, counts)| counts.opened + counts.closed > 0 && !known.contains(key));
+    rows.extend(unseen.map(|(&key, counts)| PeerRow {
+        key,
+        states: StateCounts::default(),
+        processes: Vec::new(),
+        candidates: Vec::new(),
+        opened: narrow(counts.opened),
+        closed: narrow(counts.closed),
+    }));
+    tally::sort_peers(rows);
+}
+
+fn cut(rows: &mut Vec<PeerRow>) -> u32 {
+    let more = rows.len().saturating_sub(Aggregate::MAX_ROWS);
+    rows.truncate(Aggregate::MAX_ROWS);
+    u32::try_from(more).unwrap_or(u32::MAX)
+}
+
+fn raise(count: &mut u32, traced: u64) {
+    *count = (*count).max(narrow(traced));
+}
+
+fn narrow(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// The trace as it may be asked about the sockets of one sample.
@@ -85,13 +165,40 @@ impl<'a> Tracing<'a> {
 
     fn told(&self, answer: Result<Cause, TraceGap>, people: &mut People) -> Told {
         match answer {
-            Ok(cause) => Told::By(people.traced(&cause.process, self.sample.stamp, |uid| {
-                let users = self.sample.processes.iter().map(|seen| &seen.process);
-                users.into_iter().find(|process| process.uid == uid).map(|process| process.user.clone())
-            })),
+            Ok(cause) => {
+                Told::By(people.traced(&cause.process, self.sample.stamp, |uid| user(self.sample, uid)))
+            }
             Err(TraceGap::NotYet) => Told::NotYet,
             Err(TraceGap::Remote) => Told::Remote,
             Err(_) => Told::Nothing,
         }
     }
+}
+
+/// The name of a user, if a process of the sample is theirs.
+fn user(sample: &Sample, uid: u32) -> Option<String> {
+    let mut processes = sample.processes.iter().map(|seen| &seen.process);
+    processes.find(|process| process.uid == uid).map(|process| process.user.clone())
+}
+
+/// What the batch of a sample told of the time since the sample before, which the trace saw to its end if `covered`.
+pub(super) fn traced(
+    sample: &Sample,
+    covered: bool,
+    people: &mut People,
+    mut listens: impl FnMut(Endpoint, &People) -> bool,
+) -> Option<Traced> {
+    let batch = sample.trace.as_ref()?;
+    if !covered || !batch.losses.is_empty() {
+        return Some(Traced { tally: batch.tally, ..Traced::default() });
+    }
+
+    let activity = TraceActivity::of(batch, sample.netns, |local| listens(local, people));
+    let mut processes = Vec::with_capacity(activity.processes.len());
+    for (process, counts) in &activity.processes {
+        let set = people.traced(process, sample.stamp, |uid| user(sample, uid));
+        processes.extend(people.owners(set).pop().map(|process| (process, *counts)));
+    }
+    processes.sort_by_key(|(process, _)| process.key);
+    Some(Traced { tally: batch.tally, activity: Some(activity), processes })
 }

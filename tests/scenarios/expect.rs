@@ -3,6 +3,8 @@
 //! ```text
 //! expect a held 7,8 client opened           evidence, owners or reason, side (or -), flags: all of them
 //! expect ended a seen 7 client closed       of a connection that is in no state any more; "ended 2" counts them
+//! expect opener a 7                         who opened it, by the trace; or "none"
+//! expect closes-named 3                     over all samples so far, by the trace; or "none"
 //! expect total sockets=3 opened=1 closed=0 ports=2
 //! expect process 7 sockets=2 time_wait=1 opened=0 closed=0 name=nginx      or "process 7 absent"
 //! expect peer 10.0.0.2:443 client sockets=1 closed=0 owners=7
@@ -37,6 +39,18 @@ impl World {
                 let cookie = self.cookie(label);
                 let found = moment.iter_ended().find(|owned| owned.socket.row().cookie == cookie);
                 link(&found.ok_or("did not end")?, rest)
+            }
+            ["opener", label, who] => {
+                let cookie = self.cookie(label);
+                let owned = find(&moment, cookie).ok_or("no such socket")?;
+                let opener = owned.attribution.opener.as_ref();
+                let found = opener.map_or_else(|| "none".to_owned(), |process| process.key.pid.to_string());
+                same("opener", &found.as_str(), who)
+            }
+            ["closes-named", count] => {
+                let named = self.observation.as_ref().expect("begun with the first moment").named_closes;
+                let found = named.map_or_else(|| "none".to_owned(), |count| count.to_string());
+                same("closes named", &found.as_str(), count)
             }
             ["counter", name, value] => {
                 let index = moment.sample.counters.iter().position(|(known, _)| &**known == *name);
@@ -188,6 +202,7 @@ fn of_rates(rates: &Rates, which: &str) -> Result<Option<f64>, String> {
         "accepted" => rates.accepted,
         "closed" => rates.closed,
         "time_wait" => rates.time_wait,
+        "connect_failures" => rates.connect_failures,
         _ => return Err("no such rate".to_owned()),
     })
 }

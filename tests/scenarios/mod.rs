@@ -9,6 +9,8 @@
 //! b TIME_WAIT [::1]:40000 [::1]:443 left=59.5
 //! l LISTEN 0.0.0.0:80 held=7 v6only mapped interface=2
 //! counter TcpActiveOpens 5
+//! tick 11.5 traced=10 lost=3     with a trace that began then and lost so many records since the tick before
+//! trace 7 opened 10.0.0.1:40000 10.0.0.2:443 at=11.2      or "closed", "no-port": what the trace told
 //! expect …                       see `expect.rs`
 //! ```
 //!
@@ -23,10 +25,14 @@ use jiff::Timestamp;
 use twtop::{
     model::{
         Cost, Counters, Detail, Endpoint, Family, Held, Host, Limits, NewSocket, OwnerScan, Privileges,
-        ProcKey, Process, ProcessSeen, Sample, SocketTable, Stamp, Sysctls, TcpState, Timer,
+        ProcKey, Process, ProcessSeen, Sample, SocketTable, Stamp, Sysctls, TcpState, Timer, TraceBatch,
+        TraceEvent, TraceKind, TraceLoss, TraceTask, TracedProcess,
     },
     store::{History, Ledger, Moment, Observation},
 };
+
+/// The network namespace of every sample.
+const NETNS: u64 = 4_026_531_840;
 
 /// A world that a scenario describes line by line.
 #[derive(Default)]
@@ -53,6 +59,7 @@ pub(crate) struct Draft {
     processes: Vec<ProcessSeen>,
     holders: Vec<Box<[u32]>>,
     counters: Vec<(Arc<str>, u64)>,
+    trace: Option<TraceBatch>,
 }
 
 impl World {
@@ -87,6 +94,10 @@ impl World {
                 self.expect(rest)?;
             }
             ["counter", name, value] => self.draft()?.counters.push((Arc::from(*name), parse(value)?)),
+            ["trace", who, what, local, peer, at] => {
+                let ends = (endpoint(local)?, endpoint(peer)?);
+                self.draft()?.event(key(who)?, what, ends, at)?;
+            }
             ["process", who, rest @ ..] => {
                 let draft = self.draft()?;
                 let index = draft.process(key(who)?);
@@ -124,8 +135,8 @@ impl World {
         check_invariants(&moment);
         self.history.push(&moment);
         match &mut self.observation {
-            Some(observation) => observation.extend(Arc::clone(&moment), |_| true),
-            None => self.observation = Some(Observation::begin(Arc::clone(&moment), |_| true)),
+            Some(observation) => observation.extend_whole(Arc::clone(&moment)),
+            None => self.observation = Some(Observation::begin_whole(Arc::clone(&moment))),
         }
         self.moment = Some(moment);
     }
@@ -142,16 +153,62 @@ impl Draft {
             processes: Vec::new(),
             holders: Vec::new(),
             counters: Vec::new(),
+            trace: None,
         };
         for option in options {
             match option.split_once('=') {
                 None if *option == "incomplete" => draft.complete = false,
                 None if *option == "unprivileged" => draft.privileged = false,
                 Some(("dump", value)) => draft.dump = seconds(value)?,
+                Some(("traced", value)) => {
+                    draft.trace =
+                        Some(TraceBatch { since: seconds(value)?, through: at, ..TraceBatch::default() });
+                }
+                Some(("lost", value)) => {
+                    let loss = TraceLoss {
+                        from: at.saturating_sub(Duration::from_secs(1)),
+                        to: at,
+                        records: parse(value)?,
+                    };
+                    draft.trace.as_mut().ok_or("lost by which trace?")?.losses.push(loss);
+                }
                 _ => return Err(format!("no such option: {option}")),
             }
         }
         Ok(draft)
+    }
+
+    fn event(
+        &mut self,
+        key: ProcKey,
+        what: &str,
+        (local, peer): (Endpoint, Endpoint),
+        at: &str,
+    ) -> Result<(), String> {
+        let batch = self.trace.as_mut().ok_or("by which trace?")?;
+        let kind = match what {
+            "opened" => TraceKind::Opened,
+            "closed" => TraceKind::Closed,
+            "no-port" => TraceKind::NoPort,
+            _ => return Err(format!("no such event: {what}")),
+        };
+        let name = format!("t{}", key.pid);
+        let index = u32::try_from(batch.processes.len()).expect("few processes");
+        let traced = TracedProcess { key, exact: true, name, command: None, uid: None, kernel: false };
+        batch.processes.push(Arc::new(traced));
+        let task = TraceTask { pid: key.pid, tid: key.pid, process: Some(index), netns: Some(NETNS) };
+        batch.events.push(TraceEvent {
+            at: seconds(at.strip_prefix("at=").ok_or("at=SECONDS")?)?,
+            cpu: 0,
+            kind,
+            family: if local.ip.is_ipv4() { Family::V4 } else { Family::V6 },
+            local,
+            peer,
+            began: None,
+            side: None,
+            task: Some(task),
+        });
+        Ok(())
     }
 
     fn process(&mut self, key: ProcKey) -> u32 {
@@ -242,6 +299,7 @@ impl Draft {
             counters: Counters::new(self.counters),
             sysctls: Arc::new(sysctls),
             cost,
+            trace: self.trace.map(Arc::new),
             ..empty_sample(number, self.at)
         }
     }
@@ -253,7 +311,7 @@ pub(crate) fn empty_sample(number: u64, at: Duration) -> Sample {
     let host = Host { name: "host".to_owned(), kernel: "6.18.0".to_owned(), hz: Some(250) };
     Sample {
         stamp: Stamp { since_boot: at, wall },
-        netns: 4_026_531_840,
+        netns: NETNS,
         number,
         sockets: SocketTable::new(),
         complete: true,

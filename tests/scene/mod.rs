@@ -209,6 +209,7 @@ impl Scene {
             elapsed_s: None,
             rates: Rates::default(),
             totals: Aggregate::default(),
+            trace: None,
         };
         moment.totals = Aggregate::of(&moment, |_| true);
         moment

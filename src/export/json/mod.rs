@@ -139,7 +139,7 @@ impl<'a> Coverage<'a> {
             unknown_by_reason: Reasons(&measures.reasons),
             time_wait_entries: measures.time_wait_entries,
             time_wait_attributed: measures.time_wait_attributed,
-            events_lost: None,
+            events_lost: observation.moment.trace.as_ref().map(|traced| traced.tally.lost),
             complete: sample.complete,
             processes_scanned: sample.scan.processes,
             processes_denied: sample.scan.denied,

@@ -242,6 +242,8 @@ fn owners(context: &Context<'_>, owned: &Owned<'_>) -> Vec<Fact> {
     let evidence = attribution.evidence;
     let sentence = format!("{}: {}", evidence.name(), words::evidence(evidence));
     facts.push(Fact::new("evidence", sentence));
+    let told = [("opened by", &attribution.opener), ("closed by", &attribution.closer)];
+    facts.extend(told.into_iter().filter_map(|(label, told)| Some(Fact::new(label, who(told.as_ref()?)))));
     facts.extend(attribution.unknown.map(|reason| {
         let text = format!("{}: {}", reason.name(), words::unknown(reason));
         Fact::new("why", text).styled(context.theme().warning())
