@@ -93,7 +93,7 @@ impl LiveSource {
         let netns = netns::enter(&config.netns)?;
         let sight = Sight::find();
         let mut owners = OwnerScanner::new().map_err(SourceError::Proc)?;
-        owners.set_hidden(sight.hidden().any());
+        owners.set_reach(sight.reach());
         Ok(Self {
             netns,
             number: 0,

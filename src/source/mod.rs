@@ -21,3 +21,4 @@ pub use live::{LiveConfig, LiveSource, SourceError};
 pub use netns::{NetnsChoice, NetnsError};
 pub use owners::{OwnerScanner, Owners};
 pub use pacer::Pacer;
+pub use privileges::Reach;
