@@ -1,5 +1,6 @@
 //! The only I/O that observes: it asks the kernel and yields [`crate::model::Sample`]s.
 
+mod bound;
 pub mod clock;
 pub mod counters;
 mod faults;
