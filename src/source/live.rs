@@ -2,10 +2,8 @@
 
 use std::{fs, io, marker::PhantomData, sync::Arc, time::Duration};
 
-use foldhash::fast::FixedState;
-use hashbrown::HashSet;
-
 use super::{
+    bound::Bound,
     clock,
     counters::CounterReader,
     faults::FaultLog,
@@ -21,9 +19,6 @@ use crate::{
     wire::procfs,
 };
 
-/// Bound sockets are dumped in every so manieth sample: the kernel needs as long for a few of them as for half the table.
-const BOUND_EVERY: u64 = 5;
-
 /// Where faults of the dump are counted.
 pub const SOCK_DIAG: &str = "sock_diag";
 
@@ -36,12 +31,20 @@ pub struct LiveConfig {
     pub interval: Duration,
     /// The share of one core that sampling may take, 0.05 for 5 %; 0 for no bound.
     pub budget: f64,
+    /// Whether sockets that are only bound are asked for in every sample, whatever it costs; else they may be up to 5 s old where
+    /// asking is dear.
+    pub fresh_bound: bool,
 }
 
 /// Our own namespace, once a second, in 5 % of a core.
 impl Default for LiveConfig {
     fn default() -> Self {
-        Self { netns: NetnsChoice::SelfNs, interval: Duration::from_secs(1), budget: 0.05 }
+        Self {
+            netns: NetnsChoice::SelfNs,
+            interval: Duration::from_secs(1),
+            budget: 0.05,
+            fresh_bound: false,
+        }
     }
 }
 
@@ -93,7 +96,7 @@ impl LiveSource {
         let netns = netns::enter(&config.netns)?;
         let sight = Sight::find();
         let mut owners = OwnerScanner::new().map_err(SourceError::Proc)?;
-        owners.set_hidden(sight.hidden().any());
+        owners.set_reach(sight.reach());
         Ok(Self {
             netns,
             number: 0,
@@ -101,7 +104,7 @@ impl LiveSource {
             owners,
             counters: CounterReader::default(),
             sysctls,
-            bound: Bound::default(),
+            bound: Bound::new(config.fresh_bound),
             pacer: Pacer::new(config.interval, config.budget),
             faults: FaultLog::default(),
             host: Arc::new(host()),
@@ -122,8 +125,8 @@ impl LiveSource {
         let mut sockets = std::mem::take(&mut self.spare);
         sockets.clear();
         let dump_began = clock::since_boot();
-        if self.number.is_multiple_of(BOUND_EVERY) {
-            self.dump_bound();
+        if self.bound.is_due(dump_began, self.pacer.allowance()) {
+            self.dump_bound(dump_began);
         }
         let complete = self.dump(&mut sockets, Dump::All);
         let stamp = clock::stamp();
@@ -176,6 +179,11 @@ impl LiveSource {
         self.pacer.set_wanted(interval);
     }
 
+    /// Asks for the sockets that are only bound in the next sample, whatever it costs.
+    pub fn ask_for_bound(&mut self) {
+        self.bound.ask();
+    }
+
     /// Gives back the table of a sample that nobody needs any more: the next sample uses its memory.
     pub fn recycle(&mut self, table: SocketTable) {
         self.spare = table;
@@ -188,11 +196,11 @@ impl LiveSource {
     }
 
     /// Dumps the bound sockets; if that fails the last ones stay.
-    fn dump_bound(&mut self) {
+    fn dump_bound(&mut self, now: Duration) {
+        let cpu_before = clock::thread_cpu();
         let mut fresh = SocketTable::new();
-        if self.dump(&mut fresh, Dump::BoundInactive) {
-            self.bound = Bound { sockets: fresh, held: HashSet::default() };
-        }
+        let dumped = self.dump(&mut fresh, Dump::BoundInactive).then_some(fresh);
+        self.bound.refresh(dumped, now, clock::thread_cpu().saturating_sub(cpu_before));
     }
 
     fn note(&mut self, result: Result<DumpReport, DumpError>) -> bool {
@@ -235,40 +243,6 @@ impl LiveSource {
                 0
             }
         }
-    }
-}
-
-/// The bound sockets of the last dump that asked for them, carried from sample to sample.
-#[derive(Debug, Default)]
-struct Bound {
-    sockets: SocketTable,
-    /// Inodes of theirs that somebody held in the last sample.
-    held: HashSet<u32, FixedState>,
-}
-
-impl Bound {
-    /// Adds them to `table`, but for those that are there in another state by now, and those whose
-    /// last holder has let go of them.
-    fn add_to(&self, table: &mut SocketTable, owners: &OwnerScanner) {
-        if self.sockets.is_empty() {
-            return;
-        }
-        let mut ours: HashSet<u64, FixedState> = self.sockets.rows().iter().map(|row| row.cookie).collect();
-        for row in table.rows() {
-            ours.remove(&row.cookie);
-        }
-        for socket in self.sockets.iter().filter(|socket| ours.contains(&socket.row().cookie)) {
-            let inode = socket.detail().map_or(0, |detail| detail.inode);
-            if !self.held.contains(&inode) || owners.is_held(inode) {
-                table.push_from(socket);
-            }
-        }
-    }
-
-    fn remember_held(&mut self, owners: &OwnerScanner) {
-        let inodes = self.sockets.iter().filter_map(|socket| socket.detail()).map(|detail| detail.inode);
-        // Added, never taken out: one that was held once and is not any more is closed.
-        self.held.extend(inodes.filter(|&inode| owners.is_held(inode)));
     }
 }
 
