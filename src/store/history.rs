@@ -224,6 +224,14 @@ impl Activity {
         (seconds > 0.0).then(|| count / seconds)
     }
 
+    /// Adds the newest sample: what `counts` counts, `elapsed_s` seconds after the one before.
+    pub fn push_counts(&mut self, counts: &Aggregate, elapsed_s: Option<f64>) {
+        let seconds = elapsed_s.filter(|&seconds| seconds > 0.0);
+        let per_s = [counts.opened, counts.closed]
+            .map(|count| seconds.map(|seconds| narrow(f64::from(count) / seconds)));
+        self.push(&counts.states, per_s, elapsed_s.map(narrow));
+    }
+
     /// Adds the newest sample: counts, openings and closes per second, and how long since the one before.
     pub(super) fn push(
         &mut self,

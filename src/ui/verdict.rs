@@ -1,0 +1,116 @@
+//! The line that says what piles up: which state, since when, towards whom, whose. Nothing if nothing does.
+
+use ratatui::style::Style;
+
+use super::{
+    columns,
+    pen::Pen,
+    scene::{Data, Scene},
+    words,
+};
+use crate::{
+    field::format,
+    model::{Evidence, Process, Stamp, TcpState, text::printable},
+    store::{PeerRow, ProcessRow},
+};
+
+/// States that are no burden however many there are.
+const RESTING: [TcpState; 3] = [TcpState::Listen, TcpState::BoundInactive, TcpState::Close];
+/// Over how many samples the change is taken: a minute, so that the line is calm.
+const CHANGE_SAMPLES: usize = 60;
+/// From this width on everything is said in full.
+const WIDE: u16 = 100;
+
+/// A state that has been piling up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Rise {
+    state: TcpState,
+    count: u32,
+    since: Stamp,
+}
+
+/// Whether there is anything to say.
+#[must_use]
+pub(super) fn is_needed(data: &Data<'_>) -> bool {
+    !rises(data).is_empty()
+}
+
+/// Every state that piles up, the most sockets first; open connections last, since they may be wanted.
+fn rises(data: &Data<'_>) -> Vec<Rise> {
+    let states = &data.moment.totals.states;
+    let rising = TcpState::ALL.into_iter().filter(|state| !RESTING.contains(state) && states[*state] > 0);
+    let mut rises: Vec<_> = rising
+        .filter_map(|state| {
+            let since = data.history.risen_since(state)?;
+            Some(Rise { state, count: states[state], since })
+        })
+        .collect();
+    rises.sort_by_key(|rise| (rise.state == TcpState::Established, std::cmp::Reverse(rise.count)));
+    rises
+}
+
+/// Writes the line, as far as whole pieces fit.
+pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, data: &Data<'_>) {
+    let theme = scene.theme;
+    let rises = rises(data);
+    let Some((worst, others)) = rises.split_first() else { return };
+    let dot = format!(" {} ", theme.glyphs.dot);
+    let wide = pen.room() >= WIDE;
+    let mut pieces: Vec<(String, Style)> = vec![
+        (format!("{} {}", worst.state.name(), format::grouped(worst.count.into())), theme.state(worst.state)),
+        (format!("{dot}{} since {}", change(scene, data, worst.state), clock(worst.since)), theme.strong()),
+    ];
+    if wide {
+        let age = data.moment.sample.stamp.seconds_since(&worst.since).max(0.0);
+        pieces.push((format!(" ({})", words::ago(age)), theme.text()));
+    }
+    let half = worst.count.div_ceil(2).max(1);
+    let totals = &data.moment.totals;
+    if let Some(peer) = most(&totals.peers, half, |row: &PeerRow| row.states[worst.state]) {
+        pieces.push((format!("{dot}mostly {}", columns::peer(&peer.key, 48, theme)), theme.text()));
+    }
+    pieces.extend(
+        whose(data, worst.state, half, wide).map(|who| (format!("{dot}{}", printable(&who)), theme.text())),
+    );
+    for other in others {
+        let count = format::grouped(other.count.into());
+        pieces.push((format!("{dot}{} {count}", other.state.name()), theme.state(other.state)));
+        pieces.push((format!(" since {}", clock(other.since)), theme.head()));
+    }
+    pen.skip(1);
+    pen.put_pieces(&pieces, theme);
+}
+
+/// The row that alone has at least `half`.
+fn most<R>(rows: &[R], half: u32, count: impl Fn(&R) -> u32) -> Option<&R> {
+    rows.iter().max_by_key(|row| count(row)).filter(|row| count(row) >= half)
+}
+
+/// Whose they are: one process that owns at least `half`, or several of which one does.
+fn whose(data: &Data<'_>, state: TcpState, half: u32, wide: bool) -> Option<String> {
+    let name = |process: &Process| match words::script(process) {
+        Some(script) if !wide => script.to_owned(),
+        _ => words::process(process).into_owned(),
+    };
+    let rows = &data.moment.totals.processes;
+    if let Some(row) = most(rows, half, |row: &ProcessRow| row.states[state]) {
+        return Some(format!("{} {}", name(&row.process), row.process.key.pid));
+    }
+    let maybe = |row: &ProcessRow| row.time_wait_evidence[Evidence::Candidates as usize];
+    let row = most(rows, half, maybe).filter(|_| state == TcpState::TimeWait)?;
+    Some(format!("one of several {}", name(&row.process)))
+}
+
+/// `+79/s`; `up` for what no longer changes, or while the picture is held: the change is the newest one.
+fn change(scene: &Scene<'_>, data: &Data<'_>, state: TcpState) -> String {
+    let change = data.history.totals().change_per_s(state, CHANGE_SAMPLES).map(f64::from);
+    match change {
+        Some(change) if change >= 0.05 && scene.behind() == 0 => format!("+{}", format::rate(change)),
+        _ => "up".to_owned(),
+    }
+}
+
+/// The time of day, UTC as in the header.
+fn clock(stamp: Stamp) -> String {
+    format::time(stamp.wall).get(11..19).unwrap_or_default().to_owned()
+}
