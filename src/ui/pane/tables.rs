@@ -122,7 +122,7 @@ fn coverage(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) {
     if candidates > 0 {
         let lead = if unknown > 0 { "; " } else { "" };
         let count = format::grouped(candidates.into());
-        pieces.push((format!("{lead}{count} shared by candidates"), theme.warning()));
+        pieces.push((format!("{lead}{count} candidates"), theme.warning()));
     }
     if pieces.is_empty() {
         pieces.push(("Every socket has a known owner".into(), theme.head()));
