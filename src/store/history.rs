@@ -131,9 +131,17 @@ impl History {
     /// began before the first sample is not known as one.
     #[must_use]
     pub fn risen_since(&self, state: TcpState) -> Option<Stamp> {
-        let values: Vec<f32> = self.totals.state(state)?.last(Series::CAPACITY).flatten().collect();
+        self.risen_since_in(&self.totals, state)
+    }
+
+    /// As [`Self::risen_since`], of a process or a peer of this history.
+    #[must_use]
+    pub fn risen_since_in(&self, activity: &Activity, state: TcpState) -> Option<Stamp> {
+        let values: Vec<f32> = activity.state(state)?.last(Series::CAPACITY).flatten().collect();
         let start = rise::start_of_rise(&values)?;
-        self.stamps.get(start).copied()
+        // All series end at the newest sample; one that began later is shorter.
+        let before = self.stamps.len().checked_sub(values.len())?;
+        self.stamps.get(before + start).copied()
     }
 
     /// Spreads the surviving closes over the samples that were not taken, `interval_s` apart.

@@ -33,7 +33,7 @@ pub(super) struct Column {
 }
 
 /// The rank up to which a column would rather be narrow than gone.
-const CORE: u8 = 4;
+const CORE: u8 = 5;
 
 const fn figure(key: &'static str, title: &'static str, width: u16, rank: u8) -> Column {
     Column { key, title, widths: [width; 3], rank }
@@ -48,22 +48,22 @@ const MAYBE: &str = "time_wait_maybe";
 
 /// A figure of states is six cells wide at most, a rate without its unit too.
 static PROCESSES: &[Column] = &[
-    figure("pid", "", 7, 2),
+    figure("pid", "", 7, 1),
     text("name", "", [8, 15, 24], 1),
     figure("sockets", "ALL", 6, 1),
     figure("time_wait", "TW", 6, 1),
-    figure(MAYBE, "TW?", 6, 1),
-    figure("close_wait", "CW", 6, 2),
-    figure("established", "EST", 6, 3),
-    figure("closed_per_s", "CLOSE/s", 7, 4),
-    figure("opened_per_s", "OPEN/s", 6, 5),
+    figure(MAYBE, "TW?", 6, 2),
+    figure("close_wait", "CW", 6, 3),
+    figure("established", "EST", 6, 4),
+    figure("closed_per_s", "CLOSE/s", 7, 5),
+    figure("opened_per_s", "OPEN/s", 6, 6),
     figure("listen", "LISTEN", 6, 10),
     figure("syn_sent", "SYN_S", 6, 11),
     figure("fin_wait2", "FIN_W2", 6, 13),
     figure("last_ack", "L_ACK", 6, 14),
     figure("share", "", 5, 9),
-    figure("fds", "", 6, 7),
-    figure("fd_percent", "", 5, 6),
+    figure("fds", "", 6, 8),
+    figure("fd_percent", "", 5, 7),
     text("user", "", [8, 8, 12], 15),
     text("container", "", [12, 12, 12], 17),
     text("command", "", [20, 30, 100], 16),
@@ -76,22 +76,22 @@ static PEERS: &[Column] = &[
     figure("close_wait", "CW", 6, 4),
     figure("established", "EST", 6, 2),
     figure("closed_per_s", "CLOSE/s", 7, 3),
-    figure("opened_per_s", "OPEN/s", 6, 6),
-    figure("syn_sent", "SYN_S", 6, 8),
-    figure("syn_recv", "SYN_R", 6, 10),
-    figure("fin_wait2", "FIN_W2", 6, 11),
-    figure("last_ack", "L_ACK", 6, 12),
-    figure("share", "", 5, 9),
-    text("processes", "", [10, 18, 40], 5),
+    figure("opened_per_s", "OPEN/s", 6, 7),
+    figure("syn_sent", "SYN_S", 6, 9),
+    figure("syn_recv", "SYN_R", 6, 11),
+    figure("fin_wait2", "FIN_W2", 6, 12),
+    figure("last_ack", "L_ACK", 6, 13),
+    figure("share", "", 5, 10),
+    text("processes", "", [10, 18, 40], 6),
 ];
 
 static DESTINATIONS: &[Column] = &[
-    text("source", "FROM", [11, 15, 39], 6),
+    text("source", "FROM", [11, 15, 39], 7),
     text("peer_endpoint", "TO", [13, 19, 47], 1),
     figure("taken", "TAKEN", 6, 1),
     text("percent", "", [5, 5, 40], 2),
     figure("time_wait", "TW", 6, 3),
-    figure("opened_per_s", "OPEN/s", 6, 5),
+    figure("opened_per_s", "OPEN/s", 6, 6),
 ];
 
 static SOCKETS: &[Column] = &[
@@ -100,19 +100,19 @@ static SOCKETS: &[Column] = &[
     text("peer_endpoint", "", [15, 21, 47], 1),
     figure("pid", "", 7, 4),
     text("process", "", [9, 15, 24], 3),
-    figure("recv_q", "", 6, 6),
-    figure("send_q", "", 6, 7),
-    text("evidence", "", [10, 10, 10], 8),
-    text("side", "", [6, 6, 6], 9),
-    text("timer_kind", "", [9, 9, 9], 5),
-    figure("timer_expires_s", "IN", 7, 5),
-    figure("tcp_rtt_ms", "", 7, 10),
-    figure("tcp_retransmits", "RETRANS", 7, 12),
-    figure("tcp_bytes_sent", "", 10, 13),
-    figure("tcp_bytes_received", "", 10, 13),
-    figure("tcp_last_received_s", "", 7, 14),
-    text("user", "", [8, 8, 12], 11),
-    text("command", "", [20, 30, 60], 15),
+    figure("recv_q", "", 6, 7),
+    figure("send_q", "", 6, 8),
+    text("evidence", "", [10, 10, 10], 9),
+    text("side", "", [6, 6, 6], 10),
+    text("timer_kind", "", [9, 9, 9], 6),
+    figure("timer_expires_s", "IN", 7, 6),
+    figure("tcp_rtt_ms", "", 7, 11),
+    figure("tcp_retransmits", "RETRANS", 7, 13),
+    figure("tcp_bytes_sent", "", 10, 14),
+    figure("tcp_bytes_received", "", 10, 14),
+    figure("tcp_last_received_s", "", 7, 15),
+    text("user", "", [8, 8, 12], 12),
+    text("command", "", [20, 30, 60], 16),
 ];
 
 /// The columns of rows of kind `R`.
@@ -160,7 +160,7 @@ impl Shown for PeerRow {
         let theme = frame.theme;
         match key {
             "address" if frame.data.selection.maybe.peers.contains(&row.key) => {
-                Some(format!("{} ?", peer(&row.key, cells.saturating_sub(2), theme)))
+                Some(format!("{}?", peer(&row.key, cells.saturating_sub(1), theme)))
             }
             "address" => Some(peer(&row.key, cells, theme)),
             "processes" => {

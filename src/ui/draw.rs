@@ -18,10 +18,13 @@ use super::{
     scene::{Data, Scene},
     text::{self, width},
     verdict,
-    view::{Mode, Screen},
+    view::{Mode, Screen, View},
     words,
 };
 use crate::field::format;
+
+/// For how many samples a line below the header stays after there was something to say.
+const LINE_SAMPLES: u64 = 15;
 
 /// Draws `scene`. Pure: the same scene on the same size is the same frame.
 pub fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>) {
@@ -35,7 +38,9 @@ pub fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>) {
 /// Draws `scene` into `area` of a buffer, and says where the text cursor stands if there is one.
 pub fn render(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) -> Option<Position> {
     let data = scene.data();
-    let Some(layout) = layout::layout(scene.view, (area.width, area.height), sayings(data.as_ref())) else {
+    let Some(layout) =
+        layout::layout(scene.view, (area.width, area.height), sayings(scene.view, data.as_ref()))
+    else {
         too_small(buffer, area);
         return None;
     };
@@ -48,7 +53,7 @@ pub fn render(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) -> Option<Posi
     }
     match &data {
         Some(data) => {
-            if let Some(line) = layout.notice {
+            if let Some(line) = layout.notice.filter(|_| notice::is_needed(data.moment)) {
                 let sentence = notice::sentence(data, usize::from(line.width));
                 Pen::new(buffer, line, 0).put_cut(&sentence, scene.theme.warning(), scene.theme);
             }
@@ -67,11 +72,19 @@ pub fn render(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) -> Option<Posi
 }
 
 /// What there is to say below the header.
-pub(super) fn sayings(data: Option<&Data<'_>>) -> Sayings {
-    data.map_or_else(Sayings::default, |data| Sayings {
-        notice: notice::is_needed(data.moment),
-        verdict: verdict::is_needed(data),
-    })
+pub(super) fn sayings(view: &View, data: Option<&Data<'_>>) -> Sayings {
+    let Some(data) = data else { return Sayings::default() };
+    let [notice, verdict] = view.lines_until.map(|until| data.moment.sample.number < until);
+    Sayings { notice: notice || notice::is_needed(data.moment), verdict: verdict || verdict::is_needed(data) }
+}
+
+/// Takes note of what there is to say now: its lines stay for a while.
+pub(super) fn keep_lines(view: &mut View, data: &Data<'_>) {
+    let until = data.moment.sample.number + LINE_SAMPLES;
+    let needed = [notice::is_needed(data.moment), verdict::is_needed(data)];
+    for (line, _) in view.lines_until.iter_mut().zip(needed).filter(|(_, needed)| *needed) {
+        *line = until;
+    }
 }
 
 fn too_small(buffer: &mut Buffer, area: Rect) {

@@ -220,9 +220,7 @@ fn stacked(body: Rect, chrome: Chrome) -> Vec<Slot> {
 }
 
 fn process(body: Rect, chrome: Chrome) -> Vec<Slot> {
-    // Where lines are short, some facts take two.
-    let lines = if body.width < 120 { 8 } else { 6 };
-    let (facts, rest) = split_height(body, (lines + chrome.lines()).min(body.height / 2));
+    let (facts, rest) = split_height(body, (7 + chrome.lines()).min(body.height / 2));
     let (middle, sockets) = split_height(rest, (rest.height / 2).min(states_lines(chrome)));
     let parts = split_width(middle, &[60, 40]);
     [(Pane::Facts, facts), (Pane::States, parts[0]), (Pane::Peers, parts[1]), (Pane::Sockets, sockets)]
@@ -231,7 +229,7 @@ fn process(body: Rect, chrome: Chrome) -> Vec<Slot> {
 }
 
 fn peer(body: Rect, chrome: Chrome) -> Vec<Slot> {
-    let (facts, rest) = split_height(body, (3 + chrome.lines()).min(body.height / 3));
+    let (facts, rest) = split_height(body, (4 + chrome.lines()).min(body.height / 3));
     let (middle, sockets) = split_height(rest, (rest.height / 2).min(states_lines(chrome)));
     let parts = split_width(middle, &[60, 40]);
     [(Pane::Facts, facts), (Pane::States, parts[0]), (Pane::Processes, parts[1]), (Pane::Sockets, sockets)]

@@ -90,6 +90,7 @@ pub fn update(
         Input::Refreshed => {
             if let Some(data) = &data {
                 recent::note(view, data);
+                draw::keep_lines(view, data);
             }
             settle(view, data);
             vec![]
@@ -432,7 +433,7 @@ fn settle(view: &mut View, data: Option<Data<'_>>) {
 
 /// Where everything stands now.
 fn place(view: &View, data: Option<Data<'_>>) -> Option<Layout> {
-    layout::layout(view, view.size, draw::sayings(data.as_ref()))
+    layout::layout(view, view.size, draw::sayings(view, data.as_ref()))
 }
 
 fn visible_rows(view: &View, pane: Pane, data: Data<'_>) -> usize {

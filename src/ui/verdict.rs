@@ -6,12 +6,13 @@ use super::{
     columns,
     pen::Pen,
     scene::{Data, Scene},
+    view::Screen,
     words,
 };
 use crate::{
     field::format,
-    model::{Evidence, Process, Stamp, TcpState, text::printable},
-    store::{PeerRow, ProcessRow},
+    model::{Evidence, Process, Stamp, StateCounts, TcpState, text::printable},
+    store::{Activity, PeerRow, ProcessRow},
 };
 
 /// States that are no burden however many there are.
@@ -35,18 +36,37 @@ pub(super) fn is_needed(data: &Data<'_>) -> bool {
     !rises(data).is_empty()
 }
 
-/// Every state that piles up, the most sockets first; open connections last, since they may be wanted.
+/// Every state of the whole that piles up.
 fn rises(data: &Data<'_>) -> Vec<Rise> {
-    let states = &data.moment.totals.states;
+    rises_of(data, data.history.totals(), &data.moment.totals.states)
+}
+
+/// Every state that piles up, the most sockets first; open connections last, since they may be wanted.
+fn rises_of(data: &Data<'_>, activity: &Activity, states: &StateCounts) -> Vec<Rise> {
     let rising = TcpState::ALL.into_iter().filter(|state| !RESTING.contains(state) && states[*state] > 0);
     let mut rises: Vec<_> = rising
         .filter_map(|state| {
-            let since = data.history.risen_since(state)?;
+            let since = data.history.risen_since_in(activity, state)?;
             Some(Rise { state, count: states[state], since })
         })
         .collect();
     rises.sort_by_key(|rise| (rise.state == TcpState::Established, std::cmp::Reverse(rise.count)));
     rises
+}
+
+/// What piles up of the process or the peer that the page is about: `CLOSE_WAIT +1.0/s since 13:42:07 (4m12s)`.
+pub(super) fn of_page(scene: &Scene<'_>, data: &Data<'_>) -> Option<String> {
+    let activity = match scene.view.page().screen {
+        Screen::Process(key) => data.history.process(key),
+        Screen::Peer(key) => data.history.peer(&key),
+        _ => None,
+    }?;
+    let part = |rise: &Rise| {
+        let change = change(scene, activity, rise.state);
+        format!("{} {change} since {} ({})", rise.state.name(), clock(rise.since), age(data, rise))
+    };
+    let parts: Vec<_> = rises_of(data, activity, &data.selection.aggregate.states).iter().map(part).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// Writes the line, as far as whole pieces fit.
@@ -58,11 +78,17 @@ pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, data: &Data<'_>) {
     let wide = pen.room() >= WIDE;
     let mut pieces: Vec<(String, Style)> = vec![
         (format!("{} {}", worst.state.name(), format::grouped(worst.count.into())), theme.state(worst.state)),
-        (format!("{dot}{} since {}", change(scene, data, worst.state), clock(worst.since)), theme.strong()),
+        (
+            format!(
+                "{dot}{} since {}",
+                change(scene, data.history.totals(), worst.state),
+                clock(worst.since)
+            ),
+            theme.strong(),
+        ),
     ];
     if wide {
-        let age = data.moment.sample.stamp.seconds_since(&worst.since).max(0.0);
-        pieces.push((format!(" ({})", words::ago(age)), theme.text()));
+        pieces.push((format!(" ({})", age(data, worst)), theme.text()));
     }
     let half = worst.count.div_ceil(2).max(1);
     let totals = &data.moment.totals;
@@ -102,12 +128,17 @@ fn whose(data: &Data<'_>, state: TcpState, half: u32, wide: bool) -> Option<Stri
 }
 
 /// `+79/s`; `up` for what no longer changes, or while the picture is held: the change is the newest one.
-fn change(scene: &Scene<'_>, data: &Data<'_>, state: TcpState) -> String {
-    let change = data.history.totals().change_per_s(state, CHANGE_SAMPLES).map(f64::from);
+fn change(scene: &Scene<'_>, activity: &Activity, state: TcpState) -> String {
+    let change = activity.change_per_s(state, CHANGE_SAMPLES).map(f64::from);
     match change {
         Some(change) if change >= 0.05 && scene.behind() == 0 => format!("+{}", format::rate(change)),
         _ => "up".to_owned(),
     }
+}
+
+/// How long ago it began.
+fn age(data: &Data<'_>, rise: &Rise) -> String {
+    words::ago(data.moment.sample.stamp.seconds_since(&rise.since).max(0.0))
 }
 
 /// The time of day, UTC as in the header.

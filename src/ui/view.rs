@@ -205,6 +205,9 @@ pub struct View {
     pub message: Option<Message>,
     /// What went on since the filter was set or the page was entered.
     pub(super) recent: Option<Arc<Recent>>,
+    /// Up to which sample the lines below the header stay, so that nothing jumps when there is nothing to say for a
+    /// moment: of what is missing, and of what piles up.
+    pub(super) lines_until: [u64; 2],
     views: [Page; Screen::VIEWS.len()],
     current: usize,
     entered: Vec<Page>,
@@ -221,6 +224,7 @@ impl View {
             paused: None,
             message: None,
             recent: None,
+            lines_until: [0; 2],
             views: Screen::VIEWS.map(Page::new),
             current: 0,
             entered: vec![],

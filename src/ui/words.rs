@@ -135,3 +135,40 @@ pub(super) fn counter(name: &str) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::model::ProcKey;
+
+    fn named(name: &str, command: &str) -> String {
+        let process = Process {
+            key: ProcKey { pid: 1, start_ticks: 1 },
+            started: Timestamp::UNIX_EPOCH,
+            name: name.into(),
+            command: command.into(),
+            uid: 0,
+            user: "root".into(),
+            container: None,
+        };
+        super::process(&process).into_owned()
+    }
+
+    #[test]
+    fn an_interpreter_is_named_with_what_it_runs() {
+        assert_eq!(named("python3", "/usr/bin/python3 -u /srv/app.py --port 80"), "python3 app.py");
+        assert_eq!(named("python3.11", "python3.11 -W ignore -m http.server"), "python3.11 http.server");
+        assert_eq!(named("node", "node --inspect -r tracer server.js"), "node server.js");
+        assert_eq!(named("java", "java -Xmx1g -cp a.jar:b.jar -jar /opt/shop.jar"), "java shop.jar");
+    }
+
+    #[test]
+    fn others_have_their_own_name() {
+        assert_eq!(named("nginx", "nginx: worker process"), "nginx");
+        assert_eq!(named("python3", "python3 -c import socket"), "python3");
+        assert_eq!(named("python3", "python3"), "python3");
+        assert_eq!(named("perl", ""), "perl");
+    }
+}

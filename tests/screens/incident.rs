@@ -27,6 +27,8 @@ pub(crate) const REPORT: u32 = 2;
 const SSHD: u32 = 3;
 const POSTGRES: u32 = 4;
 const HOSTILE: u32 = 5;
+/// The set of both web servers' workers.
+const WORKERS: u32 = 6;
 
 struct Connection {
     cookie: u64,
@@ -52,6 +54,8 @@ pub(crate) struct Incident {
     pub(crate) root: bool,
     /// Whether nobody does anything.
     pub(crate) quiet: bool,
+    /// Whether a second worker of the web server listens too, so that either may have accepted.
+    pub(crate) shared: bool,
 }
 
 impl Incident {
@@ -66,6 +70,7 @@ impl Incident {
             time_waits: 450_000,
             root: true,
             quiet: false,
+            shared: false,
         };
         incident.standing();
         // The minute before the first sample left its TIME_WAITs behind.
@@ -200,6 +205,14 @@ impl Incident {
             }
         }
         self.accepted += 3;
+        if self.shared {
+            // Turned away at once: nobody saw who accepted it.
+            let ends = (v4(10, 0, 3, 4, 443), v4(198, 51, 100, 7, 30_000 + base));
+            self.stand(Family::V4, ends, TcpState::TimeWait, Held::Gone);
+            if let Some(last) = self.connections.last_mut() {
+                last.until = now + TIME_WAIT_S;
+            }
+        }
     }
 
     fn describe(&self) -> Sample {
@@ -211,7 +224,7 @@ impl Incident {
             sockets: self.table(),
             complete: true,
             processes: Self::processes(),
-            holders: (0..6).map(|n| Box::from([n])).collect(),
+            holders: (0..6).map(|n| Box::from([n])).chain([Box::from([NGINX, WORKERS])]).collect(),
             scan: OwnerScan { processes: 142, denied: 97 * denied },
             counters: self.counters(),
             sysctls: Arc::new(sysctls()),
@@ -255,6 +268,7 @@ impl Incident {
                 65_536,
             ),
             (7_007, "evil\x1b[2J\n", "evil \u{202e}gnp.exe", "nobody", 4, 1_024),
+            (813, "nginx", "nginx: worker process", "www-data", 239, 1_024),
         ];
         let seen = all.into_iter().map(|(pid, name, command, user, fds, limit)| ProcessSeen {
             process: Arc::new(Process {
@@ -326,7 +340,11 @@ impl Incident {
             mark: None,
             cgroup: 4_242,
             v6only: None,
-            held: if hidden { Held::Denied } else { connection.held },
+            held: match connection.held {
+                _ if hidden => Held::Denied,
+                Held::By(NGINX) if listen && self.shared => Held::By(WORKERS),
+                held => held,
+            },
             tcp: Some(TcpInfo {
                 rtt_us: 1_234,
                 rttvar_us: 210,

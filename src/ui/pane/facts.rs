@@ -15,6 +15,7 @@ use crate::{
         columns,
         pen::{Pen, bar},
         text::wrap,
+        verdict,
         view::Screen,
         words,
     },
@@ -112,7 +113,14 @@ fn process(context: &Context<'_>, key: ProcKey) -> (String, Vec<Fact>) {
     ));
     facts.push(resources(context, key));
     facts.extend(row.map(|row| evidence_of_time_waits(context, row)));
+    facts.extend(rising(context));
     (format!("{} {}", words::process(process), key.pid), facts)
+}
+
+/// Since when what the page is about has had ever more sockets in a state.
+fn rising(context: &Context<'_>) -> Option<Fact> {
+    let text = verdict::of_page(context.scene, &context.data)?;
+    Some(Fact::new("rising", text).styled(context.theme().warning()))
 }
 
 fn identity(context: &Context<'_>, process: &Process) -> Fact {
@@ -222,6 +230,7 @@ fn peer(context: &Context<'_>, key: &PeerKey) -> (String, Vec<Fact>) {
     if key.side == Side::Client {
         facts.push(Fact::new("ports", format!("{} ephemeral ports taken", format::grouped(taken.into()))));
     }
+    facts.extend(rising(context));
     (format!("Peer {}", columns::peer(key, 60, context.theme())), facts)
 }
 

@@ -12,6 +12,7 @@ use crate::{
         pen::Pen,
         select::{self, REASONS},
         table::{self, Frame},
+        text,
     },
 };
 
@@ -106,34 +107,41 @@ fn coverage(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) {
     let unknown: u32 = selection.unknown.iter().sum();
     let candidates = selection.aggregate.evidence[Evidence::Candidates as usize];
     let mut pieces: Vec<(String, Style)> = vec![];
+    let reasons = most_first(REASONS.iter().map(|reason| reason.name()).zip(selection.unknown));
     if unknown > 0 {
-        let reasons = most_first(REASONS.iter().map(|reason| reason.name()).zip(selection.unknown));
         pieces.push((format!("{} without owner", format::grouped(unknown.into())), theme.warning()));
-        for (i, (reason, count)) in reasons.iter().enumerate() {
-            let lead = if i == 0 { ": " } else { ", " };
-            let count = if reasons.len() > 1 {
-                format!("{} ", format::grouped((*count).into()))
-            } else {
-                String::new()
-            };
-            pieces.push((format!("{lead}{count}{reason}"), theme.head()));
+        match reasons.as_slice() {
+            [(only, _)] => pieces.push((format!(": {only}"), theme.head())),
+            reasons => pieces.extend(listed(reasons, ": ", theme.head())),
         }
     }
     if candidates > 0 {
         let lead = if unknown > 0 { "; " } else { "" };
-        let count = format::grouped(candidates.into());
-        pieces.push((format!("{lead}{count} candidates"), theme.warning()));
+        pieces.push((format!("{lead}{} candidates", format::grouped(candidates.into())), theme.warning()));
+        let needed: usize = pieces.iter().map(|(text, _)| text::width(text)).sum();
+        if needed > usize::from(inner.width) && reasons.len() > 1 {
+            // Rather the candidates than the lesser reasons.
+            let more = (format!(", {}", theme.glyphs.ellipsis), theme.head());
+            pieces.splice(2..=reasons.len(), [more]);
+        }
     }
     if pieces.is_empty() {
         pieces.push(("Every socket has a known owner".into(), theme.head()));
     }
     let sure = Evidence::ALL.iter().zip(selection.aggregate.evidence);
     let sure = sure.filter(|(kind, _)| !matches!(kind, Evidence::Unknown | Evidence::Candidates));
-    for (i, (kind, count)) in most_first(sure.map(|(kind, count)| (kind.name(), count))).iter().enumerate() {
-        let lead = if i == 0 { "; " } else { ", " };
-        pieces.push((format!("{lead}{} {kind}", format::grouped((*count).into())), theme.dim()));
-    }
+    let sure = most_first(sure.map(|(kind, count)| (kind.name(), count)));
+    pieces.extend(listed(&sure, "; ", theme.dim()));
     Pen::new(buffer, inner, inner.height - 1).put_pieces(&pieces, theme);
+}
+
+/// Counts with what they are of, after `lead`.
+fn listed(counts: &[(&'static str, u32)], lead: &'static str, style: Style) -> Vec<(String, Style)> {
+    let lead = |i| if i == 0 { lead } else { ", " };
+    let text = |(i, (of, count)): (usize, &(&str, u32))| {
+        format!("{}{} {of}", lead(i), format::grouped((*count).into()))
+    };
+    counts.iter().enumerate().map(|part| (text(part), style)).collect()
 }
 
 fn most_first(counts: impl Iterator<Item = (&'static str, u32)>) -> Vec<(&'static str, u32)> {
