@@ -305,7 +305,7 @@ fn the_ports_in_use_are_those_of_the_host_whatever_is_filtered() {
 #[test]
 fn what_piles_up_is_said_with_since_when_and_whose() {
     let first = at_height(SMALL).text().lines().nth(1).expect("a line").to_owned();
-    assert!(first.starts_with(" TIME_WAIT 3,232 · +33/s since 09:30:"), "{first}");
+    assert!(first.starts_with(" TIME_WAIT 3,232 · +43/s since 09:30:"), "{first}");
     assert!(first.contains("mostly →10.0.3.9:5432 · app.py 4711"), "{first}");
     let calm = Stage::after(20, 80, 24).text();
     assert!(!calm.contains("since"), "{calm}");

@@ -131,17 +131,18 @@ impl History {
     /// began before the first sample is not known as one.
     #[must_use]
     pub fn risen_since(&self, state: TcpState) -> Option<Stamp> {
-        self.risen_since_in(&self.totals, state)
+        self.rise_in(&self.totals, state).map(|(since, _)| since)
     }
 
-    /// As [`Self::risen_since`], of a process or a peer of this history.
+    /// As [`Self::risen_since`], of the whole, a process or a peer of this history; and how many samples ago that was.
     #[must_use]
-    pub fn risen_since_in(&self, activity: &Activity, state: TcpState) -> Option<Stamp> {
+    pub fn rise_in(&self, activity: &Activity, state: TcpState) -> Option<(Stamp, usize)> {
         let values: Vec<f32> = activity.state(state)?.last(Series::CAPACITY).flatten().collect();
         let start = rise::start_of_rise(&values)?;
-        // All series end at the newest sample; one that began later is shorter.
-        let before = self.stamps.len().checked_sub(values.len())?;
-        self.stamps.get(before + start).copied()
+        let samples = values.len() - 1 - start;
+        // All series end at the newest sample, like the stamps.
+        let index = self.stamps.len().checked_sub(1 + samples)?;
+        Some((*self.stamps.get(index)?, samples))
     }
 
     /// Spreads the surviving closes over the samples that were not taken, `interval_s` apart.

@@ -101,7 +101,7 @@ pub fn layout(view: &View, (width, height): (u16, u16), say: Sayings) -> Option<
         header: line(0),
         notice: say.notice.then(|| line(1)),
         verdict: verdict.then(|| line(notices)),
-        slots: slots(page, body, chrome),
+        slots: slots(page, body, chrome, height),
         filter: filtering.then(|| line(height - 2)),
         footer: line(height - 1),
         chrome,
@@ -156,13 +156,13 @@ pub fn coverage_line(inner: Rect) -> u16 {
     u16::from(inner.height >= 4)
 }
 
-fn slots(page: &Page, body: Rect, chrome: Chrome) -> Vec<Slot> {
+fn slots(page: &Page, body: Rect, chrome: Chrome, height: u16) -> Vec<Slot> {
     if page.zoomed {
         return vec![Slot { pane: page.focus, area: body }];
     }
     let whole = |pane| vec![Slot { pane, area: body }];
     match page.screen {
-        Screen::Overview => overview(body, chrome),
+        Screen::Overview => overview(body, chrome, height),
         Screen::Sockets => whole(Pane::Sockets),
         Screen::Processes => whole(Pane::Processes),
         Screen::Peers => whole(Pane::Peers),
@@ -179,7 +179,7 @@ fn states_lines(chrome: Chrome) -> u16 {
     u16::try_from(TcpState::ALL.len()).unwrap_or(12) + chrome.lines()
 }
 
-fn overview(body: Rect, chrome: Chrome) -> Vec<Slot> {
+fn overview(body: Rect, chrome: Chrome, height: u16) -> Vec<Slot> {
     if body.width < 76 {
         return stacked(body, chrome);
     }
@@ -195,7 +195,8 @@ fn overview(body: Rect, chrome: Chrome) -> Vec<Slot> {
         let (upper, below) = split_height(parts[1], parts[1].height.saturating_sub(lowest));
         vec![(Pane::States, parts[0]), (Pane::Destinations, upper), (Pane::Closes, below)]
     };
-    let (middle, sockets) = if rest.height >= 24 && body.width >= 100 {
+    // The terminal's height decides, so that no pane comes and goes with the lines below the header.
+    let (middle, sockets) = if height >= 40 && body.width >= 100 {
         split_height(rest, rest.height * 9 / 20)
     } else {
         split_height(rest, rest.height)

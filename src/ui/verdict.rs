@@ -17,7 +17,7 @@ use crate::{
 
 /// States that are no burden however many there are.
 const RESTING: [TcpState; 3] = [TcpState::Listen, TcpState::BoundInactive, TcpState::Close];
-/// Over how many samples the change is taken: a minute, so that the line is calm.
+/// Over how many samples the change is taken at most: a minute, so that the line is calm.
 const CHANGE_SAMPLES: usize = 60;
 /// From this width on everything is said in full.
 const WIDE: u16 = 100;
@@ -28,6 +28,8 @@ struct Rise {
     state: TcpState,
     count: u32,
     since: Stamp,
+    /// How many samples ago that was.
+    samples: usize,
 }
 
 /// Whether there is anything to say.
@@ -46,8 +48,8 @@ fn rises_of(data: &Data<'_>, activity: &Activity, states: &StateCounts) -> Vec<R
     let rising = TcpState::ALL.into_iter().filter(|state| !RESTING.contains(state) && states[*state] > 0);
     let mut rises: Vec<_> = rising
         .filter_map(|state| {
-            let since = data.history.risen_since_in(activity, state)?;
-            Some(Rise { state, count: states[state], since })
+            let (since, samples) = data.history.rise_in(activity, state)?;
+            Some(Rise { state, count: states[state], since, samples })
         })
         .collect();
     rises.sort_by_key(|rise| (rise.state == TcpState::Established, std::cmp::Reverse(rise.count)));
@@ -62,7 +64,7 @@ pub(super) fn of_page(scene: &Scene<'_>, data: &Data<'_>) -> Option<String> {
         _ => None,
     }?;
     let part = |rise: &Rise| {
-        let change = change(scene, activity, rise.state);
+        let change = change(scene, activity, rise);
         format!("{} {change} since {} ({})", rise.state.name(), clock(rise.since), age(data, rise))
     };
     let parts: Vec<_> = rises_of(data, activity, &data.selection.aggregate.states).iter().map(part).collect();
@@ -79,11 +81,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, data: &Data<'_>) {
     let mut pieces: Vec<(String, Style)> = vec![
         (format!("{} {}", worst.state.name(), format::grouped(worst.count.into())), theme.state(worst.state)),
         (
-            format!(
-                "{dot}{} since {}",
-                change(scene, data.history.totals(), worst.state),
-                clock(worst.since)
-            ),
+            format!("{dot}{} since {}", change(scene, data.history.totals(), worst), clock(worst.since)),
             theme.strong(),
         ),
     ];
@@ -100,8 +98,8 @@ pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, data: &Data<'_>) {
     );
     for other in others {
         let count = format::grouped(other.count.into());
-        pieces.push((format!("{dot}{} {count}", other.state.name()), theme.state(other.state)));
-        pieces.push((format!(" since {}", clock(other.since)), theme.head()));
+        let text = format!("{dot}{} {count} since {}", other.state.name(), clock(other.since));
+        pieces.push((text, theme.state(other.state)));
     }
     pen.skip(1);
     pen.put_pieces(&pieces, theme);
@@ -128,8 +126,8 @@ fn whose(data: &Data<'_>, state: TcpState, half: u32, wide: bool) -> Option<Stri
 }
 
 /// `+79/s`; `up` for what no longer changes, or while the picture is held: the change is the newest one.
-fn change(scene: &Scene<'_>, activity: &Activity, state: TcpState) -> String {
-    let change = activity.change_per_s(state, CHANGE_SAMPLES).map(f64::from);
+fn change(scene: &Scene<'_>, activity: &Activity, rise: &Rise) -> String {
+    let change = activity.change_per_s(rise.state, rise.samples.min(CHANGE_SAMPLES)).map(f64::from);
     match change {
         Some(change) if change >= 0.05 && scene.behind() == 0 => format!("+{}", format::rate(change)),
         _ => "up".to_owned(),
