@@ -126,7 +126,7 @@ impl History {
     }
 
     /// Since when the number of sockets in `state` has been rising: when it was last near its usual low,
-    /// if it is now at least twice that, 20 sockets above it, and not well below its highest since.
+    /// if it is now at least half as much again, 20 sockets above it, and not well below its highest since.
     /// `None` if it is not up. The usual low is what a tenth of the samples kept lie below, so a rise that
     /// began before the first sample is not known as one.
     #[must_use]

@@ -53,7 +53,7 @@ pub fn render(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) -> Option<Posi
     }
     match &data {
         Some(data) => {
-            if let Some(line) = layout.notice.filter(|_| notice::is_needed(data.moment)) {
+            if let Some(line) = layout.notice {
                 let sentence = notice::sentence(data, usize::from(line.width));
                 Pen::new(buffer, line, 0).put_cut(&sentence, scene.theme.warning(), scene.theme);
             }

@@ -29,6 +29,10 @@ pub(super) fn sentence(data: &Data<'_>, width: usize) -> String {
         parts.push(format!("{}{colon}", denied(data)));
         parts.extend(Some(hint.into_owned()).filter(|hint| !hint.is_empty()));
     }
+    if parts.is_empty() {
+        // The line stays for a while after there was something to say.
+        parts.push(format!("{}.", denied(data)));
+    }
     let mut line = String::from("!");
     let help = " press ?";
     for (i, part) in parts.iter().enumerate() {

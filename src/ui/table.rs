@@ -179,3 +179,18 @@ pub(super) fn scrollbar(buffer: &mut Buffer, track: Rect, first: usize, len: usi
         buffer.set_string(track.x, y, glyph, style);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::theme::Palette;
+
+    #[test]
+    fn a_destination_that_is_nearly_out_of_ports_is_an_alarm() {
+        let theme = Theme::new(Palette::Sixteen, false);
+        let at = |percent| style("percent", &Value::Percent(percent), &theme);
+        assert_eq!(at(95.0), theme.alarm());
+        assert_ne!(at(94.9), theme.alarm());
+        assert_ne!(style("share", &Value::Percent(100.0), &theme), theme.alarm());
+    }
+}

@@ -118,11 +118,13 @@ fn coverage(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) {
     if candidates > 0 {
         let lead = if unknown > 0 { "; " } else { "" };
         pieces.push((format!("{lead}{} candidates", format::grouped(candidates.into())), theme.warning()));
-        let needed: usize = pieces.iter().map(|(text, _)| text::width(text)).sum();
-        if needed > usize::from(inner.width) && reasons.len() > 1 {
-            // Rather the candidates than the lesser reasons.
-            let more = (format!(", {}", theme.glyphs.ellipsis), theme.head());
-            pieces.splice(2..=reasons.len(), [more]);
+        // Rather the candidates than the lesser reasons.
+        if reasons.len() > 1 && width(&pieces) > usize::from(inner.width) {
+            let mut short = pieces.clone();
+            short.splice(2..=reasons.len(), [(format!(", {}", theme.glyphs.ellipsis), theme.head())]);
+            if width(&short) <= usize::from(inner.width) {
+                pieces = short;
+            }
         }
     }
     if pieces.is_empty() {
@@ -142,6 +144,10 @@ fn listed(counts: &[(&'static str, u32)], lead: &'static str, style: Style) -> V
         format!("{}{} {of}", lead(i), format::grouped((*count).into()))
     };
     counts.iter().enumerate().map(|part| (text(part), style)).collect()
+}
+
+fn width(pieces: &[(String, Style)]) -> usize {
+    pieces.iter().map(|(text, _)| text::width(text)).sum()
 }
 
 fn most_first(counts: impl Iterator<Item = (&'static str, u32)>) -> Vec<(&'static str, u32)> {
