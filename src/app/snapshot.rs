@@ -8,6 +8,7 @@ use super::{RunError, export_file, sampler::Sampler, sampling_config};
 use crate::{
     cli::{Common, SnapshotPlan},
     export::{self, Options},
+    source::LiveConfig,
     store::{Moment, Observation},
 };
 
@@ -16,7 +17,7 @@ const TOP: usize = 10;
 
 /// Looks and writes.
 pub(super) fn run(common: &Common, plan: &SnapshotPlan) -> Result<(), RunError> {
-    let mut config = sampling_config(common);
+    let mut config = LiveConfig { fresh_bound: true, ..sampling_config(common) };
     if let Some(observe) = plan.observe {
         config.interval = config.interval.min(observe);
     }
