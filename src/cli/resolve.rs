@@ -12,6 +12,7 @@ use crate::{
     export::Format,
     model::text::printable,
     query::{Query, QueryError},
+    ui::theme::Theme,
 };
 
 /// What is to be done, with nothing left to decide.
@@ -162,7 +163,7 @@ fn common(args: &CommonArgs, around: &Surroundings) -> Result<Common, UsageError
         budget: percent("--budget", &args.budget)?,
         netns: netns(&args.netns)?,
         color,
-        ascii: args.ascii || needs_ascii(around),
+        ascii: args.ascii || Theme::needs_ascii(around.term.as_deref(), around.locale.as_deref()),
     })
 }
 
@@ -245,17 +246,6 @@ fn netns(text: &str) -> Result<NetnsArg, UsageError> {
     }
 }
 
-/// Whether the terminal or the locale cannot be trusted with more than ASCII.
-fn needs_ascii(around: &Surroundings) -> bool {
-    let term = around.term.as_deref().unwrap_or_default();
-    let old_terminal = matches!(term, "linux" | "vt100" | "vt102" | "vt220" | "ansi" | "dumb");
-    let utf8 = around.locale.as_deref().is_some_and(|locale| {
-        let locale = locale.to_ascii_lowercase();
-        locale.contains("utf-8") || locale.contains("utf8")
-    });
-    old_terminal || !utf8
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
@@ -314,10 +304,11 @@ mod tests {
     }
 
     #[test]
-    fn ascii_where_the_terminal_or_locale_asks_for_it() {
-        assert!(!needs_ascii(&around()));
-        assert!(needs_ascii(&Surroundings { locale: Some("C".to_owned()), ..around() }));
-        assert!(needs_ascii(&Surroundings { locale: None, ..around() }));
-        assert!(needs_ascii(&Surroundings { term: Some("linux".to_owned()), ..around() }));
+    fn ascii_where_the_locale_or_the_person_asks_for_it() {
+        assert!(!resolved(&[]).expect("valid").common.ascii);
+        assert!(resolved(&["--ascii"]).expect("valid").common.ascii);
+        let cli = Cli::try_parse_from(["twtop"]).expect("parses");
+        let around = Surroundings { locale: None, ..around() };
+        assert!(resolve(cli, &around).expect("valid").common.ascii);
     }
 }
