@@ -55,7 +55,9 @@ pub fn render(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) -> Option<Posi
         Some(data) => {
             if let Some(line) = layout.notice {
                 let sentence = notice::sentence(data, usize::from(line.width));
-                Pen::new(buffer, line, 0).put_cut(&sentence, scene.theme.warning(), scene.theme);
+                let theme = scene.theme;
+                let style = if notice::is_needed(data.moment) { theme.warning() } else { theme.dim() };
+                Pen::new(buffer, line, 0).put_cut(&sentence, style, theme);
             }
             if let Some(line) = layout.verdict {
                 verdict::draw(&mut Pen::new(buffer, line, 0), scene, data);
