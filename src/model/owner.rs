@@ -1,6 +1,6 @@
 //! Processes, who holds a socket, and what the claim rests on.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -11,6 +11,18 @@ pub struct ProcKey {
     pub pid: u32,
     /// When it started, clock ticks since boot (`/proc/PID/stat`, field 22).
     pub start_ticks: u64,
+}
+
+impl ProcKey {
+    /// A clock tick as `/proc` counts them: `USER_HZ` is 100 on every architecture but Alpha.
+    pub const TICK: Duration = Duration::from_millis(10);
+
+    /// When it started, since boot, suspended time included (`CLOCK_BOOTTIME`): then, or less than a
+    /// [`ProcKey::TICK`] later.
+    #[must_use]
+    pub fn started_since_boot(self) -> Duration {
+        Duration::from_millis(self.start_ticks.saturating_mul(10))
+    }
 }
 
 /// What is known of a process. Name, command line and container are text that the process itself
@@ -84,9 +96,17 @@ pub enum Evidence {
     Seen,
     /// The process holds a descriptor on it now.
     Held,
-    /// The connection was accepted from a listener that one process holds.
+    /// The connection was accepted from a listener that one process holds, which had started before the
+    /// connection closed; a listener that came while twtop ran was seen before that as well.
+    ///
+    /// Three things no sample can show, for connections that none saw alive: that the process passed the
+    /// accepted socket on to another (as servers do that fork for each connection); that an earlier process
+    /// accepted it, but the holder of today had started before it was closed for good, and began to listen
+    /// before twtop looked (a service that restarts while its peers are slow to close); and that the
+    /// connection was made by us from the listener's own address and port (`SO_REUSEPORT`).
     Listener,
-    /// One of these processes, not known which.
+    /// One of these processes, not known which; or, where there is reason to doubt that these are all who come
+    /// into question, another that is out of sight.
     Candidates,
     /// Nobody knows, for a reason that is given.
     Unknown,

@@ -5,11 +5,12 @@ use hashbrown::HashMap;
 
 use super::{
     Attribution,
-    listeners::{Acceptors, Listeners},
+    accept::{Acceptance, Accepted, Acceptors, Window},
+    listeners::Listeners,
     memory::Holder,
     people::{People, SetId},
 };
-use crate::model::{Detail, Evidence, Family, Held, SocketRef, TcpState, Unknown};
+use crate::model::{Evidence, Family, Held, SocketRef, TcpState, Unknown};
 
 /// What the scan of descriptors said of a socket.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +30,7 @@ pub(super) struct Attributor<'a> {
     listeners: &'a Listeners,
     held: Vec<Option<SetId>>,
     /// Who accepts at a local end, as far as anybody asked; the key is made of [`SocketRef::address_keys`].
-    acceptors: HashMap<u64, Option<Acceptors>, FixedState>,
+    acceptances: HashMap<u64, Option<Acceptance<'a>>, FixedState>,
     attributions: Vec<Attribution>,
     /// The index of the attribution to each set, by kind of evidence.
     of_set: Vec<[u32; Evidence::ALL.len()]>,
@@ -45,7 +46,7 @@ impl<'a> Attributor<'a> {
             people,
             listeners,
             held,
-            acceptors: HashMap::default(),
+            acceptances: HashMap::default(),
             attributions: Vec::new(),
             of_set,
             of_reason: [NONE; 5],
@@ -56,8 +57,9 @@ impl<'a> Attributor<'a> {
         self.attributions
     }
 
-    pub(super) fn scan(&self, detail: Option<&Detail>) -> Scan {
-        match detail.map(|detail| detail.held) {
+    pub(super) fn scan(&self, socket: SocketRef<'_>) -> Scan {
+        match socket.detail().map(|detail| detail.held) {
+            None if socket.row().state == TcpState::SynRecv => Scan::Queue,
             None => Scan::Mini,
             Some(Held::By(n)) => match self.held.get(n as usize) {
                 Some(&Some(set)) => Scan::By(set),
@@ -70,9 +72,10 @@ impl<'a> Attributor<'a> {
         }
     }
 
-    /// Who accepted this connection; `None` if it has connected, or nobody listens at its local end.
+    /// Who accepted this connection, which was closed in `window`; `None` if it has connected, or nobody is
+    /// known to have listened at its local end.
     #[inline]
-    pub(super) fn acceptors(&mut self, socket: SocketRef<'_>) -> Option<Acceptors> {
+    pub(super) fn acceptors(&mut self, socket: SocketRef<'_>, window: Window) -> Option<Acceptors> {
         let row = socket.row();
         if row.state == TcpState::SynSent || !self.listeners.has_port(row.local_port) {
             return None;
@@ -80,18 +83,18 @@ impl<'a> Attributor<'a> {
         let (local, _) = socket.address_keys();
         let is_v6 = u64::from(row.family == Family::V6);
         let key = is_v6 << 48 | u64::from(local) << 16 | u64::from(row.local_port);
-        if let Some(&known) = self.acceptors.get(&key) {
-            return known;
-        }
-        let found = self.acceptors_of_other(socket);
-        self.acceptors.insert(key, found);
-        found
+        let Self { people, listeners, acceptances, .. } = self;
+        let acceptance = acceptances.entry(key).or_insert_with(|| {
+            let local = socket.local();
+            listeners.at(local.ip, local.port, people)
+        });
+        acceptance.as_mut()?.in_window(window, people)
     }
 
     /// As [`Self::acceptors`], for a socket of another table.
-    pub(super) fn acceptors_of_other(&mut self, socket: SocketRef<'_>) -> Option<Acceptors> {
+    pub(super) fn acceptors_of_other(&mut self, socket: SocketRef<'_>, window: Window) -> Option<Acceptors> {
         let local = socket.local();
-        self.listeners.acceptors(local.ip, local.port, self.people)
+        self.listeners.at(local.ip, local.port, self.people)?.in_window(window, self.people)
     }
 
     /// A connection that `set` holds now.
@@ -99,26 +102,21 @@ impl<'a> Attributor<'a> {
         self.of_set(Evidence::Held, set)
     }
 
-    /// A connection that nobody is seen to hold now.
-    ///
-    /// Whoever held it earlier comes first. A listener's owner comes next, but not where the scan saw the
-    /// accepted socket with somebody it could not name: then it is not the listener's owner that has it.
+    /// A connection that nobody is seen to hold now, by what is remembered of it.
     #[inline]
-    pub(super) fn not_held(&mut self, earlier: Holder, acceptors: Option<Acceptors>) -> u32 {
-        match (earlier, acceptors) {
-            (Holder::By(set), _) => self.one_or_candidates(Evidence::Seen, set),
-            (Holder::Nobody(reason @ (Unknown::Denied | Unknown::Kernel)), _) => self.unknown(reason),
-            (Holder::Nobody(_), Some(Ok(set))) => self.one_or_candidates(Evidence::Listener, set),
-            (Holder::Nobody(_), Some(Err(reason @ (Unknown::Denied | Unknown::Kernel)))) => {
-                self.unknown(reason)
-            }
-            (Holder::Nobody(reason), _) => self.unknown(reason),
+    pub(super) fn not_held(&mut self, earlier: Holder) -> u32 {
+        match earlier {
+            Holder::By(set) => self.one_or_candidates(Evidence::Seen, set),
+            Holder::Accepted(Accepted { set, sure: true }) => self.one_or_candidates(Evidence::Listener, set),
+            Holder::Accepted(Accepted { set, sure: false }) => self.of_set(Evidence::Candidates, set),
+            Holder::Queued => self.unknown(Unknown::Gone),
+            Holder::Nobody(reason) => self.unknown(reason),
         }
     }
 
     /// A listener, or a socket that is only bound.
     pub(super) fn unconnected(&mut self, socket: SocketRef<'_>) -> u32 {
-        match self.scan(socket.detail()) {
+        match self.scan(socket) {
             Scan::By(set) => self.held(set),
             Scan::Nobody(reason) => match self.listeners.holder(socket.row().cookie) {
                 Some(set) => self.one_or_candidates(Evidence::Seen, set),

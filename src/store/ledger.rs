@@ -6,7 +6,7 @@ use super::{
     Aggregate, Attribution, Link, Moment, Rates,
     attribute::Attributor,
     listeners::Listeners,
-    memory::{Holder, Memory},
+    memory::Memory,
     pass::{Now, Pass},
     people::{People, SetId},
     ports::{PortRange, PortSet},
@@ -20,7 +20,7 @@ use crate::model::{Counters, NewSocket, Sample, SocketRef, SocketTable, Stamp, T
 /// A connection is what has a cookie. The first time one is seen it counts as opened, unless nothing
 /// complete was seen before; when it leaves the states in which it is open
 /// ([`TcpState::is_open`]) or is gone, it counts as closed, once. Its owner is whoever holds it, else
-/// whoever held it, else whoever listens where it was accepted; never a guess from ports, peers or
+/// whoever held it, else whoever listened where it was accepted when it was; never a guess from ports, peers or
 /// neighbours. After an incomplete sample nothing is concluded from what is absent.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -125,7 +125,7 @@ impl Ledger {
         let before = self.before.as_ref().map(|before| (before.stamp, before.dump));
         let time = (sample.stamp, sample.cost.dump);
         let mut pass = Pass {
-            now: Now::new(self.tick, time, before, self.started, self.remembers_all),
+            now: Now::new(self.tick, time, before, self.started, self.remembers_all, fin_timeout(sample)),
             attributor: Attributor::new(&mut self.people, &self.listeners, held),
             memory: &mut self.memory,
             recent: &mut self.recent,
@@ -146,8 +146,7 @@ impl Ledger {
                 }
             }
         }
-        let Pass { attributor, met, open, .. } = pass;
-        let attributions = attributor.finish();
+        let (attributions, met, open) = pass.finish();
         self.keep_open(sample, &open);
         self.forget(sample.complete, met);
         Linked { links, ended, ended_links, attributions }
@@ -189,17 +188,15 @@ impl Ledger {
 
     fn compact(&mut self) {
         let mut used = vec![false; self.people.len()];
-        let holders = self.memory.iter().filter_map(|entry| match entry.holder() {
-            Holder::By(set) => Some(set),
-            Holder::Nobody(_) => None,
-        });
+        let holders = self.memory.iter().filter_map(|entry| entry.holder().set());
         holders.for_each(|set| used[set.number() as usize] = true);
         self.listeners.sets_mut().for_each(|set| used[set.number() as usize] = true);
         let renumbered = self.people.compact(|set| used[set.number() as usize]);
         let new = |set: SetId| renumbered[set.number() as usize].expect("marked as used");
         for entry in self.memory.iter_mut() {
-            if let Holder::By(set) = entry.holder() {
-                entry.set_holder(Holder::By(new(set)));
+            let holder = entry.holder();
+            if let Some(set) = holder.set() {
+                entry.set_holder(holder.with_set(new(set)));
             }
         }
         self.listeners.sets_mut().for_each(|set| *set = new(*set));
@@ -212,6 +209,12 @@ struct Linked {
     ended: SocketTable,
     ended_links: Vec<Link>,
     attributions: Vec<Attribution>,
+}
+
+/// How long the `FIN_WAIT2` of a closed descriptor lasts; the kernel's default where it is not known.
+fn fin_timeout(sample: &Sample) -> Duration {
+    let set = sample.sysctls.get("net.ipv4.tcp_fin_timeout").and_then(|value| value.parse().ok());
+    Duration::from_secs(set.unwrap_or(60))
 }
 
 fn without_detail(socket: SocketRef<'_>) -> NewSocket {

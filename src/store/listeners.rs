@@ -6,6 +6,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::{
+    accept::{Acceptance, Window},
     people::{People, SetId},
     ports::PortSet,
 };
@@ -15,35 +16,54 @@ use crate::model::{Family, Held, Sample, SocketRef, TcpState, Unknown};
 /// it may have left behind.
 const MEMORY: Duration = Duration::from_secs(65);
 
-/// Who accepted, if the local end is a listener's: a set of one or more, or why nobody can be named.
-pub(super) type Acceptors = Result<SetId, Unknown>;
-
 /// Listeners by cookie.
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
     known: HashMap<u64, Listener, FixedState>,
     by_port: HashMap<u16, Vec<u64>, FixedState>,
     ports: PortSet,
-    /// Whether a complete sample has come: whatever listened in it may have done so for long.
-    begun: bool,
+    /// When the last complete dump began; `None` before there was one. Whatever listened in the first may
+    /// have done so for long.
+    looked: Option<Duration>,
 }
 
 #[derive(Debug)]
-struct Listener {
+pub(super) struct Listener {
     ip: IpAddr,
     port: u16,
     family: Family,
     v6only: bool,
     /// Bound to an interface: only what comes in there reaches it.
     bound: bool,
-    /// When it was first seen; `None` if it was there before anyone looked.
-    first: Option<Duration>,
-    last: Duration,
+    /// When it began; `None` if it was there before anyone looked.
+    pub(super) since: Option<Since>,
+    /// When the dump began that listed it last.
+    pub(super) last: Duration,
     present: bool,
-    /// Who held it, and when that was last seen.
-    holders: Vec<(SetId, Duration)>,
+    /// Who held it, the newest last.
+    pub(super) holders: Vec<Holding>,
     /// Why nobody is known to hold it, as of the last sample.
-    reason: Unknown,
+    pub(super) reason: Unknown,
+}
+
+/// When a listener that came under our eyes began to listen: after the one time, and not after the other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Since {
+    /// It was not there yet.
+    pub(super) absent: Duration,
+    /// It was first seen.
+    pub(super) first: Duration,
+}
+
+/// That a set of processes held a listener.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Holding {
+    pub(super) set: SetId,
+    /// When that was first seen; `None` if it was so before anyone looked.
+    pub(super) first: Option<Duration>,
+    last: Duration,
+    /// Whether these were all: nobody who might hold it as well was out of sight.
+    pub(super) is_whole: bool,
 }
 
 impl Listeners {
@@ -56,20 +76,23 @@ impl Listeners {
         let rows = sample.sockets.rows().iter().enumerate();
         for (index, _) in rows.filter(|(_, row)| row.state == TcpState::Listen) {
             let socket = sample.sockets.get(index).expect("an index of its rows");
-            self.see(socket, now, held);
+            self.see(socket, sample, held);
         }
         for listener in self.known.values_mut().filter(|listener| listener.present) {
-            listener.last = now;
+            listener.last = now.saturating_sub(sample.cost.dump);
         }
         self.known.retain(|_, listener| now.saturating_sub(listener.last) <= MEMORY);
-        self.begun |= sample.complete;
+        if sample.complete {
+            self.looked = Some(now.saturating_sub(sample.cost.dump));
+        }
         self.index();
     }
 
-    fn see(&mut self, socket: SocketRef<'_>, now: Duration, held: &[Option<SetId>]) {
-        let first = self.begun.then_some(now);
+    fn see(&mut self, socket: SocketRef<'_>, sample: &Sample, held: &[Option<SetId>]) {
+        let now = sample.stamp.since_boot;
+        let since = self.looked.map(|absent| Since { absent, first: now });
         let listener =
-            self.known.entry(socket.row().cookie).or_insert_with(|| Listener::new(socket, first, now));
+            self.known.entry(socket.row().cookie).or_insert_with(|| Listener::new(socket, since, now));
         listener.present = true;
         let seen = match socket.detail().map(|detail| detail.held) {
             Some(Held::By(n)) => held.get(n as usize).copied().flatten().ok_or(Unknown::Gone),
@@ -78,7 +101,12 @@ impl Listeners {
             Some(Held::Gone | Held::Queue) | None => Err(Unknown::Gone),
         };
         match seen {
-            Ok(set) => listener.hold(set, now),
+            Ok(set) => listener.hold(Holding {
+                set,
+                first: since.map(|since| since.first),
+                last: now,
+                is_whole: sees_all_holders(sample),
+            }),
             Err(reason) => listener.reason = reason,
         }
     }
@@ -100,31 +128,14 @@ impl Listeners {
 
     /// The last known holder of the listener with that cookie.
     pub(super) fn holder(&self, cookie: u64) -> Option<SetId> {
-        self.known.get(&cookie)?.holders.last().map(|&(set, _)| set)
+        self.known.get(&cookie)?.holders.last().map(|holding| holding.set)
     }
 
     /// Who accepts, or accepted, connections to that local end; `None` if nobody listens there.
-    ///
-    /// The most specific listener takes a connection (the kernel's `inet_lookup_listener`: address before
-    /// wildcard, `AF_INET` before `AF_INET6`). A less specific one counts as well while that one may not
-    /// have been there all the time, or not for every interface.
-    pub(super) fn acceptors(&self, ip: IpAddr, port: u16, people: &mut People) -> Option<Acceptors> {
+    pub(super) fn at(&self, ip: IpAddr, port: u16, people: &People) -> Option<Acceptance<'_>> {
         let on_port = self.by_port.get(&port)?.iter().map(|cookie| &self.known[cookie]);
-        let mut matching: Vec<(u8, &Listener)> = on_port.filter_map(|l| Some((l.rank(ip)?, l))).collect();
-        matching.sort_by_key(|&(rank, _)| std::cmp::Reverse(rank));
-        let takes_all = matching.iter().find(|(_, listener)| listener.is_settled());
-        let least = takes_all.map_or(0, |&(rank, _)| rank);
-        matching.retain(|&(rank, _)| rank >= least);
-        if matching.is_empty() {
-            return None;
-        }
-        // With one listener whose holder is hidden, the others' holders are not the whole set.
-        if let Some((_, hidden)) = matching.iter().find(|(_, listener)| listener.holders.is_empty()) {
-            return Some(Err(hidden.reason));
-        }
-        let sets: Vec<SetId> =
-            matching.iter().flat_map(|(_, listener)| listener.holders.iter().map(|&(set, _)| set)).collect();
-        people.union(&sets).map(Ok)
+        let matching: Vec<_> = on_port.filter_map(|l| Some((l.rank(ip)?, l))).collect();
+        (!matching.is_empty()).then(|| Acceptance::new(matching, people))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -133,12 +144,14 @@ impl Listeners {
 
     /// Every set that is referred to.
     pub(super) fn sets_mut(&mut self) -> impl Iterator<Item = &mut SetId> {
-        self.known.values_mut().flat_map(|listener| listener.holders.iter_mut().map(|(set, _)| set))
+        self.known
+            .values_mut()
+            .flat_map(|listener| listener.holders.iter_mut().map(|holding| &mut holding.set))
     }
 }
 
 impl Listener {
-    fn new(socket: SocketRef<'_>, first: Option<Duration>, now: Duration) -> Self {
+    fn new(socket: SocketRef<'_>, since: Option<Since>, now: Duration) -> Self {
         let detail = socket.detail();
         Self {
             ip: socket.local().ip,
@@ -146,7 +159,7 @@ impl Listener {
             family: socket.row().family,
             v6only: detail.and_then(|detail| detail.v6only).unwrap_or(false),
             bound: detail.is_some_and(|detail| detail.interface != 0),
-            first,
+            since,
             last: now,
             present: true,
             holders: Vec::new(),
@@ -154,10 +167,24 @@ impl Listener {
         }
     }
 
-    /// `set` holds it now. Earlier holders stay for a while, the newest is last.
-    fn hold(&mut self, set: SetId, now: Duration) {
-        self.holders.retain(|&(other, at)| other != set && now.saturating_sub(at) <= MEMORY);
-        self.holders.push((set, now));
+    /// A set of processes holds it now. Earlier holders stay for a while.
+    fn hold(&mut self, mut now: Holding) {
+        if let Some(before) = self.holders.iter().find(|holding| holding.set == now.set) {
+            now.first = before.first;
+        }
+        self.holders.retain(|old| old.set != now.set && now.last.saturating_sub(old.last) <= MEMORY);
+        self.holders.push(now);
+    }
+
+    /// Whether it may have listened before `time`.
+    pub(super) fn may_precede(&self, time: Duration) -> bool {
+        self.since.is_none_or(|since| since.absent <= time)
+    }
+
+    /// Whether it listened all through `window`. After one was last seen, another may have come and gone.
+    pub(super) fn outlasts(&self, window: Window) -> bool {
+        self.since.is_none_or(|since| since.first <= window.earliest)
+            && (self.present || window.latest < self.last)
     }
 
     /// How specifically it listens for `ip`; `None` if it does not.
@@ -174,8 +201,19 @@ impl Listener {
     }
 
     /// Whether it has taken every connection to its address for as long as one may be remembered.
-    fn is_settled(&self) -> bool {
-        let long_there = self.first.is_none_or(|first| self.last.saturating_sub(first) > MEMORY);
+    pub(super) fn is_settled(&self) -> bool {
+        let long_there = self.since.is_none_or(|since| self.last.saturating_sub(since.first) > MEMORY);
         self.present && !self.bound && long_there
     }
+}
+
+/// Whether the holders of a listener that we see are all there are.
+///
+/// A listener is shared by a fork, or by passing its descriptor on, and both cross the border between users:
+/// neither the user that made the socket nor the place in the tree of processes tells who else holds it. So
+/// while a capability is missing to read some process, that process may be the one that accepts. A process
+/// that full capabilities cannot read either (one in a sandbox) is taken not to share a listener with others:
+/// otherwise one such process on a host would take away all that is known of listeners.
+fn sees_all_holders(sample: &Sample) -> bool {
+    sample.privileges.missing.is_empty()
 }

@@ -5,21 +5,47 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
-use super::people::SetId;
+use super::{accept::Accepted, people::SetId};
 use crate::model::{Side, Unknown};
 
 /// Who held a connection when it was last seen alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holder {
     By(SetId),
+    /// Nobody was seen to hold it, and these may have accepted it. Who listens there later does not matter.
+    Accepted(Accepted),
+    /// Nobody had accepted it.
+    Queued,
     Nobody(Unknown),
+}
+
+impl Holder {
+    /// The set that it refers to.
+    pub(super) fn set(self) -> Option<SetId> {
+        match self {
+            Self::By(set) | Self::Accepted(Accepted { set, .. }) => Some(set),
+            Self::Queued | Self::Nobody(_) => None,
+        }
+    }
+
+    /// The same with another set for that which it refers to.
+    pub(super) fn with_set(self, set: SetId) -> Self {
+        match self {
+            Self::By(_) => Self::By(set),
+            Self::Accepted(accepted) => Self::Accepted(Accepted { set, ..accepted }),
+            Self::Queued | Self::Nobody(_) => self,
+        }
+    }
 }
 
 /// What a connection's side rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum SideSeen {
-    /// No listener matched (yet), and the ports do not speak for a server.
+    /// As `Client`, but the dump broke off: the listener may just not have been in it.
+    Unlisted,
+    /// No listener matched when it was first seen, and the ports do not speak for a server. Whoever listens
+    /// there later did not accept it.
     Client,
     /// It was seen in `SYN_SENT`: whatever listens later, this one connected.
     Connected,
@@ -30,7 +56,7 @@ pub(super) enum SideSeen {
 impl SideSeen {
     pub(super) const fn side(self) -> Side {
         match self {
-            Self::Client | Self::Connected => Side::Client,
+            Self::Unlisted | Self::Client | Self::Connected => Side::Client,
             Self::Server => Side::Server,
         }
     }
@@ -48,8 +74,21 @@ pub(super) struct Entry {
     pub(super) open: bool,
 }
 
-/// Numbers from here up stand for a reason, those below for a set.
-const FIRST_REASON: u32 = u32::MAX - 4;
+/// The two highest bits say what the others stand for: a set, or the index of one of [`WITHOUT_SET`].
+const BITS: u32 = 30;
+const BY: u32 = 0;
+const SURE: u32 = 1;
+const UNSURE: u32 = 2;
+const NOBODY: u32 = 3;
+
+const WITHOUT_SET: [Holder; 6] = [
+    Holder::Queued,
+    Holder::Nobody(Unknown::Denied),
+    Holder::Nobody(Unknown::Kernel),
+    Holder::Nobody(Unknown::Gone),
+    Holder::Nobody(Unknown::BeforeStart),
+    Holder::Nobody(Unknown::TooShort),
+];
 
 impl Entry {
     pub(super) fn new(cookie: u64, holder: Holder, tick: u16, side: SideSeen, open: bool) -> Self {
@@ -59,25 +98,27 @@ impl Entry {
     }
 
     pub(super) fn holder(&self) -> Holder {
-        match self.holder.checked_sub(FIRST_REASON) {
-            None => Holder::By(SetId::from_number(self.holder)),
-            Some(0) => Holder::Nobody(Unknown::Denied),
-            Some(1) => Holder::Nobody(Unknown::Kernel),
-            Some(2) => Holder::Nobody(Unknown::Gone),
-            Some(3) => Holder::Nobody(Unknown::BeforeStart),
-            Some(_) => Holder::Nobody(Unknown::TooShort),
+        let number = self.holder & ((1 << BITS) - 1);
+        let set = SetId::from_number(number);
+        match self.holder >> BITS {
+            BY => Holder::By(set),
+            kind @ (SURE | UNSURE) => Holder::Accepted(Accepted { set, sure: kind == SURE }),
+            _ => WITHOUT_SET[number as usize],
         }
     }
 
     pub(super) fn set_holder(&mut self, holder: Holder) {
-        self.holder = match holder {
-            Holder::By(set) => set.number(),
-            Holder::Nobody(Unknown::Denied) => FIRST_REASON,
-            Holder::Nobody(Unknown::Kernel) => FIRST_REASON + 1,
-            Holder::Nobody(Unknown::Gone) => FIRST_REASON + 2,
-            Holder::Nobody(Unknown::BeforeStart) => FIRST_REASON + 3,
-            Holder::Nobody(Unknown::TooShort) => FIRST_REASON + 4,
+        let (kind, number) = match holder {
+            Holder::By(set) => (BY, set.number()),
+            Holder::Accepted(Accepted { set, sure }) => (if sure { SURE } else { UNSURE }, set.number()),
+            Holder::Queued => (NOBODY, 0),
+            Holder::Nobody(Unknown::Denied) => (NOBODY, 1),
+            Holder::Nobody(Unknown::Kernel) => (NOBODY, 2),
+            Holder::Nobody(Unknown::Gone) => (NOBODY, 3),
+            Holder::Nobody(Unknown::BeforeStart) => (NOBODY, 4),
+            Holder::Nobody(Unknown::TooShort) => (NOBODY, 5),
         };
+        self.holder = kind << BITS | number;
     }
 }
 
@@ -141,10 +182,12 @@ mod tests {
     #[test]
     fn an_entry_is_compact_and_gives_back_what_was_put_in() {
         assert_eq!(size_of::<Entry>(), 16);
-        let reasons =
-            [Unknown::Denied, Unknown::Kernel, Unknown::Gone, Unknown::BeforeStart, Unknown::TooShort];
-        let sets = [0, 1, FIRST_REASON - 1].map(|n| Holder::By(SetId::from_number(n)));
-        for holder in reasons.map(Holder::Nobody).into_iter().chain(sets) {
+        let sets = [0, 1, (1 << BITS) - 1].map(SetId::from_number);
+        let with_set = sets.into_iter().flat_map(|set| {
+            let accepted = [false, true].map(|sure| Holder::Accepted(Accepted { set, sure }));
+            accepted.into_iter().chain([Holder::By(set)])
+        });
+        for holder in WITHOUT_SET.into_iter().chain(with_set) {
             assert_eq!(Entry::new(1, holder, 0, SideSeen::Client, true).holder(), holder);
         }
     }

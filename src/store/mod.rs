@@ -4,6 +4,7 @@
 //! [`Moment`]; [`Aggregate`] counts a moment, or the part of it that a filter keeps; [`History`] keeps
 //! the aggregates of the last 15 minutes. All pure: time arrives with the samples.
 
+mod accept;
 mod aggregate;
 mod attribute;
 mod follow;

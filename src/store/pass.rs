@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::{
-    Link,
+    Attribution, Link,
+    accept::{Acceptors, Window},
     attribute::{Attributor, Scan},
-    listeners::Acceptors,
     memory::{Entry, Holder, Memory, SideSeen},
     ports::PortSet,
     recent::Recent,
 };
-use crate::model::{Detail, Side, SocketRef, Stamp, TcpState, Unknown};
+use crate::model::{Side, SocketRef, Stamp, TcpState, Unknown};
 
 /// A `TIME_WAIT` that is due says this age, whatever its age.
 const DUE_MS: u32 = 60_000;
@@ -20,6 +20,14 @@ const DUE_MS: u32 = 60_000;
 pub(super) struct Now {
     /// The number of the sample, counted round and round.
     pub(super) tick: u16,
+    /// When the dump began.
+    from: Duration,
+    /// When it ended.
+    until: Duration,
+    /// When the dump before began; `None` without one.
+    before: Option<Duration>,
+    /// How long the `FIN_WAIT2` of a closed descriptor lasts.
+    fin_timeout: Duration,
     /// A `TIME_WAIT` at most that old may have been entered since the sample before; `None` without one.
     fresh_ms: Option<u32>,
     /// A `TIME_WAIT` at most that old may look fresh to the next sample.
@@ -42,11 +50,16 @@ impl Now {
         before: Option<(Stamp, Duration)>,
         started: Option<Stamp>,
         remembers_all: bool,
+        fin_timeout: Duration,
     ) -> Self {
         let since = |earlier: Stamp| stamp.since_boot.saturating_sub(earlier.since_boot);
         let fresh = before.map(|(stamp, dump)| since(stamp) + dump + Self::JITTER);
         Self {
             tick,
+            from: stamp.since_boot.saturating_sub(dump),
+            until: stamp.since_boot,
+            before: before.map(|(stamp, dump)| stamp.since_boot.saturating_sub(dump)),
+            fin_timeout,
             fresh_ms: fresh.map(millis),
             young_ms: millis(dump * 3 + Self::JITTER * 10),
             watched_ms: started.map(|started| millis(since(started))),
@@ -56,14 +69,54 @@ impl Now {
 
     /// Why nobody is known to have owned a `TIME_WAIT` that no sample saw before.
     fn unseen_time_wait(&self, age_ms: u32) -> Unknown {
-        /// One that is due says 60 s, and may be this old: the kernel's timer wheel is late.
-        const OLDEST_MS: u32 = 65_500;
-        let at_most = if age_ms >= DUE_MS { age_ms.max(OLDEST_MS) } else { age_ms };
+        let at_most = oldest_ms(age_ms);
         match self.watched_ms {
             Some(watched) if at_most < watched => Unknown::TooShort,
             _ => Unknown::BeforeStart,
         }
     }
+
+    /// When a `TIME_WAIT` was entered.
+    fn time_wait(&self, age_ms: u32) -> Window {
+        let ago = |end: Duration, ms| end.saturating_sub(Duration::from_millis(u64::from(ms)));
+        Window {
+            earliest: ago(self.from, oldest_ms(age_ms)).saturating_sub(Self::JITTER),
+            latest: ago(self.until, age_ms) + Self::JITTER,
+        }
+    }
+
+    /// When a connection that is seen for the first time closed, if it has no holder any more.
+    fn first_seen(&self, socket: SocketRef<'_>) -> Window {
+        /// So long the kernel repeats the last segment of a closed socket, and longer than most have been
+        /// alone (8 times, `tcp_orphan_retries()`).
+        const ORPHANED: Duration = Duration::from_mins(2);
+        let row = socket.row();
+        if let Some(age_ms) = row.time_wait_age_ms() {
+            return self.time_wait(age_ms);
+        }
+        let earliest = match self.before {
+            Some(before) if self.remembers_all => before,
+            _ if row.is_mini() => self.from.saturating_sub(self.fin_timeout),
+            _ => self.from.saturating_sub(ORPHANED),
+        };
+        Window { earliest, latest: self.until }
+    }
+
+    /// When a connection closed that waited to be accepted in the sample before.
+    fn since_before(&self) -> Window {
+        Window { earliest: self.before.unwrap_or_default(), latest: self.until }
+    }
+
+    /// For a connection that waits to be accepted: whoever listens now will.
+    fn at_once(&self) -> Window {
+        Window { earliest: self.until, latest: self.until }
+    }
+}
+
+/// How old a `TIME_WAIT` of this age may be: one that is due says 60 s, and the kernel's timer wheel is late.
+fn oldest_ms(age_ms: u32) -> u32 {
+    const OLDEST_MS: u32 = 65_500;
+    if age_ms >= DUE_MS { age_ms.max(OLDEST_MS) } else { age_ms }
 }
 
 fn millis(duration: Duration) -> u32 {
@@ -94,32 +147,31 @@ impl Pass<'_> {
         if !row.state.is_connection() {
             return Link::new(self.attributor.unconnected(socket), None, false, false);
         }
-        let acceptors = self.attributor.acceptors(socket);
         if let Some(entry) = self.memory.get_mut(row.cookie) {
             self.met += 1;
             entry.tick = self.now.tick;
             if row.state.is_open() && (self.complete || !entry.open) {
                 self.open.push(index);
             }
-            return again(entry, &mut self.attributor, socket, acceptors);
+            return again(entry, &mut self.attributor, socket, &self.now, self.complete);
         }
         match row.time_wait_age_ms() {
-            Some(age_ms) => self.unseen_time_wait(socket, age_ms, acceptors),
-            None => self.first_seen(index, socket, acceptors),
+            Some(age_ms) => self.unseen_time_wait(socket, age_ms),
+            None => self.first_seen(index, socket),
         }
     }
 
     /// A `TIME_WAIT` of a connection that no sample saw. It is not remembered.
     #[inline]
-    fn unseen_time_wait(&mut self, socket: SocketRef<'_>, age_ms: u32, acceptors: Option<Acceptors>) -> Link {
+    fn unseen_time_wait(&mut self, socket: SocketRef<'_>, age_ms: u32) -> Link {
         let cookie = socket.row().cookie;
         let fresh = self.now.fresh_ms.is_some_and(|limit| age_ms <= limit) && age_ms < DUE_MS;
         // One that was there at the start is noted as well: it may look fresh to the next sample.
         let noted = (fresh || age_ms <= self.now.young_ms) && self.recent.insert(cookie);
         let closed = fresh && noted;
-        let nobody = Holder::Nobody(self.now.unseen_time_wait(age_ms));
+        let acceptors = self.attributor.acceptors(socket, self.now.time_wait(age_ms));
         let side = self.side(socket, acceptors);
-        let attribution = self.attributor.not_held(nobody, acceptors);
+        let attribution = self.attributor.not_held(accepted(self.now.unseen_time_wait(age_ms), acceptors));
         Link::new(attribution, Some(side), closed && self.now.remembers_all, closed)
     }
 
@@ -133,25 +185,26 @@ impl Pass<'_> {
         if acceptors.is_some() || came_here { Side::Server } else { Side::Client }
     }
 
-    fn first_seen(&mut self, index: u32, socket: SocketRef<'_>, acceptors: Option<Acceptors>) -> Link {
+    fn first_seen(&mut self, index: u32, socket: SocketRef<'_>) -> Link {
         let row = socket.row();
         let open = row.state.is_open();
+        let scan = self.attributor.scan(socket);
+        let window =
+            if matches!(scan, Scan::Queue) { self.now.at_once() } else { self.now.first_seen(socket) };
+        let acceptors = self.attributor.acceptors(socket, window);
         let side = match (row.state, self.side(socket, acceptors)) {
             (TcpState::SynSent, _) => SideSeen::Connected,
             (TcpState::SynRecv, _) | (_, Side::Server) => SideSeen::Server,
-            (_, Side::Client) => SideSeen::Client,
+            (_, Side::Client) if self.complete => SideSeen::Client,
+            (_, Side::Client) => SideSeen::Unlisted,
         };
         let unseen = if self.now.remembers_all { Unknown::TooShort } else { Unknown::BeforeStart };
-        let scan = self.attributor.scan(socket.detail());
-        let holder = match scan {
-            Scan::By(set) => Holder::By(set),
-            Scan::Nobody(reason) => Holder::Nobody(reason),
-            Scan::Mini if row.is_mini() => Holder::Nobody(unseen),
-            Scan::Queue | Scan::Mini => Holder::Nobody(Unknown::Gone),
-        };
-        let attribution = match scan {
-            Scan::By(set) => self.attributor.held(set),
-            _ => self.attributor.not_held(holder, acceptors),
+        let (holder, attribution) = match scan {
+            Scan::By(set) => (Holder::By(set), self.attributor.held(set)),
+            Scan::Queue => (Holder::Queued, self.attributor.not_held(accepted(Unknown::Gone, acceptors))),
+            Scan::Nobody(reason) => self.unheld(accepted(reason, acceptors)),
+            Scan::Mini if row.is_mini() => self.unheld(accepted(unseen, acceptors)),
+            Scan::Mini => self.unheld(accepted(Unknown::Gone, acceptors)),
         };
         self.memory.insert(Entry::new(row.cookie, holder, self.now.tick, side, open));
         self.met += 1;
@@ -160,6 +213,15 @@ impl Pass<'_> {
         }
         let opened = self.now.remembers_all && !self.recent.contains(row.cookie);
         Link::new(attribution, Some(side.side()), opened, opened && !open)
+    }
+
+    fn unheld(&mut self, holder: Holder) -> (Holder, u32) {
+        (holder, self.attributor.not_held(holder))
+    }
+
+    /// What was written, how many remembered connections were met, and the indices of open sockets.
+    pub(super) fn finish(self) -> (Vec<Attribution>, usize, Vec<u32>) {
+        (self.attributor.finish(), self.met, self.open)
     }
 
     /// What becomes of a connection that was open before, if it is not in this sample: it has ended.
@@ -171,12 +233,25 @@ impl Pass<'_> {
         }
         entry.open = false;
         self.recent.insert(cookie);
-        let (side, holder) = (entry.side.side(), entry.holder());
-        let acceptors = match side {
-            Side::Server => self.attributor.acceptors_of_other(socket),
-            Side::Client => None,
-        };
-        Some(Link::new(self.attributor.not_held(holder, acceptors), Some(side), false, true))
+        let (side, mut holder) = (entry.side.side(), entry.holder());
+        if holder == Holder::Queued {
+            let acceptors = self.attributor.acceptors_of_other(socket, self.now.since_before());
+            holder = accepted(Unknown::Gone, acceptors.filter(|_| side == Side::Server));
+        }
+        Some(Link::new(self.attributor.not_held(holder), Some(side), false, true))
+    }
+}
+
+/// What to remember of a connection that nobody is seen to hold, for that reason: who accepted it.
+///
+/// But not where the scan saw it with somebody it could not name: then it is not the listener's owner that
+/// has it.
+fn accepted(reason: Unknown, acceptors: Option<Acceptors>) -> Holder {
+    match (reason, acceptors) {
+        (Unknown::Denied | Unknown::Kernel, _) => Holder::Nobody(reason),
+        (_, Some(Ok(accepted))) => Holder::Accepted(accepted),
+        (_, Some(Err(hidden @ (Unknown::Denied | Unknown::Kernel)))) => Holder::Nobody(hidden),
+        _ => Holder::Nobody(reason),
     }
 }
 
@@ -185,42 +260,51 @@ fn again(
     entry: &mut Entry,
     attributor: &mut Attributor<'_>,
     socket: SocketRef<'_>,
-    acceptors: Option<Acceptors>,
+    now: &Now,
+    complete: bool,
 ) -> Link {
     let state = socket.row().state;
-    match (entry.side, state, acceptors) {
-        (_, TcpState::SynSent, _) => entry.side = SideSeen::Connected,
-        (SideSeen::Client, TcpState::SynRecv, _) | (SideSeen::Client, _, Some(_)) => {
+    match (entry.side, state) {
+        (_, TcpState::SynSent) => entry.side = SideSeen::Connected,
+        (SideSeen::Unlisted | SideSeen::Client, TcpState::SynRecv) => entry.side = SideSeen::Server,
+        (SideSeen::Unlisted, _) if attributor.acceptors(socket, now.at_once()).is_some() => {
             entry.side = SideSeen::Server;
         }
+        (SideSeen::Unlisted, _) if complete => entry.side = SideSeen::Client,
         _ => {}
     }
-    let side = entry.side.side();
-    let attribution =
-        owner_again(entry, attributor, socket.detail(), acceptors.filter(|_| side == Side::Server));
+    let attribution = owner_again(entry, attributor, socket, now);
     // One that is open after it closed was connected anew: the same descriptor, a new connection.
     let (opened, closed) = (state.is_open() && !entry.open, entry.open && !state.is_open());
     entry.open = state.is_open();
-    Link::new(attribution, Some(side), opened, closed)
+    Link::new(attribution, Some(entry.side.side()), opened, closed)
 }
 
-fn owner_again(
-    entry: &mut Entry,
-    attributor: &mut Attributor<'_>,
-    detail: Option<&Detail>,
-    acceptors: Option<Acceptors>,
-) -> u32 {
-    match (attributor.scan(detail), entry.holder()) {
-        (Scan::By(set), _) => {
+fn owner_again(entry: &mut Entry, attributor: &mut Attributor<'_>, socket: SocketRef<'_>, now: &Now) -> u32 {
+    let is_server = entry.side == SideSeen::Server;
+    let acceptors = |attributor: &mut Attributor<'_>, window| {
+        if is_server { attributor.acceptors(socket, window) } else { None }
+    };
+    let reason = match attributor.scan(socket) {
+        Scan::By(set) => {
             entry.set_holder(Holder::By(set));
             return attributor.held(set);
         }
-        (Scan::Nobody(reason), Holder::Nobody(before)) => {
-            entry.set_holder(Holder::Nobody(stronger(before, reason)));
+        Scan::Queue if entry.holder() == Holder::Queued => {
+            let waiting = accepted(Unknown::Gone, acceptors(attributor, now.at_once()));
+            return attributor.not_held(waiting);
         }
-        _ => {}
-    }
-    attributor.not_held(entry.holder(), acceptors)
+        Scan::Nobody(reason) => reason,
+        Scan::Queue | Scan::Mini => Unknown::Gone,
+    };
+    let holder = match entry.holder() {
+        Holder::Queued => accepted(reason, acceptors(attributor, now.since_before())),
+        Holder::Nobody(before) => Holder::Nobody(stronger(before, reason)),
+        Holder::Accepted(_) if matches!(reason, Unknown::Denied | Unknown::Kernel) => Holder::Nobody(reason),
+        holder => holder,
+    };
+    entry.set_holder(holder);
+    attributor.not_held(holder)
 }
 
 /// Of two reasons, given by the sample before and this one, the one that says more: that somebody had it

@@ -55,6 +55,20 @@ impl People {
         }
     }
 
+    /// Those of `set` whose key passes; `None` if that is nobody.
+    pub(super) fn subset(&mut self, set: SetId, mut passes: impl FnMut(ProcKey) -> bool) -> Option<SetId> {
+        if self.keys(set).all(&mut passes) {
+            return Some(set);
+        }
+        let members = self.members(set).iter().copied();
+        self.set(members.filter(|&n| passes(self.processes[n as usize].key)).collect())
+    }
+
+    /// Who is in `set`.
+    pub(super) fn keys(&self, set: SetId) -> impl Iterator<Item = ProcKey> {
+        self.members(set).iter().map(|&n| self.processes[n as usize].key)
+    }
+
     /// Whether `set` is one process.
     pub(super) fn is_one(&self, set: SetId) -> bool {
         self.members(set).len() == 1

@@ -1,9 +1,9 @@
 //! Scenarios as text: what the kernel says sample by sample, and what should follow from it.
 //!
 //! ```text
-//! ports 32768 60999              the local port range; "reserved 8080,9000-9010"
+//! ports 32768 60999              the local port range; "reserved 8080,9000-9010"; "fin-timeout 30"
 //! interval 2                     the interval in force, seconds
-//! tick 10.5 incomplete dump=0.2  a sample, so many seconds after boot
+//! tick 10.5 incomplete dump=0.2  a sample, so many seconds after boot; "unprivileged": capabilities are missing
 //! process 7 php-fpm start=3 fds=5/1024    more about a process (holders need no line)
 //! a ESTABLISHED 10.0.0.1:40000 10.0.0.2:443 held=7,8
 //! b TIME_WAIT [::1]:40000 [::1]:443 left=59.5
@@ -12,7 +12,7 @@
 //! expect …                       see `expect.rs`
 //! ```
 //!
-//! A socket's first word stands for its cookie. `held=` takes PIDs (`7@3`: started at tick 3) or `denied`,
+//! A socket's first word stands for its cookie. `held=` takes PIDs (`7@3`: started 3 clock ticks after boot) or `denied`,
 //! `kernel`, `gone`, `queue`; a line without it is a mini-socket. `#` begins a comment.
 
 mod expect;
@@ -47,6 +47,7 @@ pub(crate) struct World {
 pub(crate) struct Draft {
     at: Duration,
     complete: bool,
+    privileged: bool,
     dump: Duration,
     sockets: SocketTable,
     processes: Vec<ProcessSeen>,
@@ -74,6 +75,7 @@ impl World {
             [] => {}
             ["ports", low, high] => self.sysctl("ip_local_port_range", format!("{low} {high}")),
             ["reserved", list] => self.sysctl("ip_local_reserved_ports", (*list).to_owned()),
+            ["fin-timeout", length] => self.sysctl("tcp_fin_timeout", (*length).to_owned()),
             ["interval", length] => self.interval = seconds(length)?,
             ["tick", at, rest @ ..] => {
                 self.fold();
@@ -134,6 +136,7 @@ impl Draft {
         let mut draft = Self {
             at,
             complete: true,
+            privileged: true,
             dump: Duration::ZERO,
             sockets: SocketTable::new(),
             processes: Vec::new(),
@@ -143,6 +146,7 @@ impl Draft {
         for option in options {
             match option.split_once('=') {
                 None if *option == "incomplete" => draft.complete = false,
+                None if *option == "unprivileged" => draft.privileged = false,
                 Some(("dump", value)) => draft.dump = seconds(value)?,
                 _ => return Err(format!("no such option: {option}")),
             }
@@ -232,6 +236,7 @@ impl Draft {
         Sample {
             sockets: self.sockets,
             complete: self.complete,
+            privileges: privileges(self.privileged),
             processes: self.processes,
             holders: self.holders,
             counters: Counters::new(self.counters),
@@ -246,7 +251,6 @@ impl Draft {
 pub(crate) fn empty_sample(number: u64, at: Duration) -> Sample {
     let wall = Timestamp::UNIX_EPOCH + at;
     let host = Host { name: "host".to_owned(), kernel: "6.18.0".to_owned(), hz: Some(250) };
-    let privileges = Privileges { complete: true, missing: Vec::new(), hint: String::new() };
     Sample {
         stamp: Stamp { since_boot: at, wall },
         netns: 4_026_531_840,
@@ -262,8 +266,13 @@ pub(crate) fn empty_sample(number: u64, at: Duration) -> Sample {
         faults: Vec::new(),
         cost: Cost::default(),
         host: Arc::new(host),
-        privileges: Arc::new(privileges),
+        privileges: privileges(true),
     }
+}
+
+fn privileges(complete: bool) -> Arc<Privileges> {
+    let missing = if complete { Vec::new() } else { vec!["CAP_SYS_PTRACE".to_owned()] };
+    Arc::new(Privileges { complete, missing, hint: String::new() })
 }
 
 /// A detail that says nothing.

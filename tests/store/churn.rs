@@ -121,6 +121,35 @@ proptest! {
     }
 
     #[test]
+    fn a_restart_gives_nobody_what_another_served(
+        services in kernel::services(),
+        begin in 0..100_000_u64,
+        looks in proptest::collection::vec(kernel::look(false), 1..60),
+    ) {
+        let mut ledger = Ledger::new();
+        let mut now = begin;
+        for (number, look) in (0..).zip(looks) {
+            now += look.after_ms;
+            let moment = ledger.fold(kernel::served(&services, number, now));
+            check_invariants(&moment);
+            for owned in moment.iter().filter(|owned| owned.socket.row().state == TcpState::TimeWait) {
+                let row = owned.socket.row();
+                let server = usize::try_from((row.cookie >> 32) - 1).expect("few");
+                let entered = Duration::from_millis(1_000_000 + now - u64::from(row.time_wait_age_ms().expect("is one")));
+                let owners: Vec<ProcKey> = owned.attribution.owners.iter().map(|owner| owner.key).collect();
+                match owned.attribution.evidence {
+                    Evidence::Listener => prop_assert_eq!(owners, [services[server].key(server)]),
+                    Evidence::Candidates => {
+                        let late = |key: &ProcKey| key.started_since_boot() > entered + Duration::from_millis(20);
+                        prop_assert!(!owners.iter().any(late), "{:?} for one of {:?}", owners, entered);
+                    }
+                    evidence => prop_assert_eq!(evidence, Evidence::Unknown),
+                }
+            }
+        }
+    }
+
+    #[test]
     fn when_all_is_over_nothing_is_kept(
         lives in proptest::collection::vec(kernel::life(), 1..40),
         looks in proptest::collection::vec(kernel::look(true), 1..20),

@@ -181,6 +181,65 @@ pub(crate) fn sample(lives: &[Life], number: u64, now: u64, look: Look) -> Sampl
     sample
 }
 
+/// A service that listens for a while: its process begins, listens, accepts and closes at once, and ends.
+#[derive(Debug, Clone)]
+pub(crate) struct Service {
+    /// When its process begins, milliseconds, and how long it takes to listen.
+    begun: u64,
+    idle: u64,
+    ended: u64,
+    /// When it closed a connection.
+    closes: Vec<u64>,
+}
+
+/// Services at one port, one after the other.
+pub(crate) fn services() -> impl Strategy<Value = Vec<Service>> {
+    let one = (0..20_000_u64, 0..3000_u64, 1..30_000_u64, proptest::collection::vec(0..30_000_u64, 0..8));
+    proptest::collection::vec(one, 1..8).prop_map(|parts| {
+        let mut now = 0;
+        let service = |(pause, idle, length, closes): (u64, u64, u64, Vec<u64>)| {
+            let begun = now + pause;
+            let ended = begun + idle + length;
+            now = ended;
+            let closes = closes.into_iter().map(|close| begun + idle + close % length).collect();
+            Service { begun, idle, ended, closes }
+        };
+        parts.into_iter().map(service).collect()
+    })
+}
+
+impl Service {
+    /// Its process. The little kernel's clock began long after boot.
+    pub(crate) fn key(&self, number: usize) -> ProcKey {
+        let pid = u32::try_from(number).expect("few");
+        ProcKey { pid, start_ticks: (1_000_000 + self.begun) / 10 }
+    }
+}
+
+/// What a dump at `now` finds of services. The upper half of a cookie is the number of the service.
+pub(crate) fn served(services: &[Service], number: u64, now: u64) -> Sample {
+    let mut sample = empty_sample(number, Duration::from_millis(1_000_000 + now));
+    for (number, service) in services.iter().enumerate() {
+        let cookie = (number as u64 + 1) << 32;
+        if (service.begun + service.idle..service.ended).contains(&now) {
+            let process = process(service.key(number), "p").into();
+            sample.processes.push(ProcessSeen { process, fds: None, fd_limit: None });
+            sample.holders.push(Box::new([0]));
+            let detail = Detail { held: Held::By(0), ..empty_detail() };
+            sample.sockets.push(&plain(TcpState::Listen, cookie, LISTENING), Some(detail));
+        }
+        for (n, &close) in
+            (1..).zip(&service.closes).filter(|&(_, &close)| (close..close + 62_000).contains(&now))
+        {
+            let left = (close + LIFE_MS).saturating_sub(now);
+            let expires_ms = u32::try_from(left).expect("a minute");
+            let socket = NewSocket { expires_ms, ..plain(TcpState::TimeWait, cookie + n, LISTENING) };
+            sample.sockets.push(&socket, None);
+        }
+    }
+    sample
+}
+
 /// A socket without a life.
 pub(crate) fn plain(state: TcpState, cookie: u64, port: u16) -> NewSocket {
     let any = IpAddr::from([0; 4]);
