@@ -9,10 +9,9 @@ use super::{
     table::{Frame, endpoint},
     text::{fit, fit_before, pad, width},
     view::Pane,
-    words,
 };
 use crate::{
-    field::{self, Context, Row, SocketRows, Value, format},
+    field::{self, Context, Row, SocketRows, Value, format, program},
     model::{Endpoint, Evidence, Process, Side, text::printable},
     query::Sort,
     store::{DestinationRow, Moment, Owned, PeerKey, PeerRow, ProcessRow},
@@ -137,8 +136,8 @@ impl Shown for ProcessRow {
 
 /// The name of a process within `cells`: of what an interpreter runs, the interpreter gives way.
 fn named(process: &Process, cells: usize, theme: &Theme) -> String {
-    let whole = words::process(process);
-    let name = match words::script(process) {
+    let whole = program::program(process);
+    let name = match program::script(process) {
         Some(script) if width(&printable(&whole)) > cells => Cow::Borrowed(script),
         _ => whole,
     };

@@ -10,7 +10,7 @@ use super::{
     words,
 };
 use crate::{
-    field::format,
+    field::{format, program},
     model::{Evidence, Process, Stamp, StateCounts, TcpState, text::printable},
     store::{Activity, PeerRow, ProcessRow},
 };
@@ -112,9 +112,9 @@ fn most<R>(rows: &[R], half: u32, count: impl Fn(&R) -> u32) -> Option<&R> {
 
 /// Whose they are: one process that owns at least `half`, or several of which one does.
 fn whose(data: &Data<'_>, state: TcpState, half: u32, wide: bool) -> Option<String> {
-    let name = |process: &Process| match words::script(process) {
+    let name = |process: &Process| match program::script(process) {
         Some(script) if !wide => script.to_owned(),
-        _ => words::process(process).into_owned(),
+        _ => program::program(process).into_owned(),
     };
     let rows = &data.moment.totals.processes;
     if let Some(row) = most(rows, half, |row: &ProcessRow| row.states[state]) {

@@ -1,10 +1,8 @@
 //! What states, kinds of evidence and reasons mean, in one sentence each.
 
-use std::borrow::Cow;
-
 use crate::{
     field::format,
-    model::{Evidence, Process, TcpState, Unknown},
+    model::{Evidence, TcpState, Unknown},
 };
 
 /// `1 socket`, `3,586 sockets`.
@@ -18,42 +16,6 @@ pub(super) fn sockets(count: u32) -> String {
 #[must_use]
 pub(super) fn ago(seconds: f64) -> String {
     if seconds < 10.0 { format!("{:.0}s", seconds.floor().max(0.0)) } else { format::seconds(seconds) }
-}
-
-/// The name by which a process is known to those who run it: of an interpreter, with what it runs.
-#[must_use]
-pub(super) fn process(process: &Process) -> Cow<'_, str> {
-    match script(process) {
-        Some(script) => Cow::Owned(format!("{} {script}", process.name)),
-        None => Cow::Borrowed(&process.name),
-    }
-}
-
-/// What an interpreter runs, as its command line tells: the last part of the first argument that is no option.
-#[must_use]
-pub(super) fn script(process: &Process) -> Option<&str> {
-    const INTERPRETERS: [&str; 5] = ["python", "node", "java", "ruby", "perl"];
-    let version = |c: char| c.is_ascii_digit() || c == '.';
-    let interpreter = process.name.trim_end_matches(version);
-    if !INTERPRETERS.contains(&interpreter) {
-        return None;
-    }
-    let mut arguments = process.command.split(' ').filter(|argument| !argument.is_empty()).skip(1);
-    while let Some(argument) = arguments.next() {
-        match argument {
-            // The program itself is in the command line.
-            "-c" | "-e" | "-E" | "-p" if interpreter != "java" => return None,
-            "-W" | "-X" | "-I" | "-r" | "--require" | "--import" if interpreter != "java" => {
-                arguments.next();
-            }
-            "-cp" | "-classpath" | "--class-path" | "-p" | "--module-path" | "--add-opens" => {
-                arguments.next();
-            }
-            option if option.starts_with('-') => {}
-            path => return path.rsplit('/').find(|part| !part.is_empty()),
-        }
-    }
-    None
 }
 
 /// What a state means for the person who sees it.
@@ -82,8 +44,10 @@ pub(super) const fn evidence(evidence: Evidence) -> &'static str {
         Evidence::Traced => "The kernel told who opened or closed it.",
         Evidence::Seen => "The same socket was seen alive earlier, held by this process.",
         Evidence::Held => "The process has a descriptor on it now.",
-        Evidence::Listener => "It was accepted from a listener that only this process holds.",
-        Evidence::Candidates => "One of these processes; which one is not known.",
+        Evidence::Listener => {
+            "It was accepted from a listener that only this process holds, and held when it closed."
+        }
+        Evidence::Candidates => "One of these processes, or one out of sight; which one is not known.",
         Evidence::Unknown => "Nobody is known to own it.",
     }
 }
@@ -133,42 +97,5 @@ pub(super) fn counter(name: &str) -> &'static str {
         }
         "TcpExtPruneCalled" => "receive buffers ran out",
         _ => "",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-
-    use super::*;
-    use crate::model::ProcKey;
-
-    fn named(name: &str, command: &str) -> String {
-        let process = Process {
-            key: ProcKey { pid: 1, start_ticks: 1 },
-            started: Timestamp::UNIX_EPOCH,
-            name: name.into(),
-            command: command.into(),
-            uid: 0,
-            user: "root".into(),
-            container: None,
-        };
-        super::process(&process).into_owned()
-    }
-
-    #[test]
-    fn an_interpreter_is_named_with_what_it_runs() {
-        assert_eq!(named("python3", "/usr/bin/python3 -u /srv/app.py --port 80"), "python3 app.py");
-        assert_eq!(named("python3.11", "python3.11 -W ignore -m http.server"), "python3.11 http.server");
-        assert_eq!(named("node", "node --inspect -r tracer server.js"), "node server.js");
-        assert_eq!(named("java", "java -Xmx1g -cp a.jar:b.jar -jar /opt/shop.jar"), "java shop.jar");
-    }
-
-    #[test]
-    fn others_have_their_own_name() {
-        assert_eq!(named("nginx", "nginx: worker process"), "nginx");
-        assert_eq!(named("python3", "python3 -c import socket"), "python3");
-        assert_eq!(named("python3", "python3"), "python3");
-        assert_eq!(named("perl", ""), "perl");
     }
 }

@@ -6,7 +6,7 @@ use ratatui::{buffer::Buffer, style::Style};
 
 use super::Context;
 use crate::{
-    field::format,
+    field::{format, program},
     model::{
         Detail, Evidence, ProcKey, Process, Side, SockId, Socket, TcpInfo, TcpState, Timer, text::printable,
     },
@@ -114,7 +114,7 @@ fn process(context: &Context<'_>, key: ProcKey) -> (String, Vec<Fact>) {
     facts.push(resources(context, key));
     facts.extend(row.map(|row| evidence_of_time_waits(context, row)));
     facts.extend(rising(context));
-    (format!("{} {}", words::process(process), key.pid), facts)
+    (format!("{} {}", program::program(process), key.pid), facts)
 }
 
 /// Since when what the page is about has had ever more sockets in a state.
@@ -269,8 +269,9 @@ fn socket_facts(context: &Context<'_>, owned: &Owned<'_>) -> Vec<Fact> {
 
 fn owners(context: &Context<'_>, owned: &Owned<'_>) -> Vec<Fact> {
     let attribution = owned.attribution;
-    let who =
-        |process: &Process| format!("{} {}, user {}", words::process(process), process.key.pid, process.user);
+    let who = |process: &Process| {
+        format!("{} {}, user {}", program::program(process), process.key.pid, process.user)
+    };
     let label = if attribution.evidence == Evidence::Candidates { "candidate" } else { "owner" };
     let mut facts: Vec<Fact> =
         attribution.owners.iter().take(4).map(|process| Fact::new(label, who(process))).collect();
