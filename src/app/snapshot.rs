@@ -15,6 +15,9 @@ use crate::{
 /// Rows of each table of the page for people.
 const TOP: usize = 10;
 
+/// After how many broken dumps in a row the observation is given up.
+const PATIENCE: u32 = 5;
+
 /// Looks and writes.
 pub(super) fn run(common: &Common, plan: &SnapshotPlan) -> Result<(), RunError> {
     let mut config = LiveConfig { fresh_bound: true, ..sampling_config(common) };
@@ -41,10 +44,9 @@ async fn observe(
     let first = next(sampler).await?;
     let began = first.sample.stamp;
     if !first.sample.complete && first.sample.sockets.is_empty() {
-        let faults: Vec<String> =
-            first.sample.faults.iter().map(|fault| format!("{}: {}", fault.place, fault.kind)).collect();
-        return Err(RunError::NoTable(faults.join("; ")));
+        return Err(no_table(&first));
     }
+    let mut broken = 0;
     let mut matcher = common.query.matcher();
     let mut observation = Observation::begin(first, |socket| matcher.matches(socket));
     let Some(wanted) = wanted else { return Ok(observation) };
@@ -52,11 +54,25 @@ async fn observe(
     let enough = wanted.as_secs_f64() - common.interval.min(wanted).as_secs_f64() / 20.0;
     while observation.moment.sample.stamp.seconds_since(&began) < enough {
         let moment = next(sampler).await?;
+        if !moment.sample.complete {
+            // The table before it is better than half of one; how often that happened is told by the next whole one.
+            broken += 1;
+            if broken > PATIENCE {
+                return Err(no_table(&moment));
+            }
+            continue;
+        }
+        broken = 0;
         // What a matcher remembers holds for one moment.
         let mut matcher = common.query.matcher();
         observation.extend(moment, |socket| matcher.matches(socket));
     }
     Ok(observation)
+}
+
+fn no_table(moment: &Moment) -> RunError {
+    let faults = moment.sample.faults.iter().map(|fault| format!("{}: {}", fault.place, fault.kind));
+    RunError::NoTable(faults.collect::<Vec<_>>().join("; "))
 }
 
 async fn next(sampler: &mut Sampler) -> Result<Arc<Moment>, RunError> {

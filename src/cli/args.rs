@@ -67,7 +67,7 @@ pub struct CommonArgs {
     /// The most processor time that sampling may take, percent of one core; the interval is stretched to keep it
     #[arg(long, value_name = "PERCENT", default_value = "5", global = true)]
     pub budget: String,
-    /// When to use colour
+    /// When the screen uses colour
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", global = true)]
     pub color: When,
     /// No colour, the same as --color never
@@ -81,7 +81,7 @@ pub struct CommonArgs {
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum When {
-    /// When the terminal has it and `NO_COLOR` is not set.
+    /// Unless `NO_COLOR` is set.
     Auto,
     /// Always.
     Always,

@@ -106,8 +106,8 @@ pub enum UsageError {
     )]
     NoTerminal,
     /// The terminal cannot move its cursor.
-    #[error("the terminal says TERM={0}, which cannot show a screen; run `twtop snapshot` for a report")]
-    DumbTerminal(String),
+    #[error("the terminal says TERM=dumb, which cannot show a screen; run `twtop snapshot` for a report")]
+    DumbTerminal,
     /// Every namespace at once is not supported.
     #[error("--netns all: this version looks at one namespace at a time; give a name of `ip netns` or a PID")]
     AllNamespaces,
@@ -134,13 +134,14 @@ fn check_terminal(around: &Surroundings) -> Result<(), UsageError> {
         return Err(UsageError::NoTerminal);
     }
     match around.term.as_deref() {
-        Some("dumb") => Err(UsageError::DumbTerminal("dumb".to_owned())),
+        Some("dumb") => Err(UsageError::DumbTerminal),
         _ => Ok(()),
     }
 }
 
 fn common(args: &CommonArgs, around: &Surroundings) -> Result<Common, UsageError> {
     let filter_text = filter_text(args);
+    // Read by itself first: a mistake is shown in the text that was typed, not in the one put together.
     let query = match &args.filter {
         Some(text) => parse_filter(text)?,
         None => Query::default(),
@@ -301,6 +302,19 @@ mod tests {
         let around = Surroundings { stdout_is_terminal: false, ..around() };
         let error = resolve(cli, &around).expect_err("no terminal").to_string();
         assert!(error.contains("twtop snapshot"), "{error}");
+    }
+
+    #[test]
+    fn colour_unless_somebody_says_no() {
+        let color = |args: &[&str], no_color| {
+            let cli = Cli::try_parse_from([&["twtop"], args].concat()).expect("parses");
+            resolve(cli, &Surroundings { no_color, ..around() }).expect("valid").common.color
+        };
+        assert!(color(&[], false));
+        assert!(!color(&[], true));
+        assert!(color(&["--color", "always"], true));
+        assert!(!color(&["--color", "never"], false));
+        assert!(!color(&["--no-color"], false));
     }
 
     #[test]

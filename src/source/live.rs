@@ -76,6 +76,8 @@ pub struct LiveSource {
     sysctls: SysctlReader,
     bound: Bound,
     pacer: Pacer,
+    /// Processor time of this thread that earlier samples account for.
+    charged: Duration,
     faults: FaultLog,
     host: Arc<Host>,
     sight: Sight,
@@ -106,6 +108,7 @@ impl LiveSource {
             sysctls,
             bound: Bound::new(config.fresh_bound),
             pacer: Pacer::new(config.interval, config.budget),
+            charged: clock::thread_cpu(),
             faults: FaultLog::default(),
             host: Arc::new(host()),
             privileges: Arc::new(sight.privileges(&crate::model::OwnerScan::default(), false)),
@@ -118,7 +121,6 @@ impl LiveSource {
 
     /// Looks at everything once. What could not be seen is a fault in the sample.
     pub fn sample(&mut self) -> Sample {
-        let cpu_before = clock::thread_cpu();
         if let Err(error) = self.owners.before() {
             self.faults.unreadable("/proc", &error);
         }
@@ -161,7 +163,7 @@ impl LiveSource {
             counters,
             sysctls,
             limits,
-            cost: self.cost(cpu_before, stamp.since_boot.saturating_sub(dump_began)),
+            cost: self.cost(stamp.since_boot.saturating_sub(dump_began)),
             faults: self.faults.all(),
             host: self.host.clone(),
             privileges: self.privileges.clone(),
@@ -226,11 +228,13 @@ impl LiveSource {
         }
     }
 
-    fn cost(&mut self, cpu_before: Duration, dump: Duration) -> Cost {
+    /// What this sample cost, and what was made of the one before: all that this thread did since.
+    fn cost(&mut self, dump: Duration) -> Cost {
         let rss_bytes = self.rss_bytes();
-        let cpu = clock::thread_cpu().saturating_sub(cpu_before);
+        let now = clock::thread_cpu();
+        let cpu = now.saturating_sub(std::mem::replace(&mut self.charged, now));
         let interval = self.pacer.note(cpu);
-        Cost { cpu, dump, interval, process_cpu: clock::process_cpu(), rss_bytes }
+        Cost { cpu, dump, interval, rss_bytes }
     }
 
     fn rss_bytes(&mut self) -> u64 {

@@ -150,7 +150,10 @@ fn header(buffer: &mut Buffer, layout: &Layout, scene: &Scene<'_>) {
             let memory = format::bytes(sample.cost.rss_bytes);
             let dump = format::seconds(sample.cost.dump.as_secs_f64());
             pen.put(&format!(" {memory:>8}, dump {dump:>6} "), theme.head());
-            pen.put(&format!(" Linux {} ", text::fit(&sample.host.kernel, 24, "~")), theme.dim());
+            pen.put(
+                &format!(" Linux {} ", text::fit(&sample.host.kernel, 24, theme.glyphs.ellipsis)),
+                theme.dim(),
+            );
         }
     }
     let right = Rect { x: left.right(), width: layout.header.width - left.width, ..layout.header };
@@ -192,7 +195,9 @@ fn marks(pen: &mut Pen<'_>, scene: &Scene<'_>) {
         pen.put(&format!(" PAUSED{behind} "), theme.mark());
     }
     if let Some(age) = scene.stale() {
-        let why = scene.trouble.map_or(String::new(), |why| format!(": {}", text::fit(why, 40, "~")));
+        let why = scene
+            .trouble
+            .map_or(String::new(), |why| format!(": {}", text::fit(why, 40, theme.glyphs.ellipsis)));
         pen.put(&format!(" STALE {}{why} ", words::ago(age.as_secs_f64())), theme.alarm());
     }
 }

@@ -234,7 +234,6 @@ impl Incident {
                 cpu: Duration::from_micros(5_300),
                 dump: Duration::from_micros(3_100),
                 interval: Duration::from_secs(1),
-                process_cpu: Duration::from_millis(700),
                 rss_bytes: 13_212_000,
             },
             host: Arc::new(Host { name: "pay-web-04".into(), kernel: "6.18.2".into(), hz: Some(250) }),

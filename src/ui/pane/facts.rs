@@ -350,7 +350,12 @@ fn path(tcp: &TcpInfo) -> [Fact; 3] {
     [
         Fact::new(
             "path",
-            format!("rtt {} ± {}, timeout {}", millis(tcp.rtt_us), millis(tcp.rttvar_us), millis(tcp.rto_us)),
+            format!(
+                "rtt {}, varies by {}, timeout {}",
+                millis(tcp.rtt_us),
+                millis(tcp.rttvar_us),
+                millis(tcp.rto_us)
+            ),
         ),
         Fact::new(
             "segments",
