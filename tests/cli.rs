@@ -212,9 +212,9 @@ fn a_file_keeps_its_mode_its_other_names_and_what_was_appended_to() {
     assert!(write(&longest).status.success());
 
     fs::write(path("log"), "precious\n").expect("written");
-    let log = File::options().append(true).open(path("log")).expect("there");
-    let status = Command::new(TWTOP).args(["snapshot", "-o", "/dev/stdout"]).stdout(log).status();
+    let end = File::options().append(true).open(path("log")).expect("there");
+    let status = Command::new(TWTOP).args(["snapshot", "-o", "/dev/stdout"]).stdout(end).status();
     assert!(status.expect("it ran").success());
-    let log = fs::read_to_string(path("log")).expect("there");
-    assert!(log.starts_with("precious\ntwtop "), "{log}");
+    let text = fs::read_to_string(path("log")).expect("there");
+    assert!(text.starts_with("precious\ntwtop "), "{text}");
 }

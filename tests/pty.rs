@@ -1,11 +1,19 @@
 //! The `pty` tier: the real program in a real terminal. Keys go in, a terminal's parser reads the frames, and the
 //! terminal is as before on every way out.
 
-use std::process::Command;
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 mod support {
+    #[expect(dead_code, reason = "the raw bytes are for the netns tier")]
     pub(crate) mod pty;
     pub(crate) mod require;
 }
@@ -17,12 +25,19 @@ const ESCAPE: &str = "\x1b";
 const CONTROL_C: &str = "\x03";
 const CONTROL_Z: &str = "\x1a";
 
+/// Longer than it may take to end, however busy the machine is.
+const SOON: Duration = Duration::from_secs(10);
+
 /// A way to end the program.
 type WayOut = fn(&mut Pty);
 
 /// twtop in a terminal, with its first full frame drawn.
 fn started(columns: u16, rows: u16) -> Pty {
-    let mut pty = Pty::start(TWTOP, &[], (columns, rows));
+    started_as(&Command::new(TWTOP), (columns, rows))
+}
+
+fn started_as(command: &Command, size: (u16, u16)) -> Pty {
+    let mut pty = Pty::run(command, size);
     pty.wait_for("the alternate screen", vt100::Screen::alternate_screen);
     for state in ["TIME_WAIT", "CLOSE_WAIT", "ESTABLISHED"] {
         pty.wait_for_text(state);
@@ -116,6 +131,78 @@ fn the_terminal_is_as_before_after_every_way_out() {
         assert_eq!(pty.wait_for_end().exit_code(), code, "after {name}");
         assert_eq!(pty.left_behind(), [""; 0], "after {name}");
     }
+}
+
+#[test]
+fn a_terminal_that_hangs_up_ends_it() {
+    if !can_run("pty") {
+        return;
+    }
+    let ended = started(80, 24).hang_up(SOON);
+    // Whether it hears of the signal, the end of its input or the failed frame first is for the kernel to say.
+    assert_eq!(ended.signal(), None, "it ended by itself");
+    assert!([0, 2, 128 + 1].contains(&ended.exit_code()), "{ended:?}");
+}
+
+#[test]
+fn a_terminal_that_nobody_reads_does_not_hold_up_the_end() {
+    if !can_run("pty") {
+        return;
+    }
+    let mut pty = started_as(Command::new(TWTOP).args(["-i", "0.1"]), (80, 24));
+    // Ten frames were due while it filled up.
+    pty.read_no_more();
+    pty.signal(Signal::TERM);
+    assert_eq!(pty.wait_for_exit(SOON).exit_code(), 128 + 15);
+}
+
+#[test]
+fn each_press_of_e_exports_a_new_file() {
+    if !can_run("pty") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let mut pty = started_as(Command::new(TWTOP).current_dir(folder.path()), (200, 50));
+    pty.press("e");
+    pty.wait_for("where the file is", |screen| exported(screen).is_some());
+    let first = exported(pty.screen()).expect("just seen");
+    let first_text = checked_export(&first, folder.path());
+    // Mostly within the same second, so that the name is taken.
+    pty.press("e");
+    pty.wait_for("another file", |screen| exported(screen).is_some_and(|path| path != first));
+    let second = exported(pty.screen()).expect("just seen");
+    checked_export(&second, folder.path());
+    assert_eq!(fs::read_to_string(&first).expect("it is still there"), first_text, "it was left alone");
+    let files = fs::read_dir(folder.path()).expect("it can be listed");
+    let files: BTreeSet<_> = files.map(|entry| entry.expect("an entry").file_name()).collect();
+    let names = [&first, &second].map(|path| path.file_name().expect("a file").to_owned());
+    assert_eq!(files, BTreeSet::from(names), "these and no other");
+    pty.press("q");
+    assert_eq!(pty.wait_for_end().exit_code(), 0);
+}
+
+/// The file that the screen says was exported.
+fn exported(screen: &vt100::Screen) -> Option<PathBuf> {
+    let text = screen.contents();
+    let (_, rest) = text.split_once("exported to ")?;
+    let (path, _) = rest.split_once(".json")?;
+    Some(format!("{path}.json").into())
+}
+
+/// The text of an exported file that is what it should be.
+fn checked_export(path: &Path, folder: &Path) -> String {
+    assert_eq!(
+        path.parent(),
+        Some(&*fs::canonicalize(folder).expect("it is there")),
+        "in the current folder"
+    );
+    let name = path.file_name().expect("a file").to_string_lossy();
+    assert!(name.starts_with("twtop-"), "{name}");
+    let text = fs::read_to_string(path).expect("the file is where the screen says");
+    let export: Value = serde_json::from_str(&text).expect("it is whole when the screen says so");
+    assert_eq!(export["schema"], "twtop.snapshot/1");
+    assert!(export["sockets"].is_array(), "every socket is in it");
+    text
 }
 
 #[test]

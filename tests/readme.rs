@@ -52,3 +52,20 @@ fn every_filter_in_the_readme_can_be_read() {
         Query::parse(filter).unwrap_or_else(|error| panic!("{filter}: {error}"));
     }
 }
+
+#[test]
+fn every_option_is_in_the_readme() {
+    use clap::CommandFactory as _;
+    let readme = fs::read_to_string(README).expect("a README");
+    let cli = twtop::cli::args::Cli::command();
+    let options: Vec<String> = std::iter::once(&cli)
+        .chain(cli.get_subcommands())
+        .flat_map(clap::Command::get_arguments)
+        .filter_map(|option| option.get_long().map(|long| format!("--{long}")))
+        .filter(|long| !["--ipv4", "--ipv6"].contains(&&**long))
+        .collect();
+    assert!(options.len() > 10, "{options:?}");
+    for option in options {
+        assert!(readme.contains(&option), "{option} is not in the README");
+    }
+}

@@ -8,5 +8,9 @@ mod helper;
 mod live;
 #[path = "source/owners_fake.rs"]
 mod owners_fake;
+#[path = "source/owners_giant.rs"]
+mod owners_giant;
 #[path = "source/owners_real.rs"]
 mod owners_real;
+#[path = "source/owners_unseen.rs"]
+mod owners_unseen;

@@ -85,5 +85,11 @@ fn sampling_config(common: &Common) -> LiveConfig {
         NetnsArg::Pid(pid) => NetnsChoice::Pid(*pid),
         NetnsArg::Name(name) => NetnsChoice::Name(name.clone()),
     };
-    LiveConfig { netns, interval: common.interval, budget: common.budget, trace: common.trace }
+    LiveConfig {
+        netns,
+        interval: common.interval,
+        budget: common.budget,
+        trace: common.trace,
+        ..LiveConfig::default()
+    }
 }

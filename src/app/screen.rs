@@ -189,7 +189,11 @@ impl App {
 
     fn input(&mut self, input: Input) {
         let effects = {
-            let data = self.ready.as_ref().map(|(moment, selection)| Data { moment, selection });
+            let data = self.ready.as_ref().map(|(moment, selection)| Data {
+                moment,
+                selection,
+                history: &self.history,
+            });
             ui::update(&mut self.view, input, data, self.newest.as_ref())
         };
         for effect in effects {

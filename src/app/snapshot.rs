@@ -9,15 +9,19 @@ use crate::{
     cli::{Common, SnapshotPlan},
     export::{self, Options},
     query::Query,
+    source::LiveConfig,
     store::{Moment, Observation},
 };
 
 /// Rows of each table of the page for people.
 const TOP: usize = 10;
 
+/// After how many broken dumps in a row the observation is given up.
+const PATIENCE: u32 = 5;
+
 /// Looks and writes.
 pub(super) fn run(common: &Common, plan: &SnapshotPlan) -> Result<(), RunError> {
-    let mut config = sampling_config(common);
+    let mut config = LiveConfig { fresh_bound: true, ..sampling_config(common) };
     if let Some(observe) = plan.observe {
         config.interval = config.interval.min(observe);
     } else {
@@ -44,16 +48,24 @@ async fn observe(
     let first = next(sampler).await?;
     let began = first.sample.stamp;
     if !first.sample.complete && first.sample.sockets.is_empty() {
-        let faults: Vec<String> =
-            first.sample.faults.iter().map(|fault| format!("{}: {}", fault.place, fault.kind)).collect();
-        return Err(RunError::NoTable(faults.join("; ")));
+        return Err(no_table(&first));
     }
+    let mut broken = 0;
     let mut observation = begin(first, &common.query);
     let Some(wanted) = wanted else { return Ok(observation) };
     // A sample may come a little before its time: one that is short by no more than a twentieth of an interval will do.
     let enough = wanted.as_secs_f64() - common.interval.min(wanted).as_secs_f64() / 20.0;
     while observation.moment.sample.stamp.seconds_since(&began) < enough {
         let moment = next(sampler).await?;
+        if !moment.sample.complete {
+            // The table before it is better than half of one; how often that happened is told by the next whole one.
+            broken += 1;
+            if broken > PATIENCE {
+                return Err(no_table(&moment));
+            }
+            continue;
+        }
+        broken = 0;
         if common.query.is_all() {
             observation.extend_whole(moment);
         } else {
@@ -72,6 +84,11 @@ pub(super) fn begin(moment: Arc<Moment>, query: &Query) -> Observation {
     }
     let mut matcher = query.matcher();
     Observation::begin(moment, |socket| matcher.matches(socket))
+}
+
+fn no_table(moment: &Moment) -> RunError {
+    let faults = moment.sample.faults.iter().map(|fault| format!("{}: {}", fault.place, fault.kind));
+    RunError::NoTable(faults.collect::<Vec<_>>().join("; "))
 }
 
 async fn next(sampler: &mut Sampler) -> Result<Arc<Moment>, RunError> {

@@ -70,7 +70,7 @@ pub struct CommonArgs {
     /// Do not trace who opens and closes connections, even where that is allowed
     #[arg(long, global = true)]
     pub no_trace: bool,
-    /// When to use colour
+    /// When the screen uses colour
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", global = true)]
     pub color: When,
     /// No colour, the same as --color never
@@ -84,7 +84,7 @@ pub struct CommonArgs {
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum When {
-    /// When the terminal has it and `NO_COLOR` is not set.
+    /// Unless `NO_COLOR` is set.
     Auto,
     /// Always.
     Always,

@@ -12,6 +12,7 @@ use crate::{
     export::Format,
     model::text::printable,
     query::{Query, QueryError},
+    ui::theme::Theme,
 };
 
 /// What is to be done, with nothing left to decide.
@@ -107,8 +108,8 @@ pub enum UsageError {
     )]
     NoTerminal,
     /// The terminal cannot move its cursor.
-    #[error("the terminal says TERM={0}, which cannot show a screen; run `twtop snapshot` for a report")]
-    DumbTerminal(String),
+    #[error("the terminal says TERM=dumb, which cannot show a screen; run `twtop snapshot` for a report")]
+    DumbTerminal,
     /// Every namespace at once is not supported.
     #[error("--netns all: this version looks at one namespace at a time; give a name of `ip netns` or a PID")]
     AllNamespaces,
@@ -135,13 +136,14 @@ fn check_terminal(around: &Surroundings) -> Result<(), UsageError> {
         return Err(UsageError::NoTerminal);
     }
     match around.term.as_deref() {
-        Some("dumb") => Err(UsageError::DumbTerminal("dumb".to_owned())),
+        Some("dumb") => Err(UsageError::DumbTerminal),
         _ => Ok(()),
     }
 }
 
 fn common(args: &CommonArgs, around: &Surroundings) -> Result<Common, UsageError> {
     let filter_text = filter_text(args);
+    // Read by itself first: a mistake is shown in the text that was typed, not in the one put together.
     let query = match &args.filter {
         Some(text) => parse_filter(text)?,
         None => Query::default(),
@@ -165,7 +167,7 @@ fn common(args: &CommonArgs, around: &Surroundings) -> Result<Common, UsageError
         trace: !args.no_trace,
         netns: netns(&args.netns)?,
         color,
-        ascii: args.ascii || needs_ascii(around),
+        ascii: args.ascii || Theme::needs_ascii(around.term.as_deref(), around.locale.as_deref()),
     })
 }
 
@@ -248,17 +250,6 @@ fn netns(text: &str) -> Result<NetnsArg, UsageError> {
     }
 }
 
-/// Whether the terminal or the locale cannot be trusted with more than ASCII.
-fn needs_ascii(around: &Surroundings) -> bool {
-    let term = around.term.as_deref().unwrap_or_default();
-    let old_terminal = matches!(term, "linux" | "vt100" | "vt102" | "vt220" | "ansi" | "dumb");
-    let utf8 = around.locale.as_deref().is_some_and(|locale| {
-        let locale = locale.to_ascii_lowercase();
-        locale.contains("utf-8") || locale.contains("utf8")
-    });
-    old_terminal || !utf8
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
@@ -317,10 +308,24 @@ mod tests {
     }
 
     #[test]
-    fn ascii_where_the_terminal_or_locale_asks_for_it() {
-        assert!(!needs_ascii(&around()));
-        assert!(needs_ascii(&Surroundings { locale: Some("C".to_owned()), ..around() }));
-        assert!(needs_ascii(&Surroundings { locale: None, ..around() }));
-        assert!(needs_ascii(&Surroundings { term: Some("linux".to_owned()), ..around() }));
+    fn colour_unless_somebody_says_no() {
+        let color = |args: &[&str], no_color| {
+            let cli = Cli::try_parse_from([&["twtop"], args].concat()).expect("parses");
+            resolve(cli, &Surroundings { no_color, ..around() }).expect("valid").common.color
+        };
+        assert!(color(&[], false));
+        assert!(!color(&[], true));
+        assert!(color(&["--color", "always"], true));
+        assert!(!color(&["--color", "never"], false));
+        assert!(!color(&["--no-color"], false));
+    }
+
+    #[test]
+    fn ascii_where_the_locale_or_the_person_asks_for_it() {
+        assert!(!resolved(&[]).expect("valid").common.ascii);
+        assert!(resolved(&["--ascii"]).expect("valid").common.ascii);
+        let cli = Cli::try_parse_from(["twtop"]).expect("parses");
+        let around = Surroundings { locale: None, ..around() };
+        assert!(resolve(cli, &around).expect("valid").common.ascii);
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 pub mod format;
-mod program;
+pub mod program;
 mod rows;
 mod sockets;
 

@@ -15,7 +15,8 @@ const VALUE_NEXT: [&str; 10] =
     ["-W", "-X", "-r", "--require", "--import", "-cp", "-classpath", "--class-path", "-p", "--module-path"];
 
 /// The name of a process, with the script that it runs if it is an interpreter: `python3 worker.py`.
-pub(super) fn program(process: &Process) -> Cow<'_, str> {
+#[must_use]
+pub fn program(process: &Process) -> Cow<'_, str> {
     match script(process) {
         Some(script) => Cow::Owned(format!("{} {script}", process.name)),
         None => Cow::Borrowed(&process.name),
@@ -24,7 +25,8 @@ pub(super) fn program(process: &Process) -> Cow<'_, str> {
 
 /// The last part of the path of the script, module, archive or class that an interpreter runs, as far as its
 /// command line tells; `None` if the name says it already.
-fn script(process: &Process) -> Option<&str> {
+#[must_use]
+pub fn script(process: &Process) -> Option<&str> {
     let mut words = process.command.split(' ').filter(|word| !word.is_empty());
     let interpreter = last_part(words.next()?);
     let family = interpreter.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');

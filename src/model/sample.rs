@@ -116,14 +116,12 @@ impl std::fmt::Display for FaultKind {
 /// What a sample cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Processor time of the sampler's thread for this sample.
+    /// Processor time of the sampler's thread since the sample before: for this sample, and for folding that one.
     pub cpu: Duration,
     /// Wall time of the dump of sockets alone.
     pub dump: Duration,
     /// The interval now in force; longer than asked for when the budget is reached.
     pub interval: Duration,
-    /// Processor time of all of twtop's threads since it started.
-    pub process_cpu: Duration,
     /// Resident memory of twtop, bytes.
     pub rss_bytes: u64,
 }

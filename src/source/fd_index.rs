@@ -43,17 +43,20 @@ pub(super) enum Lookup<'a> {
 }
 
 impl FdIndex {
-    /// Notes that `pid` has one more descriptor on `inode`.
-    pub(super) fn add(&mut self, inode: u32, pid: u32, now: Epoch) {
+    /// Notes that `pid` has one more descriptor on `inode`, and returns whether another process has one too.
+    pub(super) fn add(&mut self, inode: u32, pid: u32, now: Epoch) -> bool {
         match self.claims.entry(inode) {
             Entry::Vacant(place) => {
                 place.insert(Claim { cookie: 0, holders: Holders::One(pid), alive: 0, claimed: now });
+                false
             }
             Entry::Occupied(mut place) => {
                 let holders = &mut place.get_mut().holders;
                 let mut pids = holders.as_slice().to_vec();
+                let is_shared = pids.iter().any(|&other| other != pid);
                 pids.insert(pids.partition_point(|&other| other < pid), pid);
                 *holders = Holders::Many(pids.into());
+                is_shared
             }
         }
     }
@@ -104,6 +107,11 @@ impl FdIndex {
         self.claims.get(&inode).is_some_and(|claim| claim.alive == dump)
     }
 
+    /// Who is said to hold the inode: PIDs in ascending order, possibly repeated.
+    pub(super) fn holders(&self, inode: u32) -> &[u32] {
+        self.claims.get(&inode).map_or(&[], |claim| claim.holders.as_slice())
+    }
+
     /// Whether anybody holds the inode.
     pub(super) fn contains(&self, inode: u32) -> bool {
         self.claims.contains_key(&inode)
@@ -137,9 +145,9 @@ mod tests {
     #[test]
     fn every_holder_counts_and_each_goes_on_its_own() {
         let mut index = FdIndex::default();
-        for pid in [7, 3, 7] {
-            index.add(100, pid, 1);
-        }
+        assert_eq!([7, 7, 3, 7].map(|pid| index.add(100, pid, 1)), [false, false, true, true]);
+        assert_eq!(index.holders(100), [3, 7, 7, 7]);
+        index.remove(100, 7);
         assert_eq!(index.look_up(100, 9, 1, 0), Lookup::Held(&[3, 7, 7]));
         index.remove(100, 7);
         index.remove(100, 8);
@@ -147,7 +155,7 @@ mod tests {
         index.remove(100, 3);
         index.remove(100, 7);
         assert_eq!(index.look_up(100, 9, 1, 0), Lookup::Unknown);
-        assert_eq!(index.len(), 0);
+        assert_eq!((index.len(), index.holders(100)), (0, &[][..]));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The descriptors of all processes, kept up to date by reading as few of them as possible.
 
+mod verify;
+
 use std::{collections::BTreeMap, io, path::Path};
 
 use foldhash::fast::FixedState;
@@ -13,11 +15,11 @@ use super::{
 use crate::{model::OwnerScan, wire::procfs};
 
 /// A process with more sockets than this is not read whole again each time it opens one: descriptors whose
-/// socket the last dump still showed are taken as they were.
-const GIANT: usize = 4096;
+/// socket the last dump still showed are taken as they were, until their turn of verification comes.
+const GIANT: usize = 1024;
 
-/// What opening the directory of a process costs, in links that could have been read instead.
-const OPENING: usize = 4;
+/// What it costs to list a descriptor, as a part of what it costs to read its link.
+const LISTING: i64 = 4;
 
 /// All processes and the sockets that they hold.
 #[derive(Debug)]
@@ -35,8 +37,12 @@ pub(super) struct FdScan {
     pass: u32,
     /// Inodes that somebody is looking for; found ones are taken out.
     wanted: HashSet<u32, FixedState>,
+    /// Inodes that a process was found to hold beside others, and that process: the others may have let go.
+    gained: BTreeMap<u32, u32>,
     /// Where the next verification goes on: a PID and a place among its sockets.
     cursor: (u32, usize),
+    /// Descriptors that searches may still read in giants: saved up until one can be read whole.
+    credit: i64,
     trouble: Option<String>,
     pids: Vec<u32>,
     text: Vec<u8>,
@@ -53,7 +59,9 @@ struct Holder {
     /// Its sockets, by descriptor.
     sockets: Vec<Descriptor>,
     denied: bool,
-    /// When its descriptors were last read.
+    /// The user it runs as, looked up if it may not be read.
+    uid: Option<u32>,
+    /// When all its links were last read.
     read: Epoch,
     /// The last pass that saw it.
     seen: u32,
@@ -67,6 +75,16 @@ struct Holder {
 struct Descriptor {
     fd: u32,
     inode: u32,
+}
+
+/// How much of what was known of a process is believed when its descriptors are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// Every link is read.
+    Nothing,
+    /// In a giant, descriptors whose socket the last dump showed are taken as they were. The socket may have been passed on, and
+    /// another descriptor may have its number: verification finds that out.
+    Alive,
 }
 
 /// Why a process could not be read.
@@ -87,7 +105,9 @@ impl FdScan {
             dumped_before: 0,
             pass: 0,
             wanted: HashSet::default(),
+            gained: BTreeMap::new(),
             cursor: (0, 0),
+            credit: 0,
             trouble: None,
             pids: Vec::new(),
             text: Vec::new(),
@@ -143,7 +163,7 @@ impl FdScan {
         if known.identity == dir.identity && known.count == count {
             return Ok(());
         }
-        self.read(pid, &dir, count)
+        self.read(pid, &dir, count, Trust::Alive)
     }
 
     /// Counts descriptors the slow way, for kernels that do not.
@@ -155,26 +175,34 @@ impl FdScan {
     }
 
     /// Reads the descriptors of a process, `count` in number a moment ago.
-    fn read(&mut self, pid: u32, dir: &FdDir, count: u32) -> Result<(), Unread> {
+    fn read(&mut self, pid: u32, dir: &FdDir, count: u32, trust: Trust) -> Result<(), Unread> {
+        if self.processes.get(&pid).is_some_and(|holder| holder.identity != dir.identity) {
+            // Another process by now: what the former one held says nothing of it.
+            self.replace(pid, Vec::new());
+        }
         let Some(holder) = self.processes.get_mut(&pid) else { return Ok(()) };
         if holder.identity != dir.identity {
             (holder.identity, holder.start_ticks) = (dir.identity, None);
         }
         // Remembered also for a process that may not be read: it is tried again when it changes.
         holder.count = count;
-        let fresh = if dir.count == Some(0) { Vec::new() } else { self.descriptors(pid)? };
+        let trust = if holder.is_giant() { trust } else { Trust::Nothing };
+        let fresh = if dir.count == Some(0) { Vec::new() } else { self.descriptors(pid, trust)? };
         let holder = self.processes.get_mut(&pid).ok_or(Unread::Gone)?;
-        (holder.denied, holder.read) = (false, self.epoch);
+        holder.denied = false;
+        if trust == Trust::Nothing {
+            holder.read = self.epoch;
+        }
         self.replace(pid, fresh);
         Ok(())
     }
 
     /// The sockets among the descriptors of a process, in order; its start time is noted if there are any.
-    fn descriptors(&mut self, pid: u32) -> Result<Vec<Descriptor>, Unread> {
+    fn descriptors(&mut self, pid: u32, trust: Trust) -> Result<Vec<Descriptor>, Unread> {
         let Some(holder) = self.processes.get_mut(&pid) else { return Err(Unread::Gone) };
         let process = self.root.process(pid)?;
         let descriptors = process.descriptors()?;
-        let trusted = if holder.sockets.len() > GIANT { &holder.sockets[..] } else { &[] };
+        let trusted = if trust == Trust::Alive { &holder.sockets[..] } else { &[] };
         let mut fresh = Vec::with_capacity(holder.sockets.len());
         let mut refused = None;
         let (index, dumped) = (&self.index, self.dumped);
@@ -212,7 +240,9 @@ impl FdScan {
         let Some(holder) = self.processes.get_mut(&pid) else { return };
         let old = std::mem::replace(&mut holder.sockets, fresh);
         for new in only_in_first(&holder.sockets, &old) {
-            self.index.add(new.inode, pid, self.epoch);
+            if self.index.add(new.inode, pid, self.epoch) {
+                self.gained.insert(new.inode, pid);
+            }
             self.wanted.remove(&new.inode);
         }
         for gone in only_in_first(&old, &holder.sockets) {
@@ -228,7 +258,9 @@ impl FdScan {
                 self.processes.remove(&pid);
             }
             Unread::Denied => {
+                let uid = self.root.uid(pid).ok();
                 let holder = self.processes.entry(pid).or_default();
+                holder.uid = uid;
                 (holder.denied, holder.seen, holder.read) = (true, self.pass, self.epoch);
             }
             Unread::Trouble(error) => {
@@ -248,11 +280,11 @@ impl FdScan {
     }
 
     /// Reads the descriptors of `pid` again, whatever their number.
-    fn read_again(&mut self, pid: u32) {
+    fn read_again(&mut self, pid: u32, trust: Trust) {
         let dir = self.root.fd_dir(pid).map_err(Unread::from);
         let read = dir.and_then(|dir| {
             let count = dir.count.map_or_else(|| self.count(pid), Ok)?;
-            self.read(pid, &dir, count)
+            self.read(pid, &dir, count, trust)
         });
         if let Err(unread) = read {
             self.give_up(pid, &unread);
@@ -282,16 +314,6 @@ impl FdScan {
         }
     }
 
-    /// Reads everyone who is said to hold `inode`, and so believes those who still do.
-    pub(super) fn verify_holders(&mut self, inode: u32, pids: &[u32]) {
-        for &pid in pids {
-            if self.processes.get(&pid).is_some_and(|holder| holder.read < self.epoch) {
-                self.read_again(pid);
-            }
-        }
-        self.index.confirm(inode, self.epoch);
-    }
-
     /// Looks for the holders of `wanted`: first in processes that changed, then in the rest, those first that lost a
     /// socket, then those that were not read for the longest time, until all are found, everybody was read in this phase, or the
     /// rest took `budget` descriptors. Returns whether the rest was read in vain.
@@ -306,17 +328,41 @@ impl FdScan {
         let mut left = i64::from(budget);
         let mut rest = self.rest();
         rest.retain(|_| wanted_of_rest > 0);
+        self.credit += i64::from(budget);
+        // Saved for the one that was not read for the longest time, or a larger one would never have its turn.
+        let mut saving = false;
         for &(_, _, pid, cost) in &rest {
             if self.wanted.is_empty() || left <= 0 {
                 break;
             }
-            self.read_again(pid);
-            left -= i64::from(cost);
+            left -= self.read_wanted(pid, cost.into(), &mut saving);
         }
+        self.verify_gained();
         Ok(match (rest.is_empty(), self.wanted.len() < wanted_of_rest) {
             (true, _) => Search::RestNotRead,
             (false, found) => Search::RestRead { found },
         })
+    }
+
+    /// Reads a process while something is wanted, and returns what it cost. In a giant, what the dump does not show is read
+    /// first; all of it as soon as enough was saved up, and nobody else is `saving`.
+    fn read_wanted(&mut self, pid: u32, cost: i64, saving: &mut bool) -> i64 {
+        if !self.processes.get(&pid).is_some_and(Holder::is_giant) {
+            self.read_again(pid, Trust::Nothing);
+            return cost;
+        }
+        self.read_again(pid, Trust::Alive);
+        if self.wanted.is_empty() {
+            return cost / LISTING;
+        }
+        if *saving || self.credit < cost {
+            *saving = true;
+            return cost / LISTING;
+        }
+        // What is left over is not kept: many small searches would add up to a burst.
+        self.credit = 0;
+        self.read_again(pid, Trust::Nothing);
+        cost
     }
 
     /// The processes that were not read in this phase, in the order in which to read them, with what it costs.
@@ -334,56 +380,6 @@ impl FdScan {
     pub(super) fn all_read_since(&self) -> Epoch {
         let readable = self.processes.values().filter(|holder| !holder.denied && holder.count > 0);
         readable.map(|holder| holder.read).min().unwrap_or(self.epoch)
-    }
-
-    /// Reads `budget` of the links that claims rest on again, going round from call to call. An equal number of
-    /// descriptors proves nothing: a process may have passed one on and opened another.
-    pub(super) fn verify_some(&mut self, budget: usize) {
-        let mut left = budget;
-        let start = self.cursor.0;
-        let mut wrapped = false;
-        while left > 0 {
-            let (from, place) = self.cursor;
-            let next = self.processes.range(from..).find(|(_, holder)| holder.matched > 0);
-            let Some((&pid, _)) = next.filter(|(pid, _)| !wrapped || **pid < start) else {
-                self.cursor = (0, 0);
-                if wrapped || start == 0 {
-                    return;
-                }
-                wrapped = true;
-                continue;
-            };
-            let place = if pid == from { place } else { 0 };
-            left = left.saturating_sub(OPENING);
-            match self.verify_links(pid, place, &mut left) {
-                Verified::Done => self.cursor = (pid + 1, 0),
-                Verified::UpTo(place) => self.cursor = (pid, place),
-                Verified::Changed => {
-                    self.read_again(pid);
-                    self.cursor = (pid + 1, 0);
-                }
-            }
-        }
-    }
-
-    fn verify_links(&self, pid: u32, from: usize, left: &mut usize) -> Verified {
-        let Some(holder) = self.processes.get(&pid) else { return Verified::Done };
-        let Ok(descriptors) = self.root.process(pid).and_then(|process| process.descriptors()) else {
-            return Verified::Changed;
-        };
-        for (place, known) in holder.sockets.iter().enumerate().skip(from) {
-            if !self.index.was_alive(known.inode, self.dumped) {
-                continue;
-            }
-            if *left == 0 {
-                return Verified::UpTo(place);
-            }
-            *left -= 1;
-            if !socket_of(&descriptors, known.fd).is_ok_and(|inode| inode == Some(known.inode)) {
-                return Verified::Changed;
-            }
-        }
-        Verified::Done
     }
 
     /// Whether anybody is known to hold `inode`.
@@ -406,6 +402,12 @@ impl FdScan {
         let denied = self.processes.values().filter(|holder| holder.denied).count();
         OwnerScan { processes: count32(self.processes.len()), denied: count32(denied) }
     }
+
+    /// Whether a process that may not be read runs as the user `uid`, as far as that can be told.
+    pub(super) fn denies_any_of(&self, uid: u32) -> bool {
+        let mut denied = self.processes.values().filter(|holder| holder.denied);
+        denied.any(|holder| holder.uid.is_none_or(|owner| owner == uid))
+    }
 }
 
 /// How far a search had to go.
@@ -420,11 +422,10 @@ pub(super) enum Search {
     },
 }
 
-/// How a verification of one process ended.
-enum Verified {
-    Done,
-    UpTo(usize),
-    Changed,
+impl Holder {
+    fn is_giant(&self) -> bool {
+        self.sockets.len() > GIANT
+    }
 }
 
 impl From<io::Error> for Unread {

@@ -2,10 +2,8 @@
 
 use std::{error::Error as _, fs, io, marker::PhantomData, sync::Arc, time::Duration};
 
-use foldhash::fast::FixedState;
-use hashbrown::HashSet;
-
 use super::{
+    bound::Bound,
     clock,
     counters::CounterReader,
     faults::FaultLog,
@@ -21,9 +19,6 @@ use crate::{
     model::{Cost, Fault, FaultKind, Host, Privileges, Sample, SocketTable, TraceBatch},
     wire::procfs,
 };
-
-/// Bound sockets are dumped in every so manieth sample: the kernel needs as long for a few of them as for half the table.
-const BOUND_EVERY: u64 = 5;
 
 /// Where faults of the dump are counted.
 pub const SOCK_DIAG: &str = "sock_diag";
@@ -42,12 +37,21 @@ pub struct LiveConfig {
     pub budget: f64,
     /// Whether to trace who opens and closes, where that is allowed.
     pub trace: bool,
+    /// Whether sockets that are only bound are asked for in every sample, whatever it costs; else they may be up to 5 s old where
+    /// asking is dear.
+    pub fresh_bound: bool,
 }
 
 /// Our own namespace, once a second, in 5 % of a core, with the trace.
 impl Default for LiveConfig {
     fn default() -> Self {
-        Self { netns: NetnsChoice::SelfNs, interval: Duration::from_secs(1), budget: 0.05, trace: true }
+        Self {
+            netns: NetnsChoice::SelfNs,
+            interval: Duration::from_secs(1),
+            budget: 0.05,
+            trace: true,
+            fresh_bound: false,
+        }
     }
 }
 
@@ -79,6 +83,8 @@ pub struct LiveSource {
     sysctls: SysctlReader,
     bound: Bound,
     pacer: Pacer,
+    /// Processor time of this thread that earlier samples account for.
+    charged: Duration,
     faults: FaultLog,
     host: Arc<Host>,
     tracer: Option<Tracer>,
@@ -102,7 +108,7 @@ impl LiveSource {
         let mut faults = FaultLog::default();
         let tracer = if config.trace { start_trace(&mut sight, &mut faults) } else { None };
         let mut owners = OwnerScanner::new().map_err(SourceError::Proc)?;
-        owners.set_hidden(sight.hidden().any());
+        owners.set_reach(sight.reach());
         Ok(Self {
             netns,
             number: 0,
@@ -110,8 +116,9 @@ impl LiveSource {
             owners,
             counters: CounterReader::default(),
             sysctls,
-            bound: Bound::default(),
+            bound: Bound::new(config.fresh_bound),
             pacer: Pacer::new(config.interval, config.budget),
+            charged: clock::thread_cpu(),
             faults,
             tracer,
             host: Arc::new(host()),
@@ -125,15 +132,14 @@ impl LiveSource {
 
     /// Looks at everything once. What could not be seen is a fault in the sample.
     pub fn sample(&mut self) -> Sample {
-        let cpu_before = clock::thread_cpu();
         if let Err(error) = self.owners.before() {
             self.faults.unreadable("/proc", &error);
         }
         let mut sockets = std::mem::take(&mut self.spare);
         sockets.clear();
         let dump_began = clock::since_boot();
-        if self.number.is_multiple_of(BOUND_EVERY) {
-            self.dump_bound();
+        if self.bound.is_due(dump_began, self.pacer.allowance()) {
+            self.dump_bound(dump_began);
         }
         let complete = self.dump(&mut sockets, Dump::All);
         let stamp = clock::stamp();
@@ -169,7 +175,7 @@ impl LiveSource {
             counters,
             sysctls,
             limits,
-            cost: self.cost(cpu_before, stamp.since_boot.saturating_sub(dump_began)),
+            cost: self.cost(stamp.since_boot.saturating_sub(dump_began)),
             faults: self.all_faults(trace.as_deref()),
             trace,
             host: self.host.clone(),
@@ -188,6 +194,11 @@ impl LiveSource {
         self.pacer.set_wanted(interval);
     }
 
+    /// Asks for the sockets that are only bound in the next sample, whatever it costs.
+    pub fn ask_for_bound(&mut self) {
+        self.bound.ask();
+    }
+
     /// Gives back the table of a sample that nobody needs any more: the next sample uses its memory.
     pub fn recycle(&mut self, table: SocketTable) {
         self.spare = table;
@@ -200,11 +211,11 @@ impl LiveSource {
     }
 
     /// Dumps the bound sockets; if that fails the last ones stay.
-    fn dump_bound(&mut self) {
+    fn dump_bound(&mut self, now: Duration) {
+        let cpu_before = clock::thread_cpu();
         let mut fresh = SocketTable::new();
-        if self.dump(&mut fresh, Dump::BoundInactive) {
-            self.bound = Bound { sockets: fresh, held: HashSet::default() };
-        }
+        let dumped = self.dump(&mut fresh, Dump::BoundInactive).then_some(fresh);
+        self.bound.refresh(dumped, now, clock::thread_cpu().saturating_sub(cpu_before));
     }
 
     fn note(&mut self, result: Result<DumpReport, DumpError>) -> bool {
@@ -246,11 +257,13 @@ impl LiveSource {
         all
     }
 
-    fn cost(&mut self, cpu_before: Duration, dump: Duration) -> Cost {
+    /// What this sample cost, and what was made of the one before: all that this thread did since.
+    fn cost(&mut self, dump: Duration) -> Cost {
         let rss_bytes = self.rss_bytes();
-        let cpu = clock::thread_cpu().saturating_sub(cpu_before);
+        let now = clock::thread_cpu();
+        let cpu = now.saturating_sub(std::mem::replace(&mut self.charged, now));
         let interval = self.pacer.note(cpu);
-        Cost { cpu, dump, interval, process_cpu: clock::process_cpu(), rss_bytes }
+        Cost { cpu, dump, interval, rss_bytes }
     }
 
     fn rss_bytes(&mut self) -> u64 {
@@ -283,40 +296,6 @@ fn with_source(error: &TraceError) -> String {
     match error.source() {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
-    }
-}
-
-/// The bound sockets of the last dump that asked for them, carried from sample to sample.
-#[derive(Debug, Default)]
-struct Bound {
-    sockets: SocketTable,
-    /// Inodes of theirs that somebody held in the last sample.
-    held: HashSet<u32, FixedState>,
-}
-
-impl Bound {
-    /// Adds them to `table`, but for those that are there in another state by now, and those whose
-    /// last holder has let go of them.
-    fn add_to(&self, table: &mut SocketTable, owners: &OwnerScanner) {
-        if self.sockets.is_empty() {
-            return;
-        }
-        let mut ours: HashSet<u64, FixedState> = self.sockets.rows().iter().map(|row| row.cookie).collect();
-        for row in table.rows() {
-            ours.remove(&row.cookie);
-        }
-        for socket in self.sockets.iter().filter(|socket| ours.contains(&socket.row().cookie)) {
-            let inode = socket.detail().map_or(0, |detail| detail.inode);
-            if !self.held.contains(&inode) || owners.is_held(inode) {
-                table.push_from(socket);
-            }
-        }
-    }
-
-    fn remember_held(&mut self, owners: &OwnerScanner) {
-        let inodes = self.sockets.iter().filter_map(|socket| socket.detail()).map(|detail| detail.inode);
-        // Added, never taken out: one that was held once and is not any more is closed.
-        self.held.extend(inodes.filter(|&inode| owners.is_held(inode)));
     }
 }
 

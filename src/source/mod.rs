@@ -1,5 +1,6 @@
 //! The only I/O that observes: it asks the kernel and yields [`crate::model::Sample`]s.
 
+mod bound;
 pub mod clock;
 pub mod counters;
 mod faults;
@@ -22,3 +23,4 @@ pub use live::{LiveConfig, LiveSource, SourceError};
 pub use netns::{NetnsChoice, NetnsError};
 pub use owners::{OwnerScanner, Owners};
 pub use pacer::Pacer;
+pub use privileges::Reach;

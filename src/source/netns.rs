@@ -2,7 +2,11 @@
 
 use std::{fmt, fs, io, os::fd::AsFd as _, os::unix::fs::MetadataExt as _, path::PathBuf, str::FromStr};
 
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use rustix::{
+    fs::{Mode, OFlags},
+    io::Errno,
+    thread::{LinkNameSpaceType, move_into_link_name_space},
+};
 
 use crate::model::text::printable;
 
@@ -35,6 +39,15 @@ pub enum NetnsError {
         /// Why.
         error: io::Error,
     },
+    /// There is a file of that name, but it is something else, such as one that was left behind by an unmounted namespace.
+    #[error("{choice} is not a network namespace")]
+    NotNamespace {
+        /// Which.
+        choice: NetnsChoice,
+    },
+    /// Our own namespace cannot be told.
+    #[error("cannot read /proc/thread-self/ns/net: {0} (is /proc mounted?)")]
+    Proc(io::Error),
     /// It may not be entered.
     #[error("cannot enter the network namespace {choice}: {error} (this needs CAP_SYS_ADMIN)")]
     Enter {
@@ -87,23 +100,35 @@ pub fn current() -> io::Result<u64> {
 /// If there is no such namespace, or it may not be entered. Nothing has changed then.
 pub fn enter(choice: &NetnsChoice) -> Result<u64, NetnsError> {
     let open = |error| NetnsError::Open { choice: choice.clone(), error };
+    // Asked first: without /proc nothing else works either, and the reason should be told.
+    let own = current().map_err(NetnsError::Proc)?;
     let path: PathBuf = match choice {
-        NetnsChoice::SelfNs => return current().map_err(open),
+        NetnsChoice::SelfNs => return Ok(own),
         NetnsChoice::Pid(pid) => format!("/proc/{pid}/ns/net").into(),
         NetnsChoice::Name(name) => match name.parse()? {
             NetnsChoice::Name(name) => [NAMED, &name].iter().collect(),
             _ => return Err(NetnsError::Invalid(name.clone())),
         },
     };
-    let namespace = fs::File::open(path).map_err(open)?;
+    // Without waiting: a pipe of that name would never open.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let namespace: fs::File =
+        rustix::fs::open(path, flags, Mode::empty()).map_err(|error| open(error.into()))?.into();
     let inode = namespace.metadata().map_err(open)?.ino();
     // Entering needs privilege even where one already is.
-    if current().map_err(open)? != inode {
-        let network = Some(LinkNameSpaceType::Network);
-        move_into_link_name_space(namespace.as_fd(), network)
-            .map_err(|error| NetnsError::Enter { choice: choice.clone(), error: error.into() })?;
+    if own != inode {
+        enter_file(&namespace, choice)?;
     }
     Ok(inode)
+}
+
+fn enter_file(namespace: &fs::File, choice: &NetnsChoice) -> Result<(), NetnsError> {
+    let network = Some(LinkNameSpaceType::Network);
+    move_into_link_name_space(namespace.as_fd(), network).map_err(|error| match error {
+        // setns(2): the descriptor is of no namespace, or of one of another kind.
+        Errno::INVAL => NetnsError::NotNamespace { choice: choice.clone() },
+        error => NetnsError::Enter { choice: choice.clone(), error: error.into() },
+    })
 }
 
 #[cfg(test)]
@@ -135,6 +160,23 @@ mod tests {
         let own = current().expect("a namespace");
         assert_eq!(enter(&NetnsChoice::SelfNs).expect("ours"), own);
         assert_eq!(enter(&NetnsChoice::Pid(std::process::id())).expect("ours"), own);
+    }
+
+    #[test]
+    fn what_is_no_network_namespace_is_called_so() {
+        let choice = NetnsChoice::Name("left".to_owned());
+        let file = tempfile::tempfile().expect("a file");
+        let others = fs::File::open("/proc/self/ns/uts").expect("ours");
+        for file in [file, others] {
+            let error = enter_file(&file, &choice).expect_err("it is something else");
+            assert_eq!(error.to_string(), "\"left\" is not a network namespace");
+        }
+    }
+
+    #[test]
+    fn without_proc_the_reason_names_it() {
+        let error = NetnsError::Proc(io::Error::from_raw_os_error(2)).to_string();
+        assert!(error.starts_with("cannot read /proc/thread-self/ns/net: No such file"), "{error}");
     }
 
     #[test]

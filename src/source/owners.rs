@@ -9,8 +9,9 @@
 //! - A process that has gone loses its claims in the next step, and a PID that is used again is told apart by the inode of its
 //!   directory and by its start time, read through a handle on that one process.
 //! - A process that closed a descriptor and opened another in the same second keeps its number. Whoever holds fewer
-//!   of the dump's sockets than before is read first when something is missing, and some of all claims are verified each
-//!   time, in turn, so that a descriptor that was passed on does not keep its old owner for long.
+//!   of the dump's sockets than before is read first when something is missing.
+//! - When a socket gains a holder, the links of its other holders are read again at once: it may have been passed on.
+//!   Some of all claims are verified each time, in turn, so that one which nothing speaks against does not last long either.
 //! - An inode number that is used again comes with another cookie; the claim on it is verified before it is believed.
 
 use std::{io, path::Path};
@@ -21,16 +22,17 @@ use hashbrown::HashMap;
 use super::{
     fd_index::{Epoch, Lookup},
     fd_scan::{FdScan, Search},
+    privileges::Reach,
     processes::ProcessBook,
 };
 use crate::model::{Held, OwnerScan, ProcKey, ProcessSeen, SocketTable, TcpState};
 
-/// How many links of known sockets are read again in each sample. A link costs about 1.5 µs.
-const VERIFIED: usize = 256;
 /// Bounds of how many descriptors of unchanged processes one search may read.
 const SEARCHED: std::ops::RangeInclusive<u32> = 2048..=32_768;
 /// The longest pause, in samples, after which an inode that nobody holds is looked for again.
 const PAUSE: u32 = 64;
+/// So many processes that may not be read are few on any host; on a large one a tenth of all are.
+const FEW: u32 = 2;
 
 /// Finds the processes that hold sockets.
 #[derive(Debug)]
@@ -43,8 +45,7 @@ pub struct OwnerScanner {
     budget: u32,
     /// Counts samples, from 1.
     tick: u32,
-    /// Whether there may be processes that `/proc` does not even list.
-    hidden: bool,
+    reach: Reach,
 }
 
 /// The processes that hold the sockets of one sample.
@@ -58,6 +59,17 @@ pub struct Owners {
     pub scan: OwnerScan,
     /// Whether a socket is [`Held::Denied`].
     pub any_denied: bool,
+}
+
+/// Which processes may hold sockets without our seeing it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unseen {
+    Nobody,
+    /// A few among many that we see, such as one that a security module protects.
+    Few,
+    /// None of the user with this number, who is us.
+    OtherUsers(u32),
+    Anybody,
 }
 
 /// An inode of a socket that nobody was found to hold.
@@ -99,14 +111,13 @@ impl OwnerScanner {
             lost: HashMap::default(),
             budget: *SEARCHED.end(),
             tick: 0,
-            hidden: false,
+            reach: Reach::default(),
         })
     }
 
-    /// Says whether there may be processes that `/proc` does not list: those of other PID namespaces, or of other users where
-    /// `/proc` is mounted with `hidepid`. A socket that nobody is found to hold is then [`Held::Denied`].
-    pub fn set_hidden(&mut self, hidden: bool) {
-        self.hidden = hidden;
+    /// Says how far our sight reaches, which decides what is said of sockets that nobody is found to hold.
+    pub fn set_reach(&mut self, reach: Reach) {
+        self.reach = reach;
     }
 
     /// The step before the dump: reads processes that are new or changed.
@@ -117,15 +128,17 @@ impl OwnerScanner {
         self.tick = self.tick.wrapping_add(1);
         self.scan.advance();
         self.scan.poll()?;
-        self.scan.verify_some(VERIFIED);
+        self.scan.verify_some();
+        self.scan.verify_gained();
         Ok(())
     }
 
     /// The step after the dump: says in every [`crate::model::Detail`] of `sockets` who holds it.
     ///
     /// Details without an inode are left as the parser made them. Sockets that nobody holds are
-    /// [`Held::Denied`] while there are processes that may not be read; [`Held::Kernel`] once everybody was read in vain and it
-    /// was there in two dumps, or listens; else [`Held::Gone`].
+    /// [`Held::Denied`] while there are processes that may not be read, and [`Held::Kernel`] once everybody was read in vain.
+    /// One that was not there before and does not listen most likely closed before anyone could look: it is
+    /// [`Held::Gone`] at first, unless a process out of sight is as likely to hold it.
     ///
     /// # Errors
     /// If the list of processes could not be read while searching; `sockets` is filled in as far as possible then.
@@ -173,10 +186,10 @@ impl OwnerScanner {
         missing
     }
 
-    /// Looks again at what was missing, after the search. Returns whether anybody may not be looked at who could hold it.
+    /// Looks again at what was missing, after the search. Returns whether anything is held out of sight.
     fn assign_missing(&mut self, sockets: &mut SocketTable, groups: &mut Groups) -> bool {
         let mut any_denied = false;
-        let nobody_hides = self.scan.totals().denied == 0 && !self.hidden;
+        let unseen = self.unseen();
         for (row, detail) in sockets.details_mut() {
             if detail.inode == 0 || detail.held != Held::Gone {
                 continue;
@@ -185,15 +198,39 @@ impl OwnerScanner {
                 groups.pids.extend_from_slice(pids);
                 detail.held = groups.set(&self.scan, &mut self.book, self.tick).map_or(Held::Gone, Held::By);
                 self.lost.remove(&detail.inode);
-            } else if !nobody_hides {
-                (detail.held, any_denied) = (Held::Denied, true);
             } else if let Some(lost) = self.lost.get(&detail.inode) {
                 // A connection may have closed between the dump and the search; a listener or one seen twice has not.
                 let stays = lost.first != self.tick || row.state == TcpState::Listen;
-                detail.held = if lost.searched && stays { Held::Kernel } else { Held::Gone };
+                detail.held = match unseen {
+                    Unseen::Nobody if stays && lost.searched => Held::Kernel,
+                    Unseen::Nobody => Held::Gone,
+                    Unseen::Few if !stays => Held::Gone,
+                    Unseen::OtherUsers(own) if !stays && detail.uid == own => Held::Gone,
+                    _ => Held::Denied,
+                };
+                any_denied |= detail.held == Held::Denied;
             }
         }
         any_denied
+    }
+
+    /// Who may hold sockets out of our sight.
+    fn unseen(&self) -> Unseen {
+        let OwnerScan { processes, denied } = self.scan.totals();
+        if denied == 0 && !self.reach.hidden {
+            return Unseen::Nobody;
+        }
+        // At the first look all sockets are new to us, and most of them are old.
+        if self.reach.hidden || self.tick == 1 {
+            return Unseen::Anybody;
+        }
+        if self.reach.capable && denied <= FEW.max(processes / 10) {
+            return Unseen::Few;
+        }
+        match self.reach.uid {
+            Some(own) if !self.scan.denies_any_of(own) => Unseen::OtherUsers(own),
+            _ => Unseen::Anybody,
+        }
     }
 
     /// Searches for the holders of what is missing, except for what was searched in vain not long ago.

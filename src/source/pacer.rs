@@ -42,6 +42,13 @@ impl Pacer {
         needed.min(LONGEST).max(self.wanted)
     }
 
+    /// The processor time that a sample may take at the interval in force, `None` if there is no bound.
+    #[must_use]
+    pub fn allowance(&self) -> Option<Duration> {
+        let seconds = self.interval().as_secs_f64() * self.budget;
+        (self.budget > 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST))
+    }
+
     /// Whether the interval is longer than wanted.
     #[must_use]
     pub fn is_stretched(&self) -> bool {
@@ -82,6 +89,16 @@ mod tests {
         assert!(next > Duration::from_secs(4) && next < many, "{next:?}");
         let later = (0..60).map(|_| pacer.note(Duration::from_millis(1))).last().expect("sixty");
         assert_eq!(later, SECOND);
+    }
+
+    #[test]
+    fn a_sample_may_take_its_share_of_the_interval() {
+        let mut pacer = Pacer::new(SECOND, 0.05);
+        assert_eq!(pacer.allowance(), Some(Duration::from_millis(50)));
+        pacer.set_wanted(SECOND / 10);
+        assert_eq!(pacer.allowance(), Some(Duration::from_millis(5)));
+        assert_eq!(Pacer::new(SECOND, 0.0).allowance(), None);
+        assert_eq!(Pacer::new(SECOND, f64::MAX).allowance(), Some(LONGEST));
     }
 
     proptest! {

@@ -50,6 +50,18 @@ impl Hidden {
     }
 }
 
+/// How far our sight of processes reaches before any is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// There may be processes that `/proc` does not even list: those of other PID namespaces, or of other users where
+    /// `/proc` is mounted with `hidepid`.
+    pub hidden: bool,
+    /// We have every capability that it takes to read other processes, and they count for all that are listed.
+    pub capable: bool,
+    /// Our user, if known.
+    pub uid: Option<u32>,
+}
+
 /// What stands between us and full sight, decided by what the scan could really read: root in a user
 /// namespace has every capability, and none that counts for the host's processes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +71,7 @@ pub struct Sight {
     /// Capabilities that are missing for a trace that was refused.
     trace_missing: Vec<String>,
     is_root: bool,
+    uid: u32,
     hidden: Hidden,
     /// The path of this program, if it can be shown and typed.
     program: Option<String>,
@@ -69,10 +82,12 @@ impl Sight {
     #[must_use]
     pub fn find() -> Self {
         let program = fs::read_link("/proc/self/exe").ok();
+        let uid = rustix::process::geteuid();
         Self {
             missing: missing(),
             trace_missing: Vec::new(),
-            is_root: rustix::process::geteuid().is_root(),
+            is_root: uid.is_root(),
+            uid: uid.as_raw(),
             hidden: Hidden::find(),
             program: program.and_then(|path| path.to_str().and_then(shell_word)),
         }
@@ -88,6 +103,14 @@ impl Sight {
     pub fn miss_trace(&mut self) -> bool {
         self.trace_missing = trace_missing();
         !self.trace_missing.is_empty()
+    }
+
+    /// How far we can see.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        let hidden = self.hidden.any();
+        let capable = self.missing.is_empty() && !self.hidden.by_user_namespace && !hidden;
+        Reach { hidden, capable, uid: Some(self.uid) }
     }
 
     /// The privileges in view of a scan. `any_denied` says whether a socket's holder is out of sight.
@@ -196,13 +219,27 @@ mod tests {
 
     fn sight(missing: &[&str], is_root: bool, hidden: Hidden) -> Sight {
         let missing = missing.iter().map(|&name| name.to_owned()).collect();
+        let uid = if is_root { 0 } else { 1000 };
         Sight {
             missing,
             trace_missing: Vec::new(),
             is_root,
+            uid,
             hidden,
             program: Some("/usr/bin/twtop".to_owned()),
         }
+    }
+
+    #[test]
+    fn capabilities_reach_as_far_as_their_namespaces() {
+        let root = sight(&[], true, NOTHING).reach();
+        assert_eq!(root, Reach { hidden: false, capable: true, uid: Some(0) });
+        let user = sight(&["CAP_SYS_PTRACE"], false, NOTHING).reach();
+        assert_eq!(user, Reach { hidden: false, capable: false, uid: Some(1000) });
+        let in_user_namespace = Hidden { by_user_namespace: true, ..NOTHING };
+        assert!(!sight(&[], true, in_user_namespace).reach().capable);
+        let in_pid_namespace = sight(&[], true, Hidden { by_namespace: true, ..NOTHING }).reach();
+        assert!(in_pid_namespace.hidden && !in_pid_namespace.capable);
     }
 
     #[test]

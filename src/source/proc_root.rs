@@ -30,11 +30,11 @@ pub(super) struct ProcRoot {
 }
 
 /// What tells a process's `fd` directory from that of another process which had the same PID before:
-/// the kernel makes the directory's inode anew for each process.
+/// the kernel makes the directory's inode anew for each process, and its times are those of that moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Identity {
     inode: u64,
-    changed: (i64, u64),
+    made: (i64, u64),
     uid: u32,
 }
 
@@ -74,10 +74,17 @@ impl ProcRoot {
     pub(super) fn fd_dir(&self, pid: u32) -> io::Result<FdDir> {
         let mut path = PathBuffer::default();
         let stat = fs::statat(&self.dir, path.set(pid, "/fd"), AT)?;
-        let changed = (stat.st_ctime, stat.st_ctime_nsec);
-        let identity = Identity { inode: stat.st_ino, changed, uid: stat.st_uid };
+        let made = (stat.st_mtime, stat.st_mtime_nsec);
+        let identity = Identity { inode: stat.st_ino, made, uid: stat.st_uid };
         let count = if self.sizes { u32::try_from(stat.st_size).ok() } else { None };
         Ok(FdDir { identity, count })
+    }
+
+    /// The user that `pid` runs as. Its own directory says so also where those within it belong to root since it
+    /// may not be dumped (`task_dump_owner()` in `fs/proc/base.c`).
+    pub(super) fn uid(&self, pid: u32) -> io::Result<u32> {
+        let mut path = PathBuffer::default();
+        Ok(fs::statat(&self.dir, path.set(pid, ""), AT)?.st_uid)
     }
 
     /// Holds on to the process `pid`: whatever is read through the result is of that process, or fails.

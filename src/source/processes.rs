@@ -1,4 +1,8 @@
 //! What is known of the processes that hold sockets: names, users, containers, limits.
+//!
+//! Users have the names that `/etc/passwd` gives them. Those that only a directory (LDAP, SSSD) knows are shown as numbers:
+//! asking for them could make the sampler wait for the very network that is in trouble. A user of a container has the name
+//! that the host gives the same number.
 
 use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
 
@@ -142,8 +146,7 @@ fn started(start_ticks: u64, ticks_per_second: u64) -> Timestamp {
     SignedDuration::try_from(age).ok().and_then(|age| now.wall.checked_sub(age).ok()).unwrap_or(now.wall)
 }
 
-/// The names of users. They come from `passwd` alone: asking the system's name services could make the sampler wait
-/// for a directory server on the very network that is in trouble.
+/// The names of users, from `passwd` alone.
 #[derive(Debug)]
 struct Users {
     path: PathBuf,

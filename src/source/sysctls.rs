@@ -117,28 +117,28 @@ impl SysctlReader {
                 limits.insert(limit, Limit { value, max });
             }
         }
-        if let (Some(value), Some(max)) = (
-            self.figure("net/netfilter/nf_conntrack_count", 0, faults),
-            setting("net.netfilter.nf_conntrack_max", 0),
-        ) {
+        // Without a maximum there is no such table, and no need to look for its count.
+        if let Some(max) = setting("net.netfilter.nf_conntrack_max", 0)
+            && let Some([value]) = self.figures("net/netfilter/nf_conntrack_count", faults)
+        {
             limits.insert("nf_conntrack", Limit { value, max });
         }
-        // Three figures: allocated, free (0 since Linux 2.6), the most.
-        if let (Some(value), Some(max)) =
-            (self.figure("fs/file-nr", 0, faults), self.figure("fs/file-nr", 2, faults))
-        {
+        // Allocated, free (0 since Linux 2.6), the most.
+        if let Some([value, _, max]) = self.figures("fs/file-nr", faults) {
             limits.insert("file-nr", Limit { value, max });
         }
         limits
     }
 
-    fn figure(&self, name: &str, word: usize, faults: &mut FaultLog) -> Option<u64> {
+    /// The first `N` figures of a file.
+    fn figures<const N: usize>(&self, name: &str, faults: &mut FaultLog) -> Option<[u64; N]> {
         let place = || format!("/proc/sys/{name}");
         match fs::read_to_string(self.root.join(name)) {
             Ok(text) => {
-                let figure = text.split_ascii_whitespace().nth(word).and_then(|word| word.parse().ok());
-                faults.count(&place(), FaultKind::Malformed, u64::from(figure.is_none()));
-                figure
+                let words = text.split_ascii_whitespace().map_while(|word| word.parse().ok());
+                let figures = words.take(N).collect::<Vec<u64>>().try_into().ok();
+                faults.count(&place(), FaultKind::Malformed, u64::from(figures.is_none()));
+                figures
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {

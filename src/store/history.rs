@@ -126,14 +126,23 @@ impl History {
     }
 
     /// Since when the number of sockets in `state` has been rising: when it was last near its usual low,
-    /// if it is now at least twice that, 20 sockets above it, and not well below its highest since.
+    /// if it is now at least half as much again, 20 sockets above it, and not well below its highest since.
     /// `None` if it is not up. The usual low is what a tenth of the samples kept lie below, so a rise that
     /// began before the first sample is not known as one.
     #[must_use]
     pub fn risen_since(&self, state: TcpState) -> Option<Stamp> {
-        let values: Vec<f32> = self.totals.state(state)?.last(Series::CAPACITY).flatten().collect();
+        self.rise_in(&self.totals, state).map(|(since, _)| since)
+    }
+
+    /// As [`Self::risen_since`], of the whole, a process or a peer of this history; and how many samples ago that was.
+    #[must_use]
+    pub fn rise_in(&self, activity: &Activity, state: TcpState) -> Option<(Stamp, usize)> {
+        let values: Vec<f32> = activity.state(state)?.last(Series::CAPACITY).flatten().collect();
         let start = rise::start_of_rise(&values)?;
-        self.stamps.get(start).copied()
+        let samples = values.len() - 1 - start;
+        // All series end at the newest sample, like the stamps.
+        let index = self.stamps.len().checked_sub(1 + samples)?;
+        Some((*self.stamps.get(index)?, samples))
     }
 
     /// Spreads the surviving closes over the samples that were not taken, `interval_s` apart.
@@ -222,6 +231,14 @@ impl Activity {
         let known = newest.filter_map(|(rate, &gap)| Some((rate?, gap))).filter(|(_, gap)| !gap.is_nan());
         let (count, seconds) = known.fold((0.0, 0.0), |(n, s), (rate, gap)| (n + rate * gap, s + gap));
         (seconds > 0.0).then(|| count / seconds)
+    }
+
+    /// Adds the newest sample: what `counts` counts, `elapsed_s` seconds after the one before.
+    pub fn push_counts(&mut self, counts: &Aggregate, elapsed_s: Option<f64>) {
+        let seconds = elapsed_s.filter(|&seconds| seconds > 0.0);
+        let per_s = [counts.opened, counts.closed]
+            .map(|count| seconds.map(|seconds| narrow(f64::from(count) / seconds)));
+        self.push(&counts.states, per_s, elapsed_s.map(narrow));
     }
 
     /// Adds the newest sample: counts, openings and closes per second, and how long since the one before.

@@ -30,7 +30,7 @@ pub struct Ledger {
     people: People,
     recent: Recent,
     /// What the trace told, if there is one.
-    join: Option<TraceJoin>,
+    join: Option<Box<TraceJoin>>,
     /// Whether the trace told of all up to the sample before.
     covered: bool,
     /// The connections that were open in the sample before, without their details.
@@ -136,7 +136,8 @@ impl Ledger {
         let held = self.people.meet(sample);
         self.listeners.update(sample, &held);
         if let Some(batch) = &sample.trace {
-            self.join.get_or_insert_with(|| TraceJoin::new(sample.netns, TraceJoin::CAPACITY)).push(batch);
+            let new = || Box::new(TraceJoin::new(sample.netns, TraceJoin::CAPACITY));
+            self.join.get_or_insert_with(new).push(batch);
         }
         let before = self.before.as_ref().map(|before| (before.stamp, before.dump));
         let time = (sample.stamp, sample.cost.dump);
@@ -146,7 +147,7 @@ impl Ledger {
                 &mut self.people,
                 &self.listeners,
                 held,
-                self.join.as_ref().map(|join| Tracing::new(join, sample)),
+                self.join.as_deref().map(|join| Tracing::new(join, sample)),
             ),
             memory: &mut self.memory,
             recent: &mut self.recent,

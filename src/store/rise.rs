@@ -8,8 +8,8 @@ const LEAST: f32 = 20.0;
 /// The index of the value where the present rise began: the last at which the count was still within a
 /// tenth of the climb from its usual low to where it is now. `None` if it is not up now.
 ///
-/// The low is the value that a tenth of all values lie below. A count is up when it is at least twice the
-/// low and [`LEAST`] above it, and at least four fifths of the highest since the rise began: what is on its
+/// The low is the value that a tenth of all values lie below. A count is up when it is at least half as much again as
+/// the low and [`LEAST`] above it, and at least four fifths of the highest since the rise began: what is on its
 /// way down again does not rise.
 pub(super) fn start_of_rise(values: &[f32]) -> Option<usize> {
     if values.len() < NOW {
@@ -17,7 +17,7 @@ pub(super) fn start_of_rise(values: &[f32]) -> Option<usize> {
     }
     let now = quantile(&values[values.len() - NOW..], 1, 2);
     let low = quantile(values, 1, 10);
-    if now < 2.0 * low || now - low < LEAST {
+    if now < 1.5 * low || now - low < LEAST {
         return None;
     }
     let foot = low + (now - low) / 10.0;

@@ -1,17 +1,20 @@
 //! Which metrics each table shows, in which order, and which give way first when there is little room.
 
+use std::borrow::Cow;
+
 use super::{
     Theme,
     pen::bar_text,
-    table::endpoint,
-    text::{fit_before, pad},
+    scene::Data,
+    table::{Frame, endpoint},
+    text::{fit, fit_before, pad, width},
     view::Pane,
 };
 use crate::{
-    field::{self, Context, Row, SocketRows, format},
-    model::{Endpoint, Side},
+    field::{self, Context, Row, SocketRows, Value, format, program},
+    model::{Endpoint, Evidence, Process, Side, text::printable},
     query::Sort,
-    store::{DestinationRow, PeerKey, PeerRow, ProcessRow},
+    store::{DestinationRow, Moment, Owned, PeerKey, PeerRow, ProcessRow},
 };
 
 /// A metric as a column of a table on screen.
@@ -29,7 +32,7 @@ pub(super) struct Column {
 }
 
 /// The rank up to which a column would rather be narrow than gone.
-const CORE: u8 = 4;
+const CORE: u8 = 5;
 
 const fn figure(key: &'static str, title: &'static str, width: u16, rank: u8) -> Column {
     Column { key, title, widths: [width; 3], rank }
@@ -39,24 +42,27 @@ const fn text(key: &'static str, title: &'static str, widths: [u16; 3], rank: u8
     Column { key, title, widths, rank }
 }
 
+/// The column of `TIME_WAIT`s that may be a process's; there only while there are any.
+const MAYBE: &str = "time_wait_maybe";
+
 /// A figure of states is six cells wide at most, a rate without its unit too.
 static PROCESSES: &[Column] = &[
-    figure("pid", "", 7, 2),
-    text("name", "", [8, 15, 15], 1),
+    figure("pid", "", 7, 1),
+    text("name", "", [8, 15, 24], 1),
+    figure("sockets", "ALL", 6, 1),
     figure("time_wait", "TW", 6, 1),
+    figure(MAYBE, "TW?", 6, 2),
     figure("close_wait", "CW", 6, 3),
-    figure("established", "EST", 6, 1),
-    figure("closed_per_s", "CLOSE/s", 7, 4),
-    figure("opened_per_s", "OPEN/s", 6, 5),
+    figure("established", "EST", 6, 4),
+    figure("closed_per_s", "CLOSE/s", 7, 5),
+    figure("opened_per_s", "OPEN/s", 6, 6),
     figure("listen", "LISTEN", 6, 10),
     figure("syn_sent", "SYN_S", 6, 11),
     figure("fin_wait2", "FIN_W2", 6, 13),
     figure("last_ack", "L_ACK", 6, 14),
-    figure("sockets", "ALL", 6, 8),
     figure("share", "", 5, 9),
-    figure("time_wait_maybe", "TW?", 6, 12),
-    figure("fds", "", 6, 7),
-    figure("fd_percent", "", 5, 6),
+    figure("fds", "", 6, 8),
+    figure("fd_percent", "", 5, 7),
     text("user", "", [8, 8, 12], 15),
     text("container", "", [12, 12, 12], 17),
     text("command", "", [20, 30, 100], 16),
@@ -69,22 +75,22 @@ static PEERS: &[Column] = &[
     figure("close_wait", "CW", 6, 4),
     figure("established", "EST", 6, 2),
     figure("closed_per_s", "CLOSE/s", 7, 3),
-    figure("opened_per_s", "OPEN/s", 6, 6),
-    figure("syn_sent", "SYN_S", 6, 8),
-    figure("syn_recv", "SYN_R", 6, 10),
-    figure("fin_wait2", "FIN_W2", 6, 11),
-    figure("last_ack", "L_ACK", 6, 12),
-    figure("share", "", 5, 9),
-    text("processes", "", [10, 15, 40], 5),
+    figure("opened_per_s", "OPEN/s", 6, 7),
+    figure("syn_sent", "SYN_S", 6, 9),
+    figure("syn_recv", "SYN_R", 6, 11),
+    figure("fin_wait2", "FIN_W2", 6, 12),
+    figure("last_ack", "L_ACK", 6, 13),
+    figure("share", "", 5, 10),
+    text("processes", "", [10, 18, 40], 6),
 ];
 
 static DESTINATIONS: &[Column] = &[
-    text("source", "FROM", [11, 15, 39], 6),
+    text("source", "FROM", [11, 15, 39], 7),
     text("peer_endpoint", "TO", [13, 19, 47], 1),
     figure("taken", "TAKEN", 6, 1),
     text("percent", "", [5, 5, 40], 2),
     figure("time_wait", "TW", 6, 3),
-    figure("opened_per_s", "OPEN/s", 6, 5),
+    figure("opened_per_s", "OPEN/s", 6, 6),
 ];
 
 static SOCKETS: &[Column] = &[
@@ -92,20 +98,20 @@ static SOCKETS: &[Column] = &[
     text("local_endpoint", "", [15, 21, 47], 2),
     text("peer_endpoint", "", [15, 21, 47], 1),
     figure("pid", "", 7, 4),
-    text("process", "", [9, 15, 20], 3),
-    figure("recv_q", "", 6, 6),
-    figure("send_q", "", 6, 7),
-    text("evidence", "", [10, 10, 10], 8),
-    text("side", "", [6, 6, 6], 9),
-    text("timer_kind", "", [9, 9, 9], 5),
-    figure("timer_expires_s", "IN", 7, 5),
-    figure("tcp_rtt_ms", "", 7, 10),
-    figure("tcp_retransmits", "RETRANS", 7, 12),
-    figure("tcp_bytes_sent", "", 10, 13),
-    figure("tcp_bytes_received", "", 10, 13),
-    figure("tcp_last_received_s", "", 7, 14),
-    text("user", "", [8, 8, 12], 11),
-    text("command", "", [20, 30, 60], 15),
+    text("process", "", [9, 15, 24], 3),
+    figure("recv_q", "", 6, 7),
+    figure("send_q", "", 6, 8),
+    text("evidence", "", [10, 10, 10], 9),
+    text("side", "", [6, 6, 6], 10),
+    text("timer_kind", "", [9, 9, 9], 6),
+    figure("timer_expires_s", "IN", 7, 6),
+    figure("tcp_rtt_ms", "", 7, 11),
+    figure("tcp_retransmits", "RETRANS", 7, 13),
+    figure("tcp_bytes_sent", "", 10, 14),
+    figure("tcp_bytes_received", "", 10, 14),
+    figure("tcp_last_received_s", "", 7, 15),
+    text("user", "", [8, 8, 12], 12),
+    text("command", "", [20, 30, 60], 16),
 ];
 
 /// The columns of rows of kind `R`.
@@ -114,22 +120,54 @@ pub(super) trait Shown: Row {
     const COLUMNS: &'static [Column];
 
     /// The text of a cell of `cells` width that says more than the field of its key.
-    fn cell(key: &str, row: Self::Ref<'_>, context: &Context, cells: usize, theme: &Theme) -> Option<String> {
-        let _ = (key, row, context, cells, theme);
+    fn cell(key: &str, row: Self::Ref<'_>, frame: &Frame<'_>, cells: usize) -> Option<String> {
+        let _ = (key, row, frame, cells);
         None
     }
 }
 
 impl Shown for ProcessRow {
     const COLUMNS: &'static [Column] = PROCESSES;
+
+    fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
+        (key == "name").then(|| named(&row.process, cells, frame.theme))
+    }
+}
+
+/// The name of a process within `cells`: of what an interpreter runs, the interpreter gives way.
+fn named(process: &Process, cells: usize, theme: &Theme) -> String {
+    let whole = program::program(process);
+    let name = match program::script(process) {
+        Some(script) if width(&printable(&whole)) > cells => Cow::Borrowed(script),
+        _ => whole,
+    };
+    fit(&name, cells, theme.glyphs.ellipsis).into_owned()
+}
+
+/// As [`named`], in a cell that says more after the name of `first`.
+fn named_first(value: &Value<'_>, first: Option<&Process>, cells: usize, theme: &Theme) -> Option<String> {
+    let (Value::Text(text), Some(first)) = (value, first) else { return None };
+    let rest = text.strip_prefix(&*first.name)?;
+    Some(format!("{}{rest}", named(first, cells.saturating_sub(width(rest)), theme)))
 }
 
 impl Shown for PeerRow {
     const COLUMNS: &'static [Column] = PEERS;
 
     /// An arrow tells which side we are: `→10.0.0.9:5432` we connect to, `10.0.0.7→:80` comes to our port.
-    fn cell(key: &str, row: &Self, _: &Context, cells: usize, theme: &Theme) -> Option<String> {
-        (key == "address").then(|| peer(&row.key, cells, theme))
+    fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
+        let theme = frame.theme;
+        match key {
+            "address" if frame.data.selection.maybe.peers.contains(&row.key) => {
+                Some(format!("{}?", peer(&row.key, cells.saturating_sub(1), theme)))
+            }
+            "address" => Some(peer(&row.key, cells, theme)),
+            "processes" => {
+                let value = field::find::<Self>(key)?.of(row, frame.context);
+                named_first(&value, row.processes.first().map(|first| &**first), cells, theme)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -138,7 +176,8 @@ pub(super) fn peer(key: &PeerKey, cells: usize, theme: &Theme) -> String {
     let glyphs = theme.glyphs;
     match key.side {
         Side::Client => {
-            let end = endpoint(Endpoint::new(key.ip, key.port), cells.saturating_sub(1), glyphs.ellipsis);
+            let room = cells.saturating_sub(width(glyphs.arrow));
+            let end = endpoint(Endpoint::new(key.ip, key.port), room, glyphs.ellipsis);
             format!("{}{end}", glyphs.arrow)
         }
         Side::Server => {
@@ -161,19 +200,63 @@ fn used(row: &DestinationRow, context: &Context, cells: usize, theme: &Theme) ->
 impl Shown for DestinationRow {
     const COLUMNS: &'static [Column] = DESTINATIONS;
 
-    fn cell(key: &str, row: &Self, context: &Context, cells: usize, theme: &Theme) -> Option<String> {
-        if key == "percent" { used(row, context, cells, theme) } else { None }
+    fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
+        if key == "percent" { used(row, frame.context, cells, frame.theme) } else { None }
     }
 }
 
 impl Shown for SocketRows {
     const COLUMNS: &'static [Column] = SOCKETS;
+
+    fn cell(key: &str, row: Owned<'_>, frame: &Frame<'_>, cells: usize) -> Option<String> {
+        match key {
+            "process" => {
+                let value = field::find::<Self>(key)?.of(row, frame.context);
+                let first = row.attribution.owners.first();
+                named_first(&value, first.map(|first| &**first), cells, frame.theme)
+            }
+            // Whose descriptors may not be read is still the socket's user.
+            "user" if row.attribution.owners.is_empty() => {
+                let uid = row.socket.detail()?.known_uid()?;
+                Some(fit(&user(frame.data.moment, uid), cells, frame.theme.glyphs.ellipsis).into_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The name of a user as the processes of `moment` tell it, else the number.
+pub(super) fn user(moment: &Moment, uid: u32) -> Cow<'_, str> {
+    let seen = moment.sample.processes.iter().find(|seen| seen.process.uid == uid);
+    match seen {
+        Some(seen) => Cow::Borrowed(&seen.process.user),
+        None if uid == 0 => Cow::Borrowed("root"),
+        None => Cow::Owned(uid.to_string()),
+    }
 }
 
 /// The keys that the table in `pane` can be sorted by when it is `width` cells wide, in the order in which they
 /// come up: those of the columns that are seen.
-pub(super) fn sort_keys(pane: Pane, width: u16) -> Vec<&'static str> {
-    fitting(columns(pane), width).iter().map(|(column, _)| column.key).collect()
+pub(super) fn sort_keys(pane: Pane, width: u16, data: Option<&Data<'_>>) -> Vec<&'static str> {
+    let absent = data.and_then(absent);
+    fitting(columns(pane), width, absent).iter().map(|(column, _)| column.key).collect()
+}
+
+/// The column that has nothing to show in `data`.
+pub(super) fn absent(data: &Data<'_>) -> Option<&'static str> {
+    let maybe = data.selection.aggregate.time_wait_evidence[Evidence::Candidates as usize];
+    (maybe == 0).then_some(MAYBE)
+}
+
+/// The title of the column in `pane` that shows `key`.
+pub(super) fn name(pane: Pane, key: &'static str) -> &'static str {
+    let Some(column) = columns(pane).iter().find(|column| column.key == key) else { return key };
+    match pane {
+        Pane::Processes => title::<ProcessRow>(column),
+        Pane::Peers => title::<PeerRow>(column),
+        Pane::Destinations => title::<DestinationRow>(column),
+        _ => title::<SocketRows>(column),
+    }
 }
 
 /// Whether sorting by `key` begins with the largest: figures do, text begins with A.
@@ -210,10 +293,14 @@ fn columns(pane: Pane) -> &'static [Column] {
 }
 
 /// The columns that fit into `width`, each with its width, one cell apart: as many as can have a good width, and
-/// the most important ones even if they cannot.
-pub(super) fn fitting(columns: &'static [Column], width: u16) -> Vec<(&'static Column, u16)> {
+/// the most important ones even if they cannot. The one that is `absent` is left out.
+pub(super) fn fitting(
+    columns: &'static [Column],
+    width: u16,
+    absent: Option<&str>,
+) -> Vec<(&'static Column, u16)> {
     let width = usize::from(width);
-    let mut kept: Vec<&Column> = columns.iter().collect();
+    let mut kept: Vec<&Column> = columns.iter().filter(|column| Some(column.key) != absent).collect();
     let needed = |kept: &[&Column], which: usize| {
         let cells: usize = kept.iter().map(|column| usize::from(column.widths[which])).sum();
         cells + kept.len().saturating_sub(1)
@@ -227,23 +314,15 @@ pub(super) fn fitting(columns: &'static [Column], width: u16) -> Vec<(&'static C
     }
     let mut spare = width.saturating_sub(needed(&kept, 0));
     let mut placed: Vec<_> = kept.into_iter().map(|column| (column, column.widths[0])).collect();
-    // Text first gets its good width, the leftmost first; what is left then goes to all alike.
-    for (column, cells) in &mut placed {
-        let more = usize::from(column.widths[1] - *cells).min(spare);
-        *cells += u16::try_from(more).unwrap_or(0);
-        spare -= more;
-    }
-    while spare > 0 {
-        let mut grown = false;
-        for (column, cells) in &mut placed {
-            if spare > 0 && *cells < column.widths[2] {
-                *cells += 1;
-                spare -= 1;
-                grown = true;
-            }
-        }
-        if !grown {
-            break;
+    // Text gets its good width, then all that it can use, the most important first.
+    let mut by_rank: Vec<usize> = (0..placed.len()).collect();
+    by_rank.sort_by_key(|index| placed[*index].0.rank);
+    for which in [1, 2] {
+        for &index in &by_rank {
+            let (column, cells) = &mut placed[index];
+            let more = usize::from(column.widths[which] - *cells).min(spare);
+            *cells += u16::try_from(more).unwrap_or(0);
+            spare -= more;
         }
     }
     placed
@@ -281,7 +360,7 @@ mod tests {
     fn columns_never_need_more_than_there_is() {
         for columns in [PROCESSES, PEERS, DESTINATIONS, SOCKETS] {
             for width in 0..400 {
-                let placed = fitting(columns, width);
+                let placed = fitting(columns, width, None);
                 let cells: u16 = placed.iter().map(|(_, width)| width + 1).sum();
                 assert!(cells <= width + 1, "{width}: {placed:?}");
             }

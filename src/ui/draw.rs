@@ -12,14 +12,19 @@ use ratatui::{
 use super::{
     command::{Command, Scope, TABLE},
     help,
-    layout::{self, Layout},
+    layout::{self, Layout, Sayings},
     notice, pane,
     pen::Pen,
     scene::{Data, Scene},
     text::{self, width},
-    view::{Mode, Screen},
+    verdict,
+    view::{Mode, Screen, View},
+    words,
 };
 use crate::field::format;
+
+/// For how many samples a line below the header stays after there was something to say.
+const LINE_SAMPLES: u64 = 15;
 
 /// Draws `scene`. Pure: the same scene on the same size is the same frame.
 pub fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>) {
@@ -33,8 +38,9 @@ pub fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>) {
 /// Draws `scene` into `area` of a buffer, and says where the text cursor stands if there is one.
 pub fn render(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) -> Option<Position> {
     let data = scene.data();
-    let notice = data.is_some_and(|data| notice::is_needed(data.moment));
-    let Some(layout) = layout::layout(scene.view, (area.width, area.height), notice) else {
+    let Some(layout) =
+        layout::layout(scene.view, (area.width, area.height), sayings(scene.view, data.as_ref()))
+    else {
         too_small(buffer, area);
         return None;
     };
@@ -49,7 +55,12 @@ pub fn render(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) -> Option<Posi
         Some(data) => {
             if let Some(line) = layout.notice {
                 let sentence = notice::sentence(data, usize::from(line.width));
-                Pen::new(buffer, line, 0).put_cut(&sentence, scene.theme.warning(), scene.theme);
+                let theme = scene.theme;
+                let style = if notice::is_needed(data.moment) { theme.warning() } else { theme.dim() };
+                Pen::new(buffer, line, 0).put_cut(&sentence, style, theme);
+            }
+            if let Some(line) = layout.verdict {
+                verdict::draw(&mut Pen::new(buffer, line, 0), scene, data);
             }
             for slot in &layout.slots {
                 pane::draw(buffer, scene, *data, slot, layout.chrome);
@@ -60,6 +71,22 @@ pub fn render(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) -> Option<Posi
     let cursor = filter(buffer, &layout, scene, data.as_ref());
     footer(buffer, &layout, scene);
     cursor
+}
+
+/// What there is to say below the header.
+pub(super) fn sayings(view: &View, data: Option<&Data<'_>>) -> Sayings {
+    let Some(data) = data else { return Sayings::default() };
+    let [notice, verdict] = view.lines_until.map(|until| data.moment.sample.number < until);
+    Sayings { notice: notice || notice::is_needed(data.moment), verdict: verdict || verdict::is_needed(data) }
+}
+
+/// Takes note of what there is to say now: its lines stay for a while.
+pub(super) fn keep_lines(view: &mut View, data: &Data<'_>) {
+    let until = data.moment.sample.number + LINE_SAMPLES;
+    let needed = [notice::is_needed(data.moment), verdict::is_needed(data)];
+    for (line, _) in view.lines_until.iter_mut().zip(needed).filter(|(_, needed)| *needed) {
+        *line = until;
+    }
 }
 
 fn too_small(buffer: &mut Buffer, area: Rect) {
@@ -117,13 +144,16 @@ fn header(buffer: &mut Buffer, layout: &Layout, scene: &Scene<'_>) {
         let seconds = moment.elapsed_s.unwrap_or(interval.as_secs_f64());
         if seconds > 0.0 {
             let cost = sample.cost.cpu.as_secs_f64() / seconds * 100.0;
-            pen.put(&format!(" cost {} CPU ", format::percent(cost)), theme.head());
+            pen.put(&format!(" cost {:>4} CPU ", format::percent(cost)), theme.head());
         }
         if layout.header.width >= 110 {
             let memory = format::bytes(sample.cost.rss_bytes);
             let dump = format::seconds(sample.cost.dump.as_secs_f64());
-            pen.put(&format!(" {memory}, dump {dump} "), theme.head());
-            pen.put(&format!(" Linux {} ", text::fit(&sample.host.kernel, 24, "~")), theme.dim());
+            pen.put(&format!(" {memory:>8}, dump {dump:>6} "), theme.head());
+            pen.put(
+                &format!(" Linux {} ", text::fit(&sample.host.kernel, 24, theme.glyphs.ellipsis)),
+                theme.dim(),
+            );
         }
     }
     let right = Rect { x: left.right(), width: layout.header.width - left.width, ..layout.header };
@@ -132,12 +162,12 @@ fn header(buffer: &mut Buffer, layout: &Layout, scene: &Scene<'_>) {
     pen.put(&time, theme.text());
 }
 
-/// An interval: `1s`, `2.5s`, `250ms`.
+/// An interval: `1.0s`, `250ms`. As wide when it is stretched as when it is not.
 fn every(interval: Duration) -> String {
-    match (interval.as_secs(), interval.subsec_millis()) {
-        (s, 0) => format!("{s}s"),
-        (0, ms) => format!("{ms}ms"),
-        _ => format!("{:.1}s", interval.as_secs_f64()),
+    if interval.as_millis() < 1000 {
+        format!("{}ms", interval.as_millis())
+    } else {
+        format!("{:.1}s", interval.as_secs_f64())
     }
 }
 
@@ -161,12 +191,14 @@ fn marks(pen: &mut Pen<'_>, scene: &Scene<'_>) {
     if scene.view.paused.is_some() {
         let held = scene.live.zip(scene.view.paused.as_ref());
         let age = held.map_or(0.0, |(live, held)| live.sample.stamp.seconds_since(&held.sample.stamp));
-        let behind = if age < 1.0 { String::new() } else { format!(" {} ago", format::seconds(age.floor())) };
+        let behind = if age < 1.0 { String::new() } else { format!(" {} ago", words::ago(age)) };
         pen.put(&format!(" PAUSED{behind} "), theme.mark());
     }
     if let Some(age) = scene.stale() {
-        let why = scene.trouble.map_or(String::new(), |why| format!(": {}", text::fit(why, 40, "~")));
-        pen.put(&format!(" STALE {}{why} ", format::seconds(age.as_secs_f64().floor())), theme.alarm());
+        let why = scene
+            .trouble
+            .map_or(String::new(), |why| format!(": {}", text::fit(why, 40, theme.glyphs.ellipsis)));
+        pen.put(&format!(" STALE {}{why} ", words::ago(age.as_secs_f64())), theme.alarm());
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     words,
 };
 use crate::{
-    model::{Evidence, TcpState},
+    model::{Evidence, TcpState, text::printable},
     store::Moment,
 };
 
@@ -24,13 +24,22 @@ const TWO_COLUMNS: u16 = 120;
 enum Line {
     Heading(&'static str),
     Item(String, String),
+    Text(String),
     Blank,
 }
 
 /// Words on screen that are not explained where they stand.
-const WORDS: [(&str, &str); 4] = [
+const WORDS: [(&str, &str); 6] = [
     ("TW CW EST", "Sockets in TIME_WAIT, CLOSE_WAIT and ESTABLISHED; ALL is in any state."),
-    ("survivors", "Closes before the first sample, read from the TIME_WAITs still there: a lower bound."),
+    ("TW?", "TIME_WAITs that are this process's or another candidate's, beside those in TW."),
+    (
+        "grey: at least",
+        "Closes before the first sample, read from the TIME_WAITs still there: a lower bound.",
+    ),
+    (
+        "both ends count",
+        "Of a connection within this host both ends are ours: it is opened, accepted and ended twice.",
+    ),
     ("taken", "Local ports that sockets towards one destination occupy; the limit is per destination."),
     ("cost", "Processor time of the sampler, percent of one core; memory and dump time beside it."),
 ];
@@ -84,6 +93,9 @@ fn draw_line(pen: &mut Pen<'_>, line: &Line, theme: &Theme) {
             pen.put(&pad(word, KEYS, false), theme.key());
             pen.put_cut(text, theme.text(), theme);
         }
+        Line::Text(text) => {
+            pen.put(text, theme.text());
+        }
         Line::Blank => {}
     }
 }
@@ -109,9 +121,21 @@ fn page(width: u16, moment: Option<&Moment>) -> Vec<Line> {
     let mut lines = vec![];
     let room = usize::from(width).saturating_sub(KEYS + 4);
     if let Some(privileges) = moment.map(|moment| &moment.sample.privileges).filter(|p| !p.complete) {
-        let missing = format!("Missing: {}.", privileges.missing.join(", "));
-        let cure = format!("To see everything: {}", privileges.hint);
-        section(&mut lines, "What is not seen, and how to see it", room, [("", missing), ("", cure)]);
+        let mut items = vec![];
+        if !privileges.missing.is_empty() {
+            items.push(("missing", privileges.missing.join(", ")));
+        }
+        if !privileges.hint.is_empty() {
+            items.push(("to see everything", String::new()));
+        }
+        if !items.is_empty() {
+            section(&mut lines, "What is not seen, and how to see it", room, items);
+            lines.pop();
+            // A command has the whole line, so that it can be copied.
+            let hint = wrap(&printable(&privileges.hint), usize::from(width).saturating_sub(4));
+            lines.extend(hint.into_iter().map(Line::Text));
+            lines.push(Line::Blank);
+        }
     }
     for group in Group::ALL {
         let entries = TABLE.iter().filter(|entry| entry.group == group);
@@ -139,7 +163,11 @@ fn section<W: Into<String>>(
     lines.push(Line::Heading(title));
     for (word, text) in items {
         let mut word: String = word.into();
-        for part in wrap(&text, room) {
+        let mut parts = wrap(&text, room);
+        if parts.is_empty() {
+            parts.push(String::new());
+        }
+        for part in parts {
             lines.push(Line::Item(std::mem::take(&mut word), part));
         }
     }

@@ -8,6 +8,9 @@ use crate::model::TcpState;
 /// The least width and height that can be used.
 pub const MINIMUM: (u16, u16) = (60, 16);
 
+/// From this height on there is a line for what piles up.
+const VERDICT_HEIGHT: u16 = 20;
+
 /// How panes are set apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chrome {
@@ -33,6 +36,8 @@ pub struct Layout {
     pub header: Rect,
     /// The line that says what is missing, if anything is.
     pub notice: Option<Rect>,
+    /// The line that says what piles up, if anything does.
+    pub verdict: Option<Rect>,
     /// The panes of the page.
     pub slots: Vec<Slot>,
     /// The filter, when set or being typed.
@@ -68,23 +73,35 @@ impl Chrome {
     }
 }
 
-/// The places of a frame of `view` on `size` cells (width, height); `notice` if there is something to say below
-/// the header. `None` if that is too small.
+/// What there is to say below the header.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sayings {
+    /// Something is missing from the picture.
+    pub notice: bool,
+    /// Something piles up.
+    pub verdict: bool,
+}
+
+/// The places of a frame of `view` on `size` cells (width, height). `None` if that is too small.
 #[must_use]
-pub fn layout(view: &View, (width, height): (u16, u16), notice: bool) -> Option<Layout> {
+pub fn layout(view: &View, (width, height): (u16, u16), say: Sayings) -> Option<Layout> {
     if width < MINIMUM.0 || height < MINIMUM.1 {
         return None;
     }
     let filtering = matches!(view.mode, Mode::Filter(..)) || !view.filter.text.is_empty();
     let chrome = if height >= 32 { Chrome::Frame } else { Chrome::Rule };
     let line = |y| Rect::new(0, y, width, 1);
-    let top = 1 + u16::from(notice);
+    let page = view.page();
+    let verdict = say.verdict && page.screen == Screen::Overview && !page.zoomed && height >= VERDICT_HEIGHT;
+    let notices = 1 + u16::from(say.notice);
+    let top = notices + u16::from(verdict);
     let bottom = 1 + u16::from(filtering);
     let body = Rect::new(0, top, width, height - top - bottom);
     Some(Layout {
         header: line(0),
-        notice: notice.then(|| line(1)),
-        slots: slots(view.page(), body, chrome),
+        notice: say.notice.then(|| line(1)),
+        verdict: verdict.then(|| line(notices)),
+        slots: slots(page, body, chrome, height),
         filter: filtering.then(|| line(height - 2)),
         footer: line(height - 1),
         chrome,
@@ -139,13 +156,13 @@ pub fn coverage_line(inner: Rect) -> u16 {
     u16::from(inner.height >= 4)
 }
 
-fn slots(page: &Page, body: Rect, chrome: Chrome) -> Vec<Slot> {
+fn slots(page: &Page, body: Rect, chrome: Chrome, height: u16) -> Vec<Slot> {
     if page.zoomed {
         return vec![Slot { pane: page.focus, area: body }];
     }
     let whole = |pane| vec![Slot { pane, area: body }];
     match page.screen {
-        Screen::Overview => overview(body, chrome),
+        Screen::Overview => overview(body, chrome, height),
         Screen::Sockets => whole(Pane::Sockets),
         Screen::Processes => whole(Pane::Processes),
         Screen::Peers => whole(Pane::Peers),
@@ -162,7 +179,7 @@ fn states_lines(chrome: Chrome) -> u16 {
     u16::try_from(TcpState::ALL.len()).unwrap_or(12) + chrome.lines()
 }
 
-fn overview(body: Rect, chrome: Chrome) -> Vec<Slot> {
+fn overview(body: Rect, chrome: Chrome, height: u16) -> Vec<Slot> {
     if body.width < 76 {
         return stacked(body, chrome);
     }
@@ -178,7 +195,8 @@ fn overview(body: Rect, chrome: Chrome) -> Vec<Slot> {
         let (upper, below) = split_height(parts[1], parts[1].height.saturating_sub(lowest));
         vec![(Pane::States, parts[0]), (Pane::Destinations, upper), (Pane::Closes, below)]
     };
-    let (middle, sockets) = if rest.height >= 24 && body.width >= 100 {
+    // The terminal's height decides, so that no pane comes and goes with the lines below the header.
+    let (middle, sockets) = if height >= 40 && body.width >= 100 {
         split_height(rest, rest.height * 9 / 20)
     } else {
         split_height(rest, rest.height)
@@ -203,7 +221,7 @@ fn stacked(body: Rect, chrome: Chrome) -> Vec<Slot> {
 }
 
 fn process(body: Rect, chrome: Chrome) -> Vec<Slot> {
-    let (facts, rest) = split_height(body, (6 + chrome.lines()).min(body.height / 2));
+    let (facts, rest) = split_height(body, (7 + chrome.lines()).min(body.height / 2));
     let (middle, sockets) = split_height(rest, (rest.height / 2).min(states_lines(chrome)));
     let parts = split_width(middle, &[60, 40]);
     [(Pane::Facts, facts), (Pane::States, parts[0]), (Pane::Peers, parts[1]), (Pane::Sockets, sockets)]
@@ -212,7 +230,7 @@ fn process(body: Rect, chrome: Chrome) -> Vec<Slot> {
 }
 
 fn peer(body: Rect, chrome: Chrome) -> Vec<Slot> {
-    let (facts, rest) = split_height(body, (3 + chrome.lines()).min(body.height / 3));
+    let (facts, rest) = split_height(body, (4 + chrome.lines()).min(body.height / 3));
     let (middle, sockets) = split_height(rest, (rest.height / 2).min(states_lines(chrome)));
     let parts = split_width(middle, &[60, 40]);
     [(Pane::Facts, facts), (Pane::States, parts[0]), (Pane::Processes, parts[1]), (Pane::Sockets, sockets)]
@@ -252,7 +270,8 @@ mod tests {
     use crate::ui::view::Filter;
 
     fn at(width: u16, height: u16) -> Option<Layout> {
-        layout(&View::new((width, height), Filter::default()), (width, height), true)
+        let say = Sayings { notice: true, verdict: false };
+        layout(&View::new((width, height), Filter::default()), (width, height), say)
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The line below the header: what is missing from the picture, and how to get it.
 
-use super::{scene::Data, text};
+use super::{scene::Data, text, words};
 use crate::{
     field::format,
-    model::{Sample, Unknown},
+    model::{Sample, text::printable},
     store::Moment,
 };
 
@@ -24,13 +24,17 @@ pub(super) fn sentence(data: &Data<'_>, width: usize) -> String {
     }
     parts.extend(fault(sample));
     if !sample.privileges.complete {
-        parts.push(denied(data));
-        if !sample.privileges.hint.is_empty() {
-            parts.push(sample.privileges.hint.clone());
-        }
+        let hint = printable(&sample.privileges.hint);
+        let colon = if hint.is_empty() { "." } else { ":" };
+        parts.push(format!("{}{colon}", denied(data)));
+        parts.extend(Some(hint.into_owned()).filter(|hint| !hint.is_empty()));
+    }
+    if parts.is_empty() {
+        // The line stays for a while after there was something to say.
+        parts.push(format!("{}.", denied(data)));
     }
     let mut line = String::from("!");
-    let help = " Press ?";
+    let help = " press ?";
     for (i, part) in parts.iter().enumerate() {
         let last = i + 1 == parts.len();
         let room = width.saturating_sub(text::width(&line) + 1 + if last { 0 } else { help.len() });
@@ -52,24 +56,12 @@ fn fault(sample: &Sample) -> Option<String> {
     Some(format!("{}: {} ({times}).", worst.place, worst.kind))
 }
 
-/// Whose sockets cannot be told, for want of privilege.
+/// How many sockets are hidden, and how to see them. The words stay the same while the figure moves.
 fn denied(data: &Data<'_>) -> String {
-    let scan = data.moment.sample.scan;
-    // Of a part of the sockets the figure would say something else.
-    let whole = data.selection.aggregate.states.total() == data.moment.totals.states.total();
-    let sockets = if whole { data.selection.unknown(Unknown::Denied) } else { 0 };
-    let total = data.selection.aggregate.states.total();
-    let share =
-        |part: u32, of: u32| format!("{} of {}", format::grouped(part.into()), format::grouped(of.into()));
-    match (sockets, scan.denied) {
-        (0, 0) => "Some facts need a privilege.".to_owned(),
-        (0, denied) => {
-            format!("The sockets of {} processes may not be read.", share(denied, scan.processes))
-        }
-        (sockets, denied) => format!(
-            "{} sockets have no owner: {} processes denied.",
-            share(sockets, total),
-            share(denied, scan.processes)
-        ),
+    let sample = &data.moment.sample;
+    let hidden = data.selection.hidden;
+    if hidden == 0 && sample.scan.denied == 0 {
+        return "Some facts are hidden for want of privilege".to_owned();
     }
+    format!("{} hidden for want of privilege", words::sockets(hidden))
 }

@@ -43,12 +43,19 @@ impl<'b> Pen<'b> {
         self.put(&fitted, style);
     }
 
-    /// Writes several pieces as far as whole ones fit.
-    pub(super) fn put_all(&mut self, pieces: &[(String, Style)]) {
+    /// Writes several pieces as far as whole ones fit, and says so if not all do.
+    pub(super) fn put_pieces(&mut self, pieces: &[(String, Style)], theme: &Theme) {
+        let more = format!(" {}", theme.glyphs.ellipsis);
+        let mut left: usize = pieces.iter().map(|(text, _)| text::width(text)).sum();
         for (text, style) in pieces {
-            if !self.put(text, *style) {
+            let width = text::width(text);
+            let room = usize::from(self.room());
+            if left > room && width + text::width(&more) > room {
+                self.put(&more, theme.dim());
                 break;
             }
+            self.put(text, *style);
+            left -= width;
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is drawn: the view, and the data it is a view of.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     Theme,
@@ -8,9 +8,9 @@ use super::{
     view::{Pane, RowId, Screen, View},
 };
 use crate::{
-    model::{Evidence, ProcKey, ProcessLoad, Side, SockId, Stamp, TcpState, Unknown},
+    model::{ProcKey, ProcessLoad, Side, SockId, Stamp, StateCounts, TcpState, Unknown},
     query::Query,
-    store::{Aggregate, History, Moment, Owned},
+    store::{Aggregate, History, Moment, Owned, PeerKey},
 };
 
 /// What of a moment the view shows, in the order in which it shows it.
@@ -30,6 +30,21 @@ pub struct Selection {
     pub counters: Vec<u32>,
     /// Those sockets that nobody is known to own, by reason.
     pub unknown: [u32; REASONS.len()],
+    /// On the page of a process: what of the above it is only a candidate for.
+    pub maybe: Maybe,
+    /// Sockets of the whole moment whose owner is hidden for want of privilege.
+    pub hidden: u32,
+}
+
+/// Sockets that may be a process's or another's.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Maybe {
+    /// Them by state.
+    pub states: StateCounts,
+    /// With whom they are.
+    pub peers: BTreeSet<PeerKey>,
+    /// The other candidates, by PID.
+    pub others: BTreeSet<ProcKey>,
 }
 
 impl Selection {
@@ -79,7 +94,7 @@ impl<'a> Scene<'a> {
         // A large table is counted beside the loop. Until that is done, the selection at hand is of another page,
         // and its figures under this page's title would be wrong.
         let selection = self.selection.filter(|selection| selection.is_of(self.view, moment))?;
-        Some(Data { moment, selection })
+        Some(Data { moment, selection, history: self.history })
     }
 
     /// How many samples newer than the shown one the histories hold.
@@ -109,6 +124,8 @@ pub struct Data<'a> {
     pub moment: &'a Arc<Moment>,
     /// What of it.
     pub selection: &'a Selection,
+    /// The time series, up to the newest moment.
+    pub history: &'a History,
 }
 
 impl<'a> Data<'a> {
@@ -182,15 +199,9 @@ impl Screen {
     #[must_use]
     pub fn covers(&self, socket: &Owned<'_>) -> bool {
         match self {
-            Self::Process(key) => owns(*key, socket),
-            Self::Peer(key) => {
-                let Some(side) = socket.link.side() else { return false };
-                let port = match side {
-                    Side::Client => socket.socket.peer().port,
-                    Side::Server => socket.socket.local().port,
-                };
-                side == key.side && port == key.port && socket.socket.peer().ip == key.ip
-            }
+            // Sockets for which it is one of several candidates belong on its page too, marked as such.
+            Self::Process(key) => socket.attribution.owners.iter().any(|owner| owner.key == *key),
+            Self::Peer(key) => peer_of(socket).as_ref() == Some(key),
             Self::Socket(id) => socket.netns == id.netns && socket.socket.row().cookie == id.cookie,
             _ => true,
         }
@@ -203,8 +214,13 @@ impl Screen {
     }
 }
 
-/// Whether a process is known to own a socket; being a candidate is not enough.
-fn owns(key: ProcKey, socket: &Owned<'_>) -> bool {
-    let attribution = socket.attribution;
-    attribution.evidence != Evidence::Candidates && attribution.owners.iter().any(|owner| owner.key == key)
+/// The peer that a connection is with.
+pub(super) fn peer_of(socket: &Owned<'_>) -> Option<PeerKey> {
+    let side = socket.link.side()?;
+    let peer = socket.socket.peer();
+    let port = match side {
+        Side::Client => peer.port,
+        Side::Server => socket.socket.local().port,
+    };
+    Some(PeerKey { ip: peer.ip, port, side })
 }

@@ -1,13 +1,13 @@
 //! From a moment and a view to the rows that are shown, in their order.
 
 use super::{
-    scene::Selection,
-    view::{Page, Pane, View},
+    scene::{Maybe, Selection, peer_of},
+    view::{Page, Pane, Screen, View},
     words,
 };
 use crate::{
     field::{Context, Row},
-    model::{TcpState, Unknown},
+    model::{Evidence, ProcKey, TcpState, Unknown},
     query,
     store::{Aggregate, DestinationRow, Moment, Owned, PeerRow, PortRange, ProcessRow},
 };
@@ -37,6 +37,10 @@ pub fn select(view: &View, moment: &Moment) -> Selection {
         (aggregate, rows)
     };
     let unknown = unknown(moment, &rows);
+    let maybe = match page.screen {
+        Screen::Process(key) => maybe(moment, &rows, key),
+        _ => Maybe::default(),
+    };
     let mut selection = Selection {
         number: moment.sample.number,
         screen: page.screen,
@@ -45,6 +49,8 @@ pub fn select(view: &View, moment: &Moment) -> Selection {
         rows,
         counters: counters(moment),
         unknown,
+        maybe,
+        hidden: hidden(moment),
     };
     let fields = context(moment, &selection.aggregate);
     let Selection { aggregate, rows, .. } = &mut selection;
@@ -78,6 +84,29 @@ fn unknown(moment: &Moment, rows: &[u32]) -> [u32; REASONS.len()] {
         }
     }
     counts
+}
+
+/// The sockets among `rows`, all of the page of process `key`, for which it is only a candidate.
+fn maybe(moment: &Moment, rows: &[u32], key: ProcKey) -> Maybe {
+    let mut maybe = Maybe::default();
+    let sockets = rows.iter().filter_map(|row| moment.get(*row as usize));
+    for socket in sockets.filter(|socket| socket.attribution.evidence == Evidence::Candidates) {
+        maybe.states.add(socket.socket.row().state);
+        maybe.peers.extend(peer_of(&socket));
+    }
+    let sets = moment.attributions.iter().filter(|set| set.evidence == Evidence::Candidates);
+    for set in sets.filter(|set| set.owners.iter().any(|owner| owner.key == key)) {
+        maybe.others.extend(set.owners.iter().map(|owner| owner.key).filter(|other| *other != key));
+    }
+    maybe
+}
+
+/// How many sockets of `moment` have an owner that we may not see.
+fn hidden(moment: &Moment) -> u32 {
+    let denied: Vec<bool> =
+        moment.attributions.iter().map(|set| set.unknown == Some(Unknown::Denied)).collect();
+    let hidden = moment.links.iter().filter(|link| denied[link.attribution()]).count();
+    u32::try_from(hidden).unwrap_or(u32::MAX)
 }
 
 /// Puts the rows of a table into the order that was asked for; they come with the worst first.

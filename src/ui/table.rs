@@ -4,7 +4,8 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::{
     Theme,
-    columns::{Shown, fitting, title},
+    columns::{Shown, absent, fitting, title},
+    scene::Data,
     text::{fit, fit_before, pad, width},
     update::window,
     view::Table,
@@ -14,6 +15,9 @@ use crate::{
     model::{Endpoint, TcpState},
     query::Sort,
 };
+
+/// From so many percent of its ports on, a destination is about to be out of reach.
+const NEARLY_ALL: f64 = 95.0;
 
 /// What a table needs beside its rows.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +36,8 @@ pub(super) struct Frame<'a> {
     pub(super) theme: &'a Theme,
     /// What getters need.
     pub(super) context: &'a Context,
+    /// What the rows are of.
+    pub(super) data: Data<'a>,
 }
 
 /// Draws the titles of the columns and the rows that are in sight into `area`.
@@ -45,7 +51,8 @@ pub(super) fn draw<'r, R: Shown>(
         return;
     }
     // Room for the scrollbar is kept whether it is needed or not: columns do not jump when rows come and go.
-    let columns = fitting(R::COLUMNS, area.width.saturating_sub(u16::from(frame.track.is_none())));
+    let width = area.width.saturating_sub(u16::from(frame.track.is_none()));
+    let columns = fitting(R::COLUMNS, width, absent(&frame.data));
     let height = usize::from(area.height) - 1;
     let first = window(frame.table.offset, frame.table.index, height, frame.len);
     let mut x = area.x;
@@ -80,9 +87,14 @@ fn head(
     let glyphs = frame.theme.glyphs;
     let mark = sorted.map_or("", |sort| if sort.descending { glyphs.descending } else { glyphs.ascending });
     let cells = usize::from(cells);
-    let title = if width(title) + width(mark) <= cells { format!("{title}{mark}") } else { title.to_owned() };
     let style = if sorted.is_some() { frame.theme.strong() } else { frame.theme.head() };
-    buffer.set_stringn(x, y, pad(&title, cells, align == Align::Right), cells, style);
+    let fits = width(title) + width(mark) <= cells;
+    let text = if fits { format!("{title}{mark}") } else { title.to_owned() };
+    buffer.set_stringn(x, y, pad(&text, cells, align == Align::Right), cells, style);
+    if !fits && let Some(before) = x.checked_sub(1) {
+        // A title that fills its column has the mark in the gap before it.
+        buffer.set_stringn(before, y, mark.trim(), 1, style);
+    }
 }
 
 /// The text of a cell, `cells` wide, and its style.
@@ -94,7 +106,7 @@ fn cell<'r, R: Shown>(
 ) -> (String, Style) {
     let value = field.of(row, frame.context);
     let style = style(field.key, &value, frame.theme);
-    let own = R::cell(field.key, row, frame.context, usize::from(cells), frame.theme);
+    let own = R::cell(field.key, row, frame, usize::from(cells));
     let text = own.unwrap_or_else(|| figure(&value, usize::from(cells), frame.theme));
     (pad(&text, usize::from(cells), field.align == Align::Right), style)
 }
@@ -129,6 +141,7 @@ fn style(key: &str, value: &Value<'_>, theme: &Theme) -> Style {
         Value::None | Value::Count(0) => theme.dim(),
         Value::Rate(rate) if *rate <= 0.0 => theme.dim(),
         Value::Percent(share) if *share <= 0.0 => theme.dim(),
+        Value::Percent(share) if key == "percent" && *share >= NEARLY_ALL => theme.alarm(),
         Value::Percent(share) if key == "percent" || key == "fd_percent" => theme.gauge(share / 100.0),
         Value::State(state) => theme.state(*state),
         Value::Count(_) => {
@@ -164,5 +177,20 @@ pub(super) fn scrollbar(buffer: &mut Buffer, track: Rect, first: usize, len: usi
         let style = if on { theme.head() } else { theme.dim() };
         let y = track.y + u16::try_from(line).unwrap_or(0);
         buffer.set_string(track.x, y, glyph, style);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::theme::Palette;
+
+    #[test]
+    fn a_destination_that_is_nearly_out_of_ports_is_an_alarm() {
+        let theme = Theme::new(Palette::Sixteen, false);
+        let at = |percent| style("percent", &Value::Percent(percent), &theme);
+        assert_eq!(at(95.0), theme.alarm());
+        assert_ne!(at(94.9), theme.alarm());
+        assert_ne!(style("share", &Value::Percent(100.0), &theme), theme.alarm());
     }
 }

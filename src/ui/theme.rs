@@ -22,7 +22,7 @@ pub struct Theme {
     pub glyphs: &'static Glyphs,
 }
 
-/// The characters that bars, frames and marks are drawn with. Each is one cell wide.
+/// The characters that bars, frames and marks are drawn with. Each is one cell wide, but for arrows and marks of order.
 #[derive(Debug)]
 pub struct Glyphs {
     /// Heights of a sparkline, from the lowest that is not nothing to full.
@@ -100,10 +100,10 @@ static ASCII: Glyphs = Glyphs {
     corners: ["+", "+", "+", "+"],
     focus: ">",
     cursor: ">",
-    arrow: ">",
+    arrow: "->",
     ellipsis: "~",
-    descending: "v",
-    ascending: "^",
+    descending: " v",
+    ascending: " ^",
     dot: "-",
     none: "-",
     dash: "-",

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 use tui_input::{Input as Line, InputRequest};
 
 use super::{
     columns,
     command::Command,
-    help, keymap,
+    draw, help, keymap,
     layout::{self, Layout},
-    notice,
+    recent,
     scene::Data,
     select::MANY,
     view::{Filter, Message, Mode, Pane, RowId, Screen, View},
@@ -88,6 +88,10 @@ pub fn update(
             vec![]
         }
         Input::Refreshed => {
+            if let Some(data) = &data {
+                recent::note(view, data);
+                draw::keep_lines(view, data);
+            }
             settle(view, data);
             vec![]
         }
@@ -105,12 +109,24 @@ fn key(view: &mut View, event: &KeyEvent, data: Option<Data<'_>>, live: Option<&
             None => vec![],
         };
     }
-    let Some(command) = keymap::command(event) else { return vec![] };
+    let Some(command) = keymap::command(event) else {
+        unknown_key(view, event);
+        return vec![];
+    };
     view.message = None;
     if matches!(view.mode, Mode::Help(_)) {
         return in_help(view, command, data);
     }
     obey(view, command, data, live)
+}
+
+/// Says that a character means nothing here; other keys are passed over in silence.
+fn unknown_key(view: &mut View, event: &KeyEvent) {
+    let KeyCode::Char(key) = event.code else { return };
+    if event.modifiers.difference(KeyModifiers::SHIFT).is_empty() && !key.is_control() {
+        let text = format!("No such key: {key} (? for help)");
+        view.message = Some(Message { text, failure: false });
+    }
 }
 
 /// Commands while the help page is open: it scrolls and closes; leaving and suspending work as ever.
@@ -155,7 +171,9 @@ fn obey(
             vec![Effect::Select]
         }
         Command::Filter => {
-            view.mode = Mode::Filter(Line::from(view.filter.text.clone()), None);
+            // Another term can be typed at once.
+            let space = if view.filter.text.is_empty() { "" } else { " " };
+            view.mode = Mode::Filter(Line::from(format!("{}{space}", view.filter.text)), None);
             vec![]
         }
         Command::Sort => sort(view, data),
@@ -229,6 +247,8 @@ fn enter(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
     if view.page().screen == screen {
         return vec![];
     }
+    // What was looked at is found again on the way back.
+    view.page_mut().table_mut(pane).held = true;
     turn(view, |view| {
         view.enter(screen);
         true
@@ -257,7 +277,7 @@ fn sort(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
     let pane = view.page().focus;
     let Some(layout) = place(view, data) else { return vec![] };
     let width = layout.slot(pane).map_or(0, |slot| layout.chrome.inner(slot.area).width);
-    let keys = columns::sort_keys(pane, width);
+    let keys = columns::sort_keys(pane, width, data.as_ref());
     if keys.is_empty() {
         return vec![];
     }
@@ -268,7 +288,7 @@ fn sort(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
     };
     table.sort = next.map(|i| Sort { key: keys[i], descending: columns::starts_descending(pane, keys[i]) });
     let text = match table.sort {
-        Some(sort) => format!("Sorted by {}.", sort.key),
+        Some(sort) => format!("Sorted by {}.", columns::name(pane, sort.key)),
         None => "Sorted as at first: the worst first.".to_owned(),
     };
     view.message = Some(Message { text, failure: false });
@@ -301,7 +321,7 @@ fn export(view: &View, live: Option<&Arc<Moment>>) -> Vec<Effect> {
 /// The filter in force, narrowed to what the page is about.
 fn scope(view: &View) -> Query {
     let page = match view.page().screen {
-        Screen::Process(key) => format!("pid:{}", key.pid),
+        Screen::Process(key) => format!("(pid:{0} or candidate:{0})", key.pid),
         Screen::Peer(key) => {
             let port = if key.side == Side::Client { "rport" } else { "lport" };
             format!("remote:{} {port}:{} side:{}", key.ip, key.port, key.side.name())
@@ -381,6 +401,8 @@ fn travel(view: &mut View, command: Command, data: Option<Data<'_>>) -> Vec<Effe
     let height = visible_rows(view, pane, data);
     let table = view.page_mut().table_mut(pane);
     let Some(to) = moved(command, table.index, data.len(pane), height) else { return vec![] };
+    // Going to the first row is to stay with whatever comes first.
+    table.held = command != Command::First;
     table.index = to;
     table.selected = data.id(pane, to);
     table.present = table.selected.is_some();
@@ -398,9 +420,9 @@ fn settle(view: &mut View, data: Option<Data<'_>>) {
         let Some(height) = layout.as_ref().and_then(|layout| height(layout, pane)) else { continue };
         let len = data.len(pane);
         let table = view.page_mut().table_mut(pane);
-        if table.selected.is_none() {
+        if !table.held {
             table.selected = data.id(pane, 0);
-            table.index = 0;
+            (table.index, table.offset) = (0, 0);
         }
         let found = table.selected.as_ref().and_then(|id| data.position(pane, id, table.index));
         table.present = found.is_some();
@@ -411,7 +433,7 @@ fn settle(view: &mut View, data: Option<Data<'_>>) {
 
 /// Where everything stands now.
 fn place(view: &View, data: Option<Data<'_>>) -> Option<Layout> {
-    layout::layout(view, view.size, data.is_some_and(|data| notice::is_needed(data.moment)))
+    layout::layout(view, view.size, draw::sayings(view, data.as_ref()))
 }
 
 fn visible_rows(view: &View, pane: Pane, data: Data<'_>) -> usize {
@@ -460,6 +482,7 @@ fn click(view: &mut View, at: Position, data: Option<Data<'_>>) {
     let Some(index) = line.map(|line| table.offset + line) else { return };
     if let Some(id) = data.id(slot.pane, index) {
         table.selected = Some(id);
+        table.held = true;
         table.index = index;
         table.present = true;
     }

@@ -4,6 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use tui_input::Input;
 
+use super::recent::Recent;
 use crate::{
     model::{Endpoint, ProcKey, SockId, TcpState},
     query::{Query, QueryError, Sort},
@@ -116,6 +117,8 @@ pub struct Table {
     pub index: usize,
     /// Whether the selected row was there when it was last looked for.
     pub present: bool,
+    /// Whether the person chose that row. Until then the first one is selected, whatever it is about.
+    pub held: bool,
     /// The first row shown.
     pub offset: usize,
     /// The order, `None` for the one the rows come in: the worst first.
@@ -200,6 +203,11 @@ pub struct View {
     pub paused: Option<Arc<Moment>>,
     /// The last message, until the next key.
     pub message: Option<Message>,
+    /// What went on since the filter was set or the page was entered.
+    pub(super) recent: Option<Arc<Recent>>,
+    /// Up to which sample the lines below the header stay, so that nothing jumps when there is nothing to say for a
+    /// moment: of what is missing, and of what piles up.
+    pub(super) lines_until: [u64; 2],
     views: [Page; Screen::VIEWS.len()],
     current: usize,
     entered: Vec<Page>,
@@ -215,6 +223,8 @@ impl View {
             filter,
             paused: None,
             message: None,
+            recent: None,
+            lines_until: [0; 2],
             views: Screen::VIEWS.map(Page::new),
             current: 0,
             entered: vec![],

@@ -12,6 +12,12 @@ pub(super) fn sockets(count: u32) -> String {
     format!("{} socket{plural}", format::grouped(count.into()))
 }
 
+/// A duration that has gone by, without tenths: `4s`, `4m12s`.
+#[must_use]
+pub(super) fn ago(seconds: f64) -> String {
+    if seconds < 10.0 { format!("{:.0}s", seconds.floor().max(0.0)) } else { format::seconds(seconds) }
+}
+
 /// What a state means for the person who sees it.
 #[must_use]
 pub(super) const fn state(state: TcpState) -> &'static str {
@@ -38,8 +44,10 @@ pub(super) const fn evidence(evidence: Evidence) -> &'static str {
         Evidence::Traced => "The kernel told who opened or closed it.",
         Evidence::Seen => "The same socket was seen alive earlier, held by this process.",
         Evidence::Held => "The process has a descriptor on it now.",
-        Evidence::Listener => "It was accepted from a listener that only this process holds.",
-        Evidence::Candidates => "One of these processes; which one is not known.",
+        Evidence::Listener => {
+            "It was accepted from a listener that only this process holds, and held when it closed."
+        }
+        Evidence::Candidates => "One of these processes, or one out of sight; which one is not known.",
         Evidence::Unknown => "Nobody is known to own it.",
     }
 }

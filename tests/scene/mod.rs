@@ -196,7 +196,6 @@ impl Scene {
                     cpu: Duration::from_millis(12),
                     dump: Duration::from_micros(8_500),
                     interval: Duration::from_secs(1),
-                    process_cpu: Duration::from_millis(40),
                     rss_bytes: 9_000_000,
                 },
                 host: Arc::new(self.host),

@@ -27,6 +27,8 @@ pub(crate) const REPORT: u32 = 2;
 const SSHD: u32 = 3;
 const POSTGRES: u32 = 4;
 const HOSTILE: u32 = 5;
+/// The set of both web servers' workers.
+const WORKERS: u32 = 6;
 
 struct Connection {
     cookie: u64,
@@ -52,6 +54,8 @@ pub(crate) struct Incident {
     pub(crate) root: bool,
     /// Whether nobody does anything.
     pub(crate) quiet: bool,
+    /// Whether a second worker of the web server listens too, so that either may have accepted.
+    pub(crate) shared: bool,
 }
 
 impl Incident {
@@ -66,6 +70,7 @@ impl Incident {
             time_waits: 450_000,
             root: true,
             quiet: false,
+            shared: false,
         };
         incident.standing();
         // The minute before the first sample left its TIME_WAITs behind.
@@ -200,6 +205,14 @@ impl Incident {
             }
         }
         self.accepted += 3;
+        if self.shared {
+            // Turned away at once: nobody saw who accepted it.
+            let ends = (v4(10, 0, 3, 4, 443), v4(198, 51, 100, 7, 30_000 + base));
+            self.stand(Family::V4, ends, TcpState::TimeWait, Held::Gone);
+            if let Some(last) = self.connections.last_mut() {
+                last.until = now + TIME_WAIT_S;
+            }
+        }
     }
 
     fn describe(&self) -> Sample {
@@ -211,7 +224,7 @@ impl Incident {
             sockets: self.table(),
             complete: true,
             processes: Self::processes(),
-            holders: (0..6).map(|n| Box::from([n])).collect(),
+            holders: (0..6).map(|n| Box::from([n])).chain([Box::from([NGINX, WORKERS])]).collect(),
             scan: OwnerScan { processes: 142, denied: 97 * denied },
             counters: self.counters(),
             sysctls: Arc::new(sysctls()),
@@ -222,7 +235,6 @@ impl Incident {
                 cpu: Duration::from_micros(5_300),
                 dump: Duration::from_micros(3_100),
                 interval: Duration::from_secs(1),
-                process_cpu: Duration::from_millis(700),
                 rss_bytes: 13_212_000,
             },
             host: Arc::new(Host { name: "pay-web-04".into(), kernel: "6.18.2".into(), hz: Some(250) }),
@@ -262,6 +274,7 @@ impl Incident {
                 65_536,
             ),
             (7_007, "evil\x1b[2J\n", "evil \u{202e}gnp.exe", "nobody", 4, 1_024),
+            (813, "nginx", "nginx: worker process", "www-data", 239, 1_024),
         ];
         let seen = all.into_iter().map(|(pid, name, command, user, fds, limit)| ProcessSeen {
             process: Arc::new(Process {
@@ -269,7 +282,7 @@ impl Incident {
                 started: Timestamp::from_second(START - 86_400).expect("in range"),
                 name: name.into(),
                 command: command.into(),
-                uid: 1_000,
+                uid: uid(pid),
                 user: user.into(),
                 container: (pid == 4_711).then(|| "3f9c1b2a7d10".into()),
             }),
@@ -326,14 +339,21 @@ impl Incident {
         let listen = connection.state == TcpState::Listen;
         Detail {
             inode: u32::try_from(connection.cookie).unwrap_or(0) + 90_000,
-            uid: 1_000,
+            uid: match connection.held {
+                Held::By(holder) => uid([812, 4_711, 5_202, 640, 955, 7_007][holder as usize]),
+                _ => 0,
+            },
             recv_q: u32::from(connection.state == TcpState::CloseWait),
             send_q: if listen { 511 } else { 0 },
             interface: 0,
             mark: None,
             cgroup: 4_242,
             v6only: None,
-            held: if hidden { Held::Denied } else { connection.held },
+            held: match connection.held {
+                _ if hidden => Held::Denied,
+                Held::By(NGINX) if listen && self.shared => Held::By(WORKERS),
+                held => held,
+            },
             tcp: Some(TcpInfo {
                 rtt_us: 1_234,
                 rttvar_us: 210,
@@ -347,6 +367,16 @@ impl Incident {
                 ..TcpInfo::default()
             }),
         }
+    }
+}
+
+/// The user of a process.
+fn uid(pid: u32) -> u32 {
+    match pid {
+        812 | 813 => 33,
+        640 => 0,
+        7_007 => 65_534,
+        other => other / 10,
     }
 }
 

@@ -100,7 +100,8 @@ impl Stage {
     pub(crate) fn input(&mut self, input: Input) {
         let moment = self.view.shown(self.live.as_ref()).cloned();
         let data = moment.as_ref().zip(self.selection.as_ref());
-        let data = data.map(|(moment, selection)| ui::Data { moment, selection });
+        let history = &self.history;
+        let data = data.map(|(moment, selection)| ui::Data { moment, selection, history });
         let effects = ui::update(&mut self.view, input, data, self.live.as_ref());
         let again = effects.iter().any(|effect| matches!(effect, Effect::Select));
         for effect in &effects {

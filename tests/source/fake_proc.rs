@@ -50,24 +50,41 @@ impl FakeProc {
         fs::write(dir.join("status"), "Name:\tx\nUid:\t4242\t0\t0\t0\n").expect("writable");
         symlink("/dev/null", dir.join("fd/0")).ok();
         for (n, inode) in inodes.iter().enumerate() {
-            self.link(pid, u32::try_from(n).expect("few") + 3, &format!("socket:[{inode}]"));
+            symlink(format!("socket:[{inode}]"), dir.join(format!("fd/{}", n + 3))).expect("writable");
         }
     }
 
     /// Makes descriptor `fd` of a process refer to `target`.
     pub(crate) fn link(&self, pid: u32, fd: u32, target: &str) {
-        let link = self.dir(pid).join(format!("fd/{fd}"));
-        fs::remove_file(&link).ok();
-        symlink(OsStr::from_bytes(target.as_bytes()), link).expect("writable");
+        self.unnoticed(pid, |descriptors| {
+            let link = descriptors.join(fd.to_string());
+            fs::remove_file(&link).ok();
+            symlink(OsStr::from_bytes(target.as_bytes()), link).expect("writable");
+        });
     }
 
     pub(crate) fn close(&self, pid: u32, fd: u32) {
-        fs::remove_file(self.dir(pid).join(format!("fd/{fd}"))).expect("was open");
+        self.unnoticed(pid, |descriptors| {
+            fs::remove_file(descriptors.join(fd.to_string())).expect("was open");
+        });
+    }
+
+    /// Does something to the descriptors of a process which, as in the real `/proc`, the times of their directory do not show.
+    fn unnoticed(&self, pid: u32, change: impl FnOnce(&Path)) {
+        let path = self.dir(pid).join("fd");
+        let made = fs::metadata(&path).and_then(|dir| dir.modified()).expect("there");
+        change(&path);
+        fs::File::open(&path).and_then(|dir| dir.set_modified(made)).expect("ours");
     }
 
     pub(crate) fn exit(&self, pid: u32) {
         fs::remove_dir_all(self.dir(pid)).expect("was there");
     }
+}
+
+/// A table of connections of those inodes, which are their cookies too.
+pub(crate) fn table_of(inodes: impl IntoIterator<Item = u32>) -> SocketTable {
+    table(&inodes.into_iter().map(|inode| (u64::from(inode), inode)).collect::<Vec<_>>())
 }
 
 /// A table of connections with those cookies and inodes.

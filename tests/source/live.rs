@@ -1,6 +1,6 @@
 //! Whole samples of the running host.
 
-use std::{net::TcpListener, process::Command, sync::Arc, time::Duration};
+use std::{net::TcpListener, os::fd::OwnedFd, process::Command, sync::Arc, time::Duration};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with};
 use twtop::{
@@ -48,41 +48,53 @@ fn a_sample_is_whole() {
     }
 }
 
+/// A socket that is only bound, and its port.
+fn bound() -> (OwnedFd, u16) {
+    let made =
+        socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).expect("a socket");
+    bind(&made, &std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 0)).expect("loopback");
+    let address: std::net::SocketAddr = getsockname(&made).expect("bound").try_into().expect("an address");
+    (made, address.port())
+}
+
 #[test]
-fn a_bound_socket_is_carried_from_one_dump_to_the_next() {
+fn where_asking_is_dear_bound_sockets_are_carried_and_asked_for_on_demand() {
     let _alone = alone();
-    let made = || {
-        let made = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)
-            .expect("a socket");
-        bind(&made, &std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 0)).expect("loopback");
-        let address: std::net::SocketAddr =
-            getsockname(&made).expect("bound").try_into().expect("an address");
-        (made, address.port())
-    };
-    let ((one, one_port), (other, other_port)) = (made(), made());
-    let mut source = source(NetnsChoice::SelfNs);
-    let bound = [TcpState::BoundInactive];
+    let ((one, one_port), (other, other_port)) = (bound(), bound());
+    // A budget that nothing is cheap for.
+    let mut source =
+        LiveSource::new(&LiveConfig { budget: 1e-9, ..LiveConfig::default() }).expect("a source");
+    let only_bound = vec![TcpState::BoundInactive];
     for sample in [source.sample(), source.sample()] {
-        assert_eq!(
-            (states_on(&sample, one_port), states_on(&sample, other_port)),
-            (bound.to_vec(), bound.to_vec())
-        );
-        let detail = sample
-            .sockets
-            .iter()
-            .find(|socket| socket.local().port == one_port)
-            .and_then(|s| s.detail().copied());
-        assert!(matches!(detail.map(|detail| detail.held), Some(Held::By(_))));
+        assert_eq!(states_on(&sample, one_port), only_bound);
+        assert_eq!(states_on(&sample, other_port), only_bound);
+        let mut sockets = sample.sockets.iter();
+        let socket = sockets.find(|socket| socket.local().port == one_port);
+        let held = socket.and_then(|socket| socket.detail().copied()).map(|detail| detail.held);
+        assert!(matches!(held, Some(Held::By(_))), "{held:?}");
     }
     listen(&one, 1).expect("bound");
     drop(other);
-    assert_eq!(states_on(&source.sample(), one_port), [TcpState::Listen]);
-    let next_dump = (3..=5).map(|_| source.sample()).last().expect("three");
-    assert_eq!(next_dump.number, 5, "bound sockets are asked for again in every fifth sample");
-    assert_eq!(
-        (states_on(&next_dump, one_port), states_on(&next_dump, other_port)),
-        (vec![TcpState::Listen], vec![])
-    );
+    let (late, late_port) = bound();
+    source.ask_for_bound();
+    let sample = source.sample();
+    assert_eq!(states_on(&sample, one_port), [TcpState::Listen]);
+    assert_eq!(states_on(&sample, other_port), []);
+    assert_eq!(states_on(&sample, late_port), only_bound);
+    drop(late);
+}
+
+#[test]
+fn who_wants_bound_sockets_fresh_has_them_in_every_sample() {
+    let _alone = alone();
+    let config = LiveConfig { budget: 1e-9, fresh_bound: true, ..LiveConfig::default() };
+    let mut source = LiveSource::new(&config).expect("a source");
+    for _ in 0..3 {
+        let (made, port) = bound();
+        assert_eq!(states_on(&source.sample(), port), [TcpState::BoundInactive]);
+        drop(made);
+        assert_eq!(states_on(&source.sample(), port), []);
+    }
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
         .into_iter()
         .collect();
     if !context.scene.view.filter.query.is_all() {
-        facts.push(("not filtered".to_owned(), theme.warning()));
+        facts.push(("unfiltered".to_owned(), theme.warning()));
     }
     let inner = context.frame(buffer, "Closes", &facts);
     let figures = if inner.height >= 8 { figures(buffer, context, inner) } else { 0 };
@@ -34,14 +34,26 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     }
 }
 
-/// The exact rates, two lines and an empty one.
+/// The rate of a counter.
+fn rate_of(context: &Context<'_>, name: &str) -> Option<f64> {
+    let moment = context.data.moment;
+    let index = moment.sample.counters.iter().position(|(counter, _)| &**counter == name)?;
+    moment.counter_rates.get(index).copied().flatten()
+}
+
+/// Whether connections within the host end: then both of their ends are ours.
+fn both_ends(context: &Context<'_>) -> bool {
+    context.data.moment.totals.peers.iter().any(|row| row.key.ip.is_loopback() && row.closed > 0)
+}
+
+/// The exact rates, two lines and one for what must be said of them.
 fn figures(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) -> u16 {
     let theme = context.theme();
     let rates = &context.data.moment.rates;
     let half = usize::from(inner.width / 2);
     let lines = [
         [("opened", rates.opened), ("accepted", rates.accepted)],
-        [("ended", rates.closed), ("no port left", rates.connect_failures)],
+        [("ended", rates.closed), ("failed", rate_of(context, "TcpAttemptFails"))],
     ];
     for (line, pair) in (0..).zip(lines) {
         let mut pen = Pen::new(buffer, inner, line);
@@ -53,12 +65,15 @@ fn figures(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) -> u16 {
             pen.skip(u16::try_from(half.saturating_sub(used)).unwrap_or(0));
         }
     }
+    if both_ends(context) {
+        Pen::new(buffer, inner, 2).put_cut("on loopback both ends count", theme.dim(), theme);
+    }
     3
 }
 
 fn chart(buffer: &mut Buffer, context: &Context<'_>, area: Rect) {
     let theme = context.theme();
-    let columns = context.columns(context.scene.history.closes(), area.width);
+    let columns = context.columns(context.scene.history.closes(), area.width, context.scene.behind());
     let exact = columns.values.len() - estimated(context, &columns);
     // What survived of the time before the first sample is a lower bound: it is drawn as one.
     let style = |back: usize| if back < exact { theme.state(TcpState::TimeWait) } else { theme.head() };
@@ -76,30 +91,29 @@ fn estimated(context: &Context<'_>, columns: &Columns) -> usize {
 /// Below the chart: how far back it goes, what its height means, and what of it is a lower bound.
 fn labels(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) {
     let theme = context.theme();
-    let columns = context.columns(context.scene.history.closes(), inner.width);
+    let columns = context.columns(context.scene.history.closes(), inner.width, context.scene.behind());
     let seconds = context.data.moment.sample.cost.interval.as_secs_f64();
     let span = u32::try_from(columns.samples).map_or(0.0, f64::from) * seconds;
     let mut parts = vec![format!("-{}", format::seconds(span))];
-    let estimated = estimated(context, &columns) * columns.each;
-    if estimated >= columns.samples && estimated > 0 {
-        parts.push("survivors".to_owned());
-    } else if estimated > 0 {
-        let age = u32::try_from(estimated).map_or(0.0, f64::from) * seconds;
-        parts.push(format!("oldest {} survivors", format::seconds(age)));
+    let estimated = estimated(context, &columns);
+    if estimated > 0 {
+        parts.push("grey: at least".to_owned());
     }
     parts.push(format!("top {}", format::rate(top(&columns.values).into())));
     let mut left = String::new();
     for part in parts {
         let lead = if left.is_empty() { "" } else { ", " };
-        if left.len() + lead.len() + part.len() + 4 <= usize::from(inner.width) {
+        if left.len() + lead.len() + part.len() <= usize::from(inner.width) {
             left.push_str(lead);
             left.push_str(&part);
         }
     }
     let mut pen = Pen::new(buffer, inner, inner.height - 1);
     pen.put(&left, theme.dim());
-    let right = "now";
-    let gap = usize::from(pen.room()).saturating_sub(text::width(right));
-    pen.skip(u16::try_from(gap).unwrap_or(0));
-    pen.put(right, theme.dim());
+    let right = " now";
+    let gap = usize::from(pen.room()).checked_sub(text::width(right));
+    if let Some(gap) = gap {
+        pen.skip(u16::try_from(gap).unwrap_or(0));
+        pen.put(right, theme.dim());
+    }
 }

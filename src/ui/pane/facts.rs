@@ -6,7 +6,7 @@ use ratatui::{buffer::Buffer, style::Style};
 
 use super::Context;
 use crate::{
-    field::format,
+    field::{format, program},
     model::{
         Detail, Evidence, ProcKey, Process, Side, SockId, Socket, TcpInfo, TcpState, Timer, text::printable,
     },
@@ -15,6 +15,7 @@ use crate::{
         columns,
         pen::{Pen, bar},
         text::wrap,
+        verdict,
         view::Screen,
         words,
     },
@@ -22,6 +23,8 @@ use crate::{
 
 /// Width of the labels.
 const LABEL: u16 = 11;
+/// The label of a command line.
+const COMMAND: &str = "command";
 /// Width of a gauge.
 const GAUGE: u16 = 20;
 
@@ -52,32 +55,44 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     };
     let theme = context.theme();
     let inner = context.frame(buffer, &title, &[]);
-    // A page of facts alone has room for long ones; above tables each has one line.
-    let room = if matches!(context.scene.view.page().screen, Screen::Socket(_)) {
-        usize::from(inner.width.saturating_sub(LABEL))
-    } else {
-        usize::MAX
-    };
-    let lines = facts.iter().flat_map(|fact| {
-        let mut parts = wrap(&printable(&fact.text), room);
-        if parts.is_empty() {
-            parts.push(String::new());
-        }
-        parts.into_iter().enumerate().map(move |(i, part)| (fact, i == 0, part))
-    });
+    let lines = broken(&facts, usize::from(inner.width.saturating_sub(LABEL)), usize::from(inner.height));
     for (line, (fact, first, part)) in (0..inner.height).zip(lines) {
         let mut pen = Pen::new(buffer, inner, line);
         let label = pen.take(LABEL);
         if first {
             Pen::new(pen.buffer(), label, 0).put(fact.label, theme.head());
         }
-        if let Some(share) = fact.gauge {
+        if let Some(share) = fact.gauge.filter(|_| first) {
             let area = pen.take(GAUGE);
             bar(pen.buffer(), area, share, theme.gauge(share), theme);
             pen.skip(1);
         }
         pen.put_cut(&part, theme.text().patch(fact.style), theme);
     }
+}
+
+/// The facts as lines, with a mark on the first of each. Every fact has one line; those that are longer get what is left
+/// of `height` in their order, but the command line, which may be of any length, comes last. The last line that a fact
+/// gets holds all the rest of it, to be cut.
+fn broken(facts: &[Fact], width: usize, height: usize) -> Vec<(&Fact, bool, String)> {
+    let mut spare = height.saturating_sub(facts.len());
+    let mut parts: Vec<Vec<String>> = vec![vec![]; facts.len()];
+    let mut order: Vec<usize> = (0..facts.len()).collect();
+    order.sort_by_key(|&i| facts[i].label == COMMAND);
+    for i in order {
+        let text = printable(&facts[i].text);
+        let room = width.saturating_sub(facts[i].gauge.map_or(0, |_| usize::from(GAUGE) + 1));
+        let mut lines = wrap(&text, room);
+        let granted = (lines.len().max(1) - 1).min(spare);
+        spare -= granted;
+        let rest: Vec<String> = lines.drain((granted).min(lines.len())..).collect();
+        lines.push(rest.join(" "));
+        parts[i] = lines;
+    }
+    let numbered = facts.iter().zip(parts);
+    numbered
+        .flat_map(|(fact, lines)| lines.into_iter().enumerate().map(move |(i, part)| (fact, i == 0, part)))
+        .collect()
 }
 
 fn process(context: &Context<'_>, key: ProcKey) -> (String, Vec<Fact>) {
@@ -90,15 +105,22 @@ fn process(context: &Context<'_>, key: ProcKey) -> (String, Vec<Fact>) {
         let gone = Fact::new("", "It holds no TCP socket any more, or it is gone.");
         return (format!("Process {}", key.pid), vec![gone.styled(context.theme().warning())]);
     };
-    let mut facts = vec![identity(context, process), Fact::new("command", process.command.clone())];
+    let mut facts = vec![identity(context, process), Fact::new(COMMAND, process.command.clone())];
     facts.extend(row.map(|row| activity(context, row)));
     facts.push(descriptors(
         seen.and_then(|s| s.fds).or(row.and_then(|row| row.fds)),
         seen.and_then(|s| s.fd_limit).or(row.and_then(|row| row.fd_limit)),
     ));
     facts.push(resources(context, key));
-    facts.extend(row.map(evidence_of_time_waits));
-    (format!("{} {}", process.name, key.pid), facts)
+    facts.extend(row.map(|row| evidence_of_time_waits(context, row)));
+    facts.extend(rising(context));
+    (format!("{} {}", program::program(process), key.pid), facts)
+}
+
+/// Since when what the page is about has had ever more sockets in a state.
+fn rising(context: &Context<'_>) -> Option<Fact> {
+    let text = verdict::of_page(context.scene, &context.data)?;
+    Some(Fact::new("rising", text).styled(context.theme().warning()))
 }
 
 fn identity(context: &Context<'_>, process: &Process) -> Fact {
@@ -118,8 +140,11 @@ fn identity(context: &Context<'_>, process: &Process) -> Fact {
 
 fn activity(context: &Context<'_>, row: &ProcessRow) -> Fact {
     let total = context.data.moment.totals.states.total();
+    let maybe = context.data.selection.maybe.states.total();
+    let more =
+        if maybe == 0 { String::new() } else { format!(" (+{} maybe)", format::grouped(maybe.into())) };
     let text = format!(
-        "{} of {} sockets; opens {}, closes {}",
+        "{}{more} of {} sockets; opens {}, closes {}",
         format::grouped(row.states.total().into()),
         format::grouped(total.into()),
         per_second(context, row.opened),
@@ -158,16 +183,30 @@ fn resources(context: &Context<'_>, key: ProcKey) -> Fact {
         None => "CPU being measured".to_owned(),
     };
     let memory = format::bytes(inspected.rss_bytes);
-    let threads = format!(", {} threads", inspected.threads);
+    let plural = if inspected.threads == 1 { "" } else { "s" };
+    let threads = format!(", {} thread{plural}", inspected.threads);
     Fact::new("resources", format!("{cpu}, memory {memory}{threads}"))
 }
 
-fn evidence_of_time_waits(row: &ProcessRow) -> Fact {
-    let kinds = Evidence::ALL.iter().zip(row.time_wait_evidence).filter(|(_, count)| *count > 0);
+/// What the claims to its `TIME_WAIT`s rest on; those that may be another process's apart.
+fn evidence_of_time_waits(context: &Context<'_>, row: &ProcessRow) -> Fact {
+    let kinds = Evidence::ALL.iter().zip(row.time_wait_evidence);
+    let sure = kinds.filter(|(kind, count)| **kind != Evidence::Candidates && *count > 0);
     let parts: Vec<_> =
-        kinds.map(|(kind, count)| format!("{} {}", format::grouped(count.into()), kind.name())).collect();
-    let text = if parts.is_empty() { "none".to_owned() } else { parts.join(", ") };
-    Fact::new("TIME_WAIT", text)
+        sure.map(|(kind, count)| format!("{} {}", format::grouped(count.into()), kind.name())).collect();
+    let maybe = row.time_wait_evidence[Evidence::Candidates as usize];
+    if maybe == 0 {
+        return Fact::new("TIME_WAIT", if parts.is_empty() { "none".to_owned() } else { parts.join(", ") });
+    }
+    let sure = if parts.is_empty() { "0".to_owned() } else { parts.join(", ") };
+    let others = &context.data.selection.maybe.others;
+    let mut names: Vec<_> = others.iter().take(6).map(|key| key.pid.to_string()).collect();
+    if others.len() > names.len() {
+        names.push(format!("and {} more", others.len() - names.len()));
+    }
+    let maybe = format::grouped(maybe.into());
+    let text = format!("{sure} for sure, up to {maybe} shared with {}", names.join(" "));
+    Fact::new("TIME_WAIT", text).styled(context.theme().warning())
 }
 
 fn peer(context: &Context<'_>, key: &PeerKey) -> (String, Vec<Fact>) {
@@ -191,6 +230,7 @@ fn peer(context: &Context<'_>, key: &PeerKey) -> (String, Vec<Fact>) {
     if key.side == Side::Client {
         facts.push(Fact::new("ports", format!("{} ephemeral ports taken", format::grouped(taken.into()))));
     }
+    facts.extend(rising(context));
     (format!("Peer {}", columns::peer(key, 60, context.theme())), facts)
 }
 
@@ -221,7 +261,7 @@ fn socket_facts(context: &Context<'_>, owned: &Owned<'_>) -> Vec<Fact> {
     }));
     facts.extend(owners(context, owned));
     facts.push(timer(row));
-    facts.extend(owned.socket.detail().map_or_else(mini, |d| detail(row, d)));
+    facts.extend(owned.socket.detail().map_or_else(mini, |d| detail(context, row, d)));
     let family = row.family.name();
     facts.push(Fact::new("identity", format!("{family}, cookie {}, netns {}", row.cookie, owned.netns)));
     facts
@@ -229,7 +269,9 @@ fn socket_facts(context: &Context<'_>, owned: &Owned<'_>) -> Vec<Fact> {
 
 fn owners(context: &Context<'_>, owned: &Owned<'_>) -> Vec<Fact> {
     let attribution = owned.attribution;
-    let who = |process: &Process| format!("{} {}, user {}", process.name, process.key.pid, process.user);
+    let who = |process: &Process| {
+        format!("{} {}, user {}", program::program(process), process.key.pid, process.user)
+    };
     let label = if attribution.evidence == Evidence::Candidates { "candidate" } else { "owner" };
     let mut facts: Vec<Fact> =
         attribution.owners.iter().take(4).map(|process| Fact::new(label, who(process))).collect();
@@ -237,7 +279,7 @@ fn owners(context: &Context<'_>, owned: &Owned<'_>) -> Vec<Fact> {
         facts.push(Fact::new("", format!("and {more} more")));
     }
     if let [only] = attribution.owners.as_slice() {
-        facts.push(Fact::new("command", only.command.clone()));
+        facts.push(Fact::new(COMMAND, only.command.clone()));
     }
     let evidence = attribution.evidence;
     let sentence = format!("{}: {}", evidence.name(), words::evidence(evidence));
@@ -268,12 +310,16 @@ fn mini() -> Vec<Fact> {
     vec![Fact::new("details", "The kernel has let go of the user, the file and the queues of this socket.")]
 }
 
-fn detail(row: &Socket, detail: &Detail) -> Vec<Fact> {
+fn detail(context: &Context<'_>, row: &Socket, detail: &Detail) -> Vec<Fact> {
     let mut file = match detail.inode {
         0 => "no file refers to it".to_owned(),
         inode => format!("inode {inode}"),
     };
-    let _ = write!(file, "; uid {}", detail.uid);
+    if let Some(uid) = detail.known_uid() {
+        let user = columns::user(context.data.moment, uid);
+        let name = if user == uid.to_string() { String::new() } else { format!(" ({user})") };
+        let _ = write!(file, "; uid {uid}{name}");
+    }
     if let Some(mark) = detail.mark.filter(|mark| *mark != 0) {
         let _ = write!(file, "; mark {mark:#x}");
     }
@@ -306,7 +352,12 @@ fn path(tcp: &TcpInfo) -> [Fact; 3] {
     [
         Fact::new(
             "path",
-            format!("rtt {} ± {}, timeout {}", millis(tcp.rtt_us), millis(tcp.rttvar_us), millis(tcp.rto_us)),
+            format!(
+                "rtt {}, varies by {}, timeout {}",
+                millis(tcp.rtt_us),
+                millis(tcp.rttvar_us),
+                millis(tcp.rto_us)
+            ),
         ),
         Fact::new(
             "segments",

@@ -13,6 +13,7 @@ use super::{
     Theme,
     layout::{Chrome, Slot},
     pen::{self, Columns, Pen},
+    recent,
     scene::{Data, Scene},
     view::{Pane, Screen, Table},
 };
@@ -73,9 +74,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The last minute of a series, or more where there is room, as it was at the shown moment.
-    fn columns(&self, series: &Series, cells: u16) -> Columns {
-        let behind = self.scene.behind();
+    /// The last minute of a series, or more where there is room, as it was `behind` samples ago.
+    fn columns(&self, series: &Series, cells: u16, behind: usize) -> Columns {
         pen::columns(series, cells, MINUTE, behind, self.data.moment.sample.number)
     }
 
@@ -83,17 +83,23 @@ impl<'a> Context<'a> {
         self.table().sort
     }
 
-    /// How what the page is about went over time, if that was followed. A filter has no past.
-    fn activity(&self) -> Option<&'a Activity> {
-        if !self.scene.view.filter.query.is_all() {
-            return None;
-        }
-        match self.scene.view.page().screen {
+    /// How what the page is about went over time, and how many samples newer than the shown one that goes on. Of a
+    /// filter, and of what was not followed, the past begins when it was first shown.
+    fn activity(&self) -> Option<(&'a Activity, usize)> {
+        let followed = match self.scene.view.page().screen {
+            _ if !self.scene.view.filter.query.is_all() => None,
             Screen::Process(key) => self.scene.history.process(key),
             Screen::Peer(key) => self.scene.history.peer(&key),
             Screen::Socket(_) => None,
             _ => Some(self.scene.history.totals()),
-        }
+        };
+        followed.map(|activity| (activity, self.scene.behind())).or_else(|| self.noted())
+    }
+
+    /// As [`Self::activity`], what was noted since the page was entered or the filter set. It stands still while
+    /// the picture is held.
+    fn noted(&self) -> Option<(&'a Activity, usize)> {
+        recent::activity(self.scene.view).map(|activity| (activity, 0))
     }
 
     /// Draws the frame or the line with the title, and gives what is left.

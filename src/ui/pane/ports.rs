@@ -18,7 +18,7 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let theme = context.theme();
     let aggregate = &context.data.selection.aggregate;
     let range = PortRange::from_sysctls(&context.data.moment.sample.sysctls);
-    let in_use = format::grouped(aggregate.ports_in_use.into());
+    let in_use = format::grouped(context.data.moment.totals.ports_in_use.into());
     let fact = match &range {
         Some(range) => format!("{in_use} of {}", format::grouped(range.usable.into())),
         None => format!("{in_use} in use"),
@@ -44,14 +44,15 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
         track: context.track(),
         theme,
         context: &fields,
+        data: context.data,
     };
     table::draw::<DestinationRow>(buffer, area, &frame, |index| rows.get(index));
 }
 
-/// How much of the range is in use, by any socket towards anyone.
+/// How much of the range is in use, by any socket towards anyone, whatever the filter keeps.
 fn gauge(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, range: Option<&PortRange>) {
     let theme = context.theme();
-    let in_use = context.data.selection.aggregate.ports_in_use;
+    let in_use = context.data.moment.totals.ports_in_use;
     let mut pen = Pen::new(buffer, inner, 0);
     let Some(usable) = range.map(|range| range.usable).filter(|usable| *usable > 0) else {
         pen.put_cut("The range of ports is not known.", theme.dim(), theme);
@@ -59,11 +60,15 @@ fn gauge(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, range: Option<
     };
     let share = f64::from(in_use) / f64::from(usable);
     let percent = format::percent(share * 100.0);
-    let width = pen.room().saturating_sub(7);
+    let left = format!("{} left", format::grouped(usable.saturating_sub(in_use).into()));
+    // As wide as it gets: the gauge keeps its length.
+    let room = format::grouped(usable.into()).len() + " left".len();
+    let width = pen.room().saturating_sub(7 + u16::try_from(room).unwrap_or(0) + 1);
     let area = pen.take(width);
     bar(pen.buffer(), area, share, theme.gauge(share), theme);
     pen.skip(1);
-    pen.put(&format!("{percent:>6}"), theme.strong());
+    pen.put(&format!("{percent:>5} "), theme.strong());
+    pen.put(&format!(" {left:>room$}"), theme.strong());
 }
 
 /// The range, and what is taken out of it.

@@ -25,8 +25,12 @@ const CHANGE: usize = 7;
 
 pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let theme = context.theme();
-    let states = &context.data.selection.aggregate.states;
-    let inner = context.frame(buffer, "States", &[(words::sockets(states.total()), theme.text())]);
+    let (all, maybe) = counts(context);
+    let mut facts = vec![(words::sockets(all.saturating_sub(maybe)), theme.text())];
+    if maybe > 0 {
+        facts.push((format!("+{} maybe", format::grouped(maybe.into())), theme.warning()));
+    }
+    let inner = context.frame(buffer, "States", &facts);
     let table = context.table();
     let height = usize::from(inner.height);
     let first = window(table.offset, table.index, height, TcpState::ALL.len());
@@ -42,21 +46,35 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     }
 }
 
+/// All sockets, and those of them that may be another process's.
+fn counts(context: &Context<'_>) -> (u32, u32) {
+    let selection = context.data.selection;
+    (selection.aggregate.states.total(), selection.maybe.states.total())
+}
+
 fn row(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, line: u16, state: TcpState) {
     let theme = context.theme();
-    let states = &context.data.selection.aggregate.states;
-    let (count, total) = (states[state], states.total());
-    let colour = if count == 0 { theme.dim() } else { theme.state(state) };
+    let selection = context.data.selection;
+    let maybe = selection.maybe.states[state];
+    let count = selection.aggregate.states[state].saturating_sub(maybe);
+    let (all, other) = counts(context);
+    let total = all.saturating_sub(other);
+    let colour = if count + maybe == 0 { theme.dim() } else { theme.state(state) };
     let share = if total == 0 { 0.0 } else { f64::from(count) / f64::from(total) };
-    let activity = context.activity();
+    // What may be another's is part of what was noted here, and of no process's history.
+    let activity = if maybe > 0 { context.noted() } else { context.activity() };
     let mut pen = Pen::new(buffer, inner, line);
     pen.put(&pad(state.name(), NAME, false), colour);
     let style = if count == 0 { theme.dim() } else { theme.strong() };
     pen.put(&pad(&figure(count), COUNT, true), style);
     let percent = if count == 0 { String::new() } else { format::percent(share * 100.0) };
     pen.put(&pad(&percent, SHARE + 1, true), theme.text());
-    let change = activity.and_then(|activity| change(activity, context, state)).unwrap_or_default();
-    pen.put(&pad(&change, CHANGE + 1, true), theme.head());
+    if maybe > 0 {
+        pen.put(&pad(&format!("+{}?", figure(maybe)), CHANGE + 1, true), theme.warning());
+    } else {
+        let change = activity.and_then(|(activity, behind)| change(activity, behind, state));
+        pen.put(&pad(&change.unwrap_or_default(), CHANGE + 1, true), theme.head());
+    }
     pen.skip(1);
     let room = pen.room();
     let bar_width = match activity {
@@ -84,8 +102,8 @@ fn figure(count: u32) -> String {
 }
 
 /// `+12.5/s`; nothing while nothing changes, or while the picture is held: the change is the newest one.
-fn change(activity: &Activity, context: &Context<'_>, state: TcpState) -> Option<String> {
-    if context.scene.behind() > 0 {
+fn change(activity: &Activity, behind: usize, state: TcpState) -> Option<String> {
+    if behind > 0 {
         return None;
     }
     let change = activity.change_per_s(state, CHANGE_SAMPLES).map(f64::from)?;
@@ -96,10 +114,16 @@ fn change(activity: &Activity, context: &Context<'_>, state: TcpState) -> Option
     Some(format!("{sign}{}", format::rate(change.abs())))
 }
 
-fn curve(buffer: &mut Buffer, context: &Context<'_>, area: Rect, activity: &Activity, state: TcpState) {
+fn curve(
+    buffer: &mut Buffer,
+    context: &Context<'_>,
+    area: Rect,
+    (activity, behind): (&Activity, usize),
+    state: TcpState,
+) {
     let Some(series) = activity.state(state) else { return };
     let theme = context.theme();
-    let values = context.columns(series, area.width).values;
+    let values = context.columns(series, area.width, behind).values;
     let top = top(&values);
     let still = values.iter().flatten().all(|value| *value >= top);
     if top > 0.0 && !still {

@@ -12,6 +12,7 @@ use crate::{
         pen::Pen,
         select::{self, REASONS},
         table::{self, Frame},
+        text,
     },
 };
 
@@ -36,7 +37,8 @@ pub(super) fn processes(buffer: &mut Buffer, context: &Context<'_>) {
 
 pub(super) fn peers(buffer: &mut Buffer, context: &Context<'_>) {
     let rows = &context.data.selection.aggregate.peers;
-    let facts = [(format::grouped(len(rows)), context.theme().text())];
+    let mut facts = vec![(format::grouped(len(rows)), context.theme().text())];
+    facts.extend(doubt(context));
     let inner = context.frame(buffer, "Peers", &facts);
     if rows.is_empty() {
         nothing(buffer, context, inner, "No connection with anyone.");
@@ -50,7 +52,8 @@ pub(super) fn peers(buffer: &mut Buffer, context: &Context<'_>) {
 pub(super) fn sockets(buffer: &mut Buffer, context: &Context<'_>) {
     let data = context.data;
     let count = data.selection.rows.len();
-    let facts = [(format::grouped(len(&data.selection.rows)), context.theme().text())];
+    let mut facts = vec![(format::grouped(len(&data.selection.rows)), context.theme().text())];
+    facts.extend(doubt(context));
     let inner = context.frame(buffer, "Sockets", &facts);
     if count == 0 {
         nothing(buffer, context, inner, "No socket.");
@@ -59,6 +62,12 @@ pub(super) fn sockets(buffer: &mut Buffer, context: &Context<'_>) {
     list(context, count, |frame| {
         table::draw::<SocketRows>(buffer, inner, frame, |index| data.socket(index));
     });
+}
+
+/// On the page of a process: that some of it may be another's.
+fn doubt(context: &Context<'_>) -> Option<(String, Style)> {
+    let maybe = context.data.selection.maybe.states.total();
+    (maybe > 0).then(|| ("? maybe another's".to_owned(), context.theme().warning()))
 }
 
 fn len<T>(rows: &[T]) -> u64 {
@@ -76,6 +85,7 @@ fn list(context: &Context<'_>, len: usize, draw: impl FnOnce(&Frame<'_>)) {
         track: context.track(),
         theme: context.theme(),
         context: &fields,
+        data: context.data,
     });
 }
 
@@ -86,33 +96,62 @@ fn nothing(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, why: &str) {
     Pen::new(buffer, inner, 0).put_cut(text, context.theme().dim(), context.theme());
 }
 
-/// The last line of the processes: how many sockets nobody is known to own, why, and what the others rest on.
+/// The last line of the processes: how many sockets nobody is known to own and why, how many have several candidates,
+/// and what the others rest on; the most first.
 fn coverage(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) {
     let theme = context.theme();
     let selection = context.data.selection;
+    if selection.aggregate.states.total() == 0 {
+        return;
+    }
     let unknown: u32 = selection.unknown.iter().sum();
+    let candidates = selection.aggregate.evidence[Evidence::Candidates as usize];
     let mut pieces: Vec<(String, Style)> = vec![];
+    let reasons = most_first(REASONS.iter().map(|reason| reason.name()).zip(selection.unknown));
     if unknown > 0 {
         pieces.push((format!("{} without owner", format::grouped(unknown.into())), theme.warning()));
-        let reasons: Vec<_> = REASONS.iter().zip(selection.unknown).filter(|(_, count)| *count > 0).collect();
-        if let [(reason, _)] = reasons.as_slice() {
-            pieces.push((format!(": {}", reason.name()), theme.head()));
+        match reasons.as_slice() {
+            [(only, _)] => pieces.push((format!(": {only}"), theme.head())),
+            reasons => pieces.extend(listed(reasons, ": ", theme.head())),
         }
-        for (i, (reason, count)) in reasons.iter().enumerate().filter(|_| reasons.len() > 1) {
-            let lead = if i == 0 { ": " } else { ", " };
-            pieces.push((
-                format!("{lead}{} {}", format::grouped((*count).into()), reason.name()),
-                theme.head(),
-            ));
+    }
+    if candidates > 0 {
+        let lead = if unknown > 0 { "; " } else { "" };
+        pieces.push((format!("{lead}{} candidates", format::grouped(candidates.into())), theme.warning()));
+        // Rather the candidates than the lesser reasons.
+        if reasons.len() > 1 && width(&pieces) > usize::from(inner.width) {
+            let mut short = pieces.clone();
+            short.splice(2..=reasons.len(), [(format!(", {}", theme.glyphs.ellipsis), theme.head())]);
+            if width(&short) <= usize::from(inner.width) {
+                pieces = short;
+            }
         }
-    } else if selection.aggregate.states.total() > 0 {
+    }
+    if pieces.is_empty() {
         pieces.push(("Every socket has a known owner".into(), theme.head()));
     }
-    let known = Evidence::ALL.iter().zip(selection.aggregate.evidence);
-    let known = known.filter(|(kind, count)| **kind != Evidence::Unknown && *count > 0);
-    for (i, (kind, count)) in known.enumerate() {
-        let lead = if i == 0 { "; " } else { ", " };
-        pieces.push((format!("{lead}{} {}", format::grouped(count.into()), kind.name()), theme.dim()));
-    }
-    Pen::new(buffer, inner, inner.height - 1).put_all(&pieces);
+    let sure = Evidence::ALL.iter().zip(selection.aggregate.evidence);
+    let sure = sure.filter(|(kind, _)| !matches!(kind, Evidence::Unknown | Evidence::Candidates));
+    let sure = most_first(sure.map(|(kind, count)| (kind.name(), count)));
+    pieces.extend(listed(&sure, "; ", theme.dim()));
+    Pen::new(buffer, inner, inner.height - 1).put_pieces(&pieces, theme);
+}
+
+/// Counts with what they are of, after `lead`.
+fn listed(counts: &[(&'static str, u32)], lead: &'static str, style: Style) -> Vec<(String, Style)> {
+    let lead = |i| if i == 0 { lead } else { ", " };
+    let text = |(i, (of, count)): (usize, &(&str, u32))| {
+        format!("{}{} {of}", lead(i), format::grouped((*count).into()))
+    };
+    counts.iter().enumerate().map(|part| (text(part), style)).collect()
+}
+
+fn width(pieces: &[(String, Style)]) -> usize {
+    pieces.iter().map(|(text, _)| text::width(text)).sum()
+}
+
+fn most_first(counts: impl Iterator<Item = (&'static str, u32)>) -> Vec<(&'static str, u32)> {
+    let mut counts: Vec<_> = counts.filter(|(_, count)| *count > 0).collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counts
 }

@@ -1,0 +1,145 @@
+//! The line that says what piles up: which state, since when, towards whom, whose. Nothing if nothing does.
+
+use ratatui::style::Style;
+
+use super::{
+    columns,
+    pen::Pen,
+    scene::{Data, Scene},
+    view::Screen,
+    words,
+};
+use crate::{
+    field::{format, program},
+    model::{Evidence, Process, Stamp, StateCounts, TcpState, text::printable},
+    store::{Activity, PeerRow, ProcessRow},
+};
+
+/// States that are no burden however many there are.
+const RESTING: [TcpState; 3] = [TcpState::Listen, TcpState::BoundInactive, TcpState::Close];
+/// Over how many samples the change is taken at most: a minute, so that the line is calm.
+const CHANGE_SAMPLES: usize = 60;
+/// From this width on everything is said in full.
+const WIDE: u16 = 100;
+
+/// A state that has been piling up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Rise {
+    state: TcpState,
+    count: u32,
+    since: Stamp,
+    /// How many samples ago that was.
+    samples: usize,
+}
+
+/// Whether there is anything to say.
+#[must_use]
+pub(super) fn is_needed(data: &Data<'_>) -> bool {
+    !rises(data).is_empty()
+}
+
+/// Every state of the whole that piles up.
+fn rises(data: &Data<'_>) -> Vec<Rise> {
+    rises_of(data, data.history.totals(), &data.moment.totals.states)
+}
+
+/// Every state that piles up, the most sockets first; open connections last, since they may be wanted.
+fn rises_of(data: &Data<'_>, activity: &Activity, states: &StateCounts) -> Vec<Rise> {
+    let rising = TcpState::ALL.into_iter().filter(|state| !RESTING.contains(state) && states[*state] > 0);
+    let mut rises: Vec<_> = rising
+        .filter_map(|state| {
+            let (since, samples) = data.history.rise_in(activity, state)?;
+            Some(Rise { state, count: states[state], since, samples })
+        })
+        .collect();
+    rises.sort_by_key(|rise| (rise.state == TcpState::Established, std::cmp::Reverse(rise.count)));
+    rises
+}
+
+/// What piles up of the process or the peer that the page is about: `CLOSE_WAIT +1.0/s since 13:42:07 (4m12s)`.
+pub(super) fn of_page(scene: &Scene<'_>, data: &Data<'_>) -> Option<String> {
+    let activity = match scene.view.page().screen {
+        Screen::Process(key) => data.history.process(key),
+        Screen::Peer(key) => data.history.peer(&key),
+        _ => None,
+    }?;
+    let part = |rise: &Rise| {
+        let change = change(scene, activity, rise);
+        format!("{} {change} since {} ({})", rise.state.name(), clock(rise.since), age(data, rise))
+    };
+    let parts: Vec<_> = rises_of(data, activity, &data.selection.aggregate.states).iter().map(part).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// Writes the line, as far as whole pieces fit.
+pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, data: &Data<'_>) {
+    let theme = scene.theme;
+    let rises = rises(data);
+    let Some((worst, others)) = rises.split_first() else { return };
+    let dot = format!(" {} ", theme.glyphs.dot);
+    let wide = pen.room() >= WIDE;
+    let mut pieces: Vec<(String, Style)> = vec![
+        (format!("{} {}", worst.state.name(), format::grouped(worst.count.into())), theme.state(worst.state)),
+        (
+            format!("{dot}{} since {}", change(scene, data.history.totals(), worst), clock(worst.since)),
+            theme.strong(),
+        ),
+    ];
+    if wide {
+        pieces.push((format!(" ({})", age(data, worst)), theme.text()));
+    }
+    let half = worst.count.div_ceil(2).max(1);
+    let totals = &data.moment.totals;
+    if let Some(peer) = most(&totals.peers, half, |row: &PeerRow| row.states[worst.state]) {
+        pieces.push((format!("{dot}mostly {}", columns::peer(&peer.key, 48, theme)), theme.text()));
+    }
+    pieces.extend(
+        whose(data, worst.state, half, wide).map(|who| (format!("{dot}{}", printable(&who)), theme.text())),
+    );
+    for other in others {
+        let count = format::grouped(other.count.into());
+        let text = format!("{dot}{} {count} since {}", other.state.name(), clock(other.since));
+        pieces.push((text, theme.state(other.state)));
+    }
+    pen.skip(1);
+    pen.put_pieces(&pieces, theme);
+}
+
+/// The row that alone has at least `half`.
+fn most<R>(rows: &[R], half: u32, count: impl Fn(&R) -> u32) -> Option<&R> {
+    rows.iter().max_by_key(|row| count(row)).filter(|row| count(row) >= half)
+}
+
+/// Whose they are: one process that owns at least `half`, or several of which one does.
+fn whose(data: &Data<'_>, state: TcpState, half: u32, wide: bool) -> Option<String> {
+    let name = |process: &Process| match program::script(process) {
+        Some(script) if !wide => script.to_owned(),
+        _ => program::program(process).into_owned(),
+    };
+    let rows = &data.moment.totals.processes;
+    if let Some(row) = most(rows, half, |row: &ProcessRow| row.states[state]) {
+        return Some(format!("{} {}", name(&row.process), row.process.key.pid));
+    }
+    let maybe = |row: &ProcessRow| row.time_wait_evidence[Evidence::Candidates as usize];
+    let row = most(rows, half, maybe).filter(|_| state == TcpState::TimeWait)?;
+    Some(format!("one of several {}", name(&row.process)))
+}
+
+/// `+79/s`; `up` for what no longer changes, or while the picture is held: the change is the newest one.
+fn change(scene: &Scene<'_>, activity: &Activity, rise: &Rise) -> String {
+    let change = activity.change_per_s(rise.state, rise.samples.min(CHANGE_SAMPLES)).map(f64::from);
+    match change {
+        Some(change) if change >= 0.05 && scene.behind() == 0 => format!("+{}", format::rate(change)),
+        _ => "up".to_owned(),
+    }
+}
+
+/// How long ago it began.
+fn age(data: &Data<'_>, rise: &Rise) -> String {
+    words::ago(data.moment.sample.stamp.seconds_since(&rise.since).max(0.0))
+}
+
+/// The time of day, UTC as in the header.
+fn clock(stamp: Stamp) -> String {
+    format::time(stamp.wall).get(11..19).unwrap_or_default().to_owned()
+}
