@@ -50,7 +50,8 @@
 //! # How twtop knows an owner
 //!
 //! The kernel forgets the owner of a socket when it enters `TIME_WAIT`. twtop names one only on evidence, and every
-//! owner carries its [`model::Evidence`]: `held` (a process has a descriptor on the socket now), `seen` (the same
+//! owner carries its [`model::Evidence`]: `traced` (the kernel's tracepoint told who closed it, joined by 4-tuple and time
+//! once and by cookie from then on), `held` (a process has a descriptor on the socket now), `seen` (the same
 //! cookie was alive in an earlier sample and a process held it), `listener` (accepted from a listener that one process
 //! holds), `candidates` (a set, one of which it is), `unknown` (with the reason). Descriptors are read before and
 //! after the dump, because a short connection's descriptor is gone when one looks only afterwards.
