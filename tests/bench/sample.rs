@@ -106,7 +106,6 @@ fn measure(args: &Args) -> io::Result<bool> {
     let mut source = LiveSource::new(&config).map_err(io::Error::other)?;
     let mut ledger = Ledger::new();
     let first = thread_time(|| ledger.fold(source.sample()));
-    source.recycle(first.1.sample.sockets);
 
     // The first dump finds out which request this kernel answers; the drain then sends the same.
     dump(&mut diag, &mut table);
@@ -122,7 +121,6 @@ fn measure(args: &Args) -> io::Result<bool> {
         times.sample.push(sampling);
         times.whole.push(sampling + folding);
         sockets.push(moment.sample.sockets.len());
-        source.recycle(moment.sample.sockets);
         times.ss.push(ss()?);
     }
     report(&mut io::stdout().lock(), first.0, &mut times, &sockets)
