@@ -12,8 +12,10 @@ use crate::model::SocketTable;
 /// them as for half the table.
 const KEPT: Duration = Duration::from_secs(5);
 
-/// What asking may cost at most to be done in every sample: this part of what the sample may cost in all.
+/// What asking may cost at most to be done in every sample: this part of what the sample may cost in all, and no more
+/// than this time, which the walk over an empty table already takes on a large machine.
 const CHEAP: u32 = 10;
+const CHEAP_TIME: Duration = Duration::from_millis(1);
 
 /// The bound sockets of the last dump that asked for them.
 #[derive(Debug)]
@@ -41,7 +43,7 @@ impl Bound {
     /// Whether to ask for them at `now`, since boot, in a sample that may take `allowance` of processor time; `None` for no bound.
     pub(super) fn is_due(&self, now: Duration, allowance: Option<Duration>) -> bool {
         let Some((at, cost)) = self.asked else { return true };
-        let is_cheap = allowance.is_none_or(|allowance| cost <= allowance / CHEAP);
+        let is_cheap = cost <= CHEAP_TIME && allowance.is_none_or(|allowance| cost <= allowance / CHEAP);
         self.always || self.wanted || is_cheap || now.saturating_sub(at) >= KEPT
     }
 
@@ -93,12 +95,14 @@ mod tests {
     fn what_is_cheap_is_asked_each_time_and_what_is_dear_every_five_seconds() {
         let mut bound = Bound::new(false);
         assert!(bound.is_due(ms(0), Some(ms(50))), "nothing is known yet");
-        bound.refresh(Some(SocketTable::new()), ms(1000), ms(5));
-        assert!(bound.is_due(ms(1001), Some(ms(50))));
-        assert!(!bound.is_due(ms(1001), Some(ms(49))));
-        assert!(!bound.is_due(ms(5999), Some(ms(49))));
-        assert!(bound.is_due(ms(6000), Some(ms(49))));
-        assert!(bound.is_due(ms(1001), None), "without a budget nothing is dear");
+        bound.refresh(Some(SocketTable::new()), ms(1000), ms(1));
+        assert!(bound.is_due(ms(1001), Some(ms(10))));
+        assert!(bound.is_due(ms(1001), None), "without a budget");
+        assert!(!bound.is_due(ms(1001), Some(ms(9))));
+        assert!(!bound.is_due(ms(5999), Some(ms(9))));
+        assert!(bound.is_due(ms(6000), Some(ms(9))));
+        bound.refresh(Some(SocketTable::new()), ms(1000), ms(2));
+        assert!(!bound.is_due(ms(1001), None), "without a budget it may still be dear");
         bound.refresh(None, ms(7000), ms(1));
         assert!(!bound.is_due(ms(7001), Some(ms(50))), "it was refused");
         assert!(bound.is_due(ms(12_000), Some(ms(50))));

@@ -126,15 +126,22 @@ impl SockDiag {
         self.dump_up_to(table, Dump::All, max_sockets)
     }
 
-    /// Asks for all IPv4 sockets as [`SockDiag::dump`] would and only receives the answer: what the kernel's part costs.
-    /// Returns the bytes received. Benches measure against it; nothing is learnt from it.
+    /// Asks for all sockets of both families just as [`SockDiag::dump`] of [`Dump::All`] would, and only receives the
+    /// answer: what the kernel's part costs. Returns the bytes received. Benches measure against it; nothing is learnt
+    /// from it, so dump once before: that tells whether this kernel answers for both families in one pass.
     ///
     /// # Errors
     /// The request could not be sent, or no answer came in time. A refusal counts as an answer.
     pub fn drain(&mut self) -> io::Result<u64> {
+        let both = [Ask::BothFamilies(Dump::All)];
+        let each = [AF_INET, AF_INET6].map(|family| Ask::Family(family, Dump::All));
         self.settle()?;
-        self.ask(Ask::Family(AF_INET, Dump::All))?;
-        self.settle()
+        let mut bytes = 0;
+        for ask in if self.one_pass { &both[..] } else { &each[..] } {
+            self.ask(*ask)?;
+            bytes += self.settle()?;
+        }
+        Ok(bytes)
     }
 
     fn dump_up_to(

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::namespace::Namespace;
 
-/// Sockets by state, under the kernel's names, as `ss` counts them. It does not list bound sockets.
+/// Sockets by state, under the kernel's names, as `ss` counts them. Bound sockets are not listed, or count as `CLOSE` (iproute2
+/// that knows `-B`).
 pub(crate) fn ss_states(namespace: &Namespace) -> BTreeMap<String, u64> {
     let mut states = BTreeMap::new();
     for line in namespace.output("ss", &["-H", "-t", "-a", "-n"]).lines() {
