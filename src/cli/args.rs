@@ -67,9 +67,9 @@ pub struct CommonArgs {
     /// The most processor time that sampling may take, percent of one core; the interval is stretched to keep it
     #[arg(long, value_name = "PERCENT", default_value = "5", global = true)]
     pub budget: String,
-    /// Do not trace who opens and closes connections, even where that is allowed
+    /// Trace who opens and closes connections, so that short ones get their owner too (root; new, see the README)
     #[arg(long, global = true)]
-    pub no_trace: bool,
+    pub trace: bool,
     /// When the screen uses colour
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", global = true)]
     pub color: When,

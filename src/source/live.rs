@@ -42,14 +42,14 @@ pub struct LiveConfig {
     pub fresh_bound: bool,
 }
 
-/// Our own namespace, once a second, in 5 % of a core, with the trace.
+/// Our own namespace, once a second, in 5 % of a core, without the trace.
 impl Default for LiveConfig {
     fn default() -> Self {
         Self {
             netns: NetnsChoice::SelfNs,
             interval: Duration::from_secs(1),
             budget: 0.05,
-            trace: true,
+            trace: false,
             fresh_bound: false,
         }
     }
