@@ -74,6 +74,7 @@ fn rich() -> Scene {
     };
     scene.processes = vec![seen(&nginx, 812, Some(1024)), seen(&redis, 30, None)];
     let held = scene.attribute(Evidence::Held, &[&nginx]);
+    scene.told(held, Some(&redis), Some(&nginx));
     let seen = scene.attribute(Evidence::Seen, &[&nginx]);
     let shared = scene.attribute(Evidence::Held, &[&nginx, &child]);
     let either = scene.attribute(Evidence::Candidates, &[&nginx, &child]);
@@ -358,7 +359,7 @@ fn csv_has_the_keys_and_the_values_of_json() {
     for (row, socket) in rows.iter().zip(sockets) {
         for (key, cell) in header.iter().zip(row).filter(|(key, _)| !key.starts_with("owners_")) {
             let value = match key.split_once('_') {
-                Some((outer @ ("timer" | "tcp"), inner)) => &socket[outer][inner],
+                Some((outer @ ("timer" | "tcp" | "opener" | "closer"), inner)) => &socket[outer][inner],
                 _ => &socket[key],
             };
             let same = match value {

@@ -7,6 +7,7 @@
 mod accept;
 mod aggregate;
 mod attribute;
+mod coverage;
 mod follow;
 mod groups;
 mod history;
@@ -26,9 +27,11 @@ mod tally;
 mod trace_activity;
 mod trace_intern;
 mod trace_join;
+mod trace_window;
 mod traced;
 
 pub use aggregate::{Aggregate, DestinationRow, PeerKey, PeerRow, ProcessRow};
+pub use coverage::Coverage;
 pub use history::{Activity, History};
 pub use ledger::{Ledger, LedgerSize};
 pub use moment::{Attribution, CounterRate, Link, Moment, Owned, Rates};
@@ -37,4 +40,5 @@ pub use ports::PortRange;
 pub use series::Series;
 pub use trace_activity::{ConnectFailures, Lifetimes, TraceActivity, TraceCounts};
 pub use trace_join::{Cause, Phase, Sighting, TraceGap, TraceJoin};
+pub use trace_window::{ConnectFailure, TraceWindow};
 pub use traced::Traced;

@@ -171,21 +171,48 @@ impl Lifetimes {
         self.0.iter().map(|&count| u64::from(count)).sum()
     }
 
-    /// A time that `share` (0 to 1) of the connections did not outlive, too long by at most a factor of two. `None`
-    /// if none was counted, or if the time is beyond the last bucket.
+    /// About the time that `share` (0 to 1) of the connections did not outlive: within the bucket that it lies in
+    /// they are taken to be spread evenly by ratio, so it is out by less than a factor of two. `None` if none was
+    /// counted, or if the time is beyond the last bucket.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Option<Duration> {
         let total = self.count();
-        let mut seen = 0;
-        for (bucket, &count) in (0_u32..).zip(&self.0[..Self::BUCKETS - 1]) {
-            seen += u64::from(count);
-            #[expect(clippy::cast_precision_loss, reason = "a share of counts need not be exact beyond 2^52")]
-            if total > 0 && seen as f64 >= share * total as f64 {
-                return Some(Duration::from_micros(1 << (bucket + Self::FIRST)));
+        let wanted = share * precise(total);
+        let mut below = 0;
+        for (bucket, &count) in (0_i32..).zip(&self.0[..Self::BUCKETS - 1]) {
+            let within = below + u64::from(count);
+            if count > 0 && precise(within) >= wanted {
+                let part = ((wanted - precise(below)) / f64::from(count)).clamp(0.0, 1.0);
+                // The first bucket begins at nothing, which has no ratio to its end.
+                let micros = if bucket == 0 {
+                    Self::end_micros(0) * part
+                } else {
+                    Self::end_micros(bucket - 1) * part.exp2()
+                };
+                return Some(Duration::from_secs_f64(micros / 1e6));
             }
+            below = within;
         }
         None
     }
+
+    fn end_micros(bucket: i32) -> f64 {
+        f64::from(bucket + Self::FIRST.cast_signed()).exp2()
+    }
+
+    /// How many connections lived how long: each bucket from the first that has any to the last, as its end in
+    /// seconds and its count.
+    pub fn buckets(&self) -> impl Iterator<Item = (f64, u32)> + '_ {
+        let first = self.0.iter().position(|&count| count > 0).unwrap_or(Self::BUCKETS);
+        let last = self.0.iter().rposition(|&count| count > 0).map_or(0, |last| last + 1);
+        let ends = (0_i32..).map(|bucket| Self::end_micros(bucket) / 1e6);
+        ends.zip(self.0).take(last).skip(first)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share of counts need not be exact beyond 2^52")]
+fn precise(count: u64) -> f64 {
+    count as f64
 }
 
 #[cfg(test)]
@@ -194,7 +221,7 @@ mod tests {
     use crate::model::Family;
 
     #[test]
-    fn quantiles_are_the_ends_of_buckets() {
+    fn quantiles_lie_within_their_bucket() {
         let mut lives = Lifetimes::default();
         assert_eq!(lives.quantile(0.5), None);
         for _ in 0..98 {
@@ -203,8 +230,16 @@ mod tests {
         lives.add(Duration::from_secs(5));
         lives.add(Duration::from_secs(1 << 20));
         assert_eq!(lives.count(), 100);
-        assert_eq!(lives.quantile(0.5), Some(Duration::from_micros(4096)));
-        assert_eq!(lives.quantile(0.99), Some(Duration::from_micros(1 << 23)));
+        let within = |share, low: u64, high: u64| {
+            let life = lives.quantile(share).expect("within the buckets");
+            assert!(Duration::from_micros(low) <= life && life <= Duration::from_micros(high), "{life:?}");
+        };
+        within(0.01, 2048, 2100);
+        within(0.5, 2850, 2950);
+        within(0.98, 4095, 4096);
+        within(0.99, 1 << 22, 1 << 23);
+        let buckets: Vec<_> = lives.buckets().filter(|(_, count)| *count > 0).collect();
+        assert_eq!((buckets[0], buckets.len()), ((0.004_096, 98), 3));
         assert_eq!(lives.quantile(1.0), None, "too long to say");
     }
 
@@ -245,7 +280,7 @@ mod tests {
         let (process, counts) = &activity.processes[0];
         assert_eq!(process.key, key);
         assert_eq!((counts.opened, counts.closed, counts.no_port, counts.failed), (1, 1, 1, 1));
-        assert_eq!(counts.lifetimes.quantile(0.5), Some(Duration::from_micros(4096)));
+        assert_eq!(counts.lifetimes.count(), 1);
         assert_eq!(activity.total, *counts);
         assert_eq!(activity.unplaced, 1);
         let peer = PeerKey { ip: [10, 0, 0, 2].into(), port: 443, side: Side::Client };

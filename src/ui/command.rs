@@ -13,6 +13,8 @@ pub enum Command {
     Back,
     /// Look closer at the selected row.
     Enter,
+    /// Say what the claim about the selected row's owner rests on.
+    Why,
     /// Select the next row.
     Down,
     /// Select the row before.
@@ -232,6 +234,13 @@ pub static TABLE: &[Entry] = &[
         "open",
         "Look closer at the selected process, peer or socket.",
         (Moving, Tables, 3),
+    ),
+    row(
+        C::Why,
+        &[Key::char('w')],
+        "why",
+        "Say what the claims about the selected process, peer or socket rest on, and what would tell more.",
+        (Moving, Tables, 12),
     ),
     row(
         C::Back,

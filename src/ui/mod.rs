@@ -34,6 +34,7 @@ pub mod theme;
 mod update;
 mod verdict;
 pub mod view;
+mod why;
 mod words;
 
 pub use draw::{draw, render};

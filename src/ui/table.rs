@@ -52,7 +52,7 @@ pub(super) fn draw<'r, R: Shown>(
     }
     // Room for the scrollbar is kept whether it is needed or not: columns do not jump when rows come and go.
     let width = area.width.saturating_sub(u16::from(frame.track.is_none()));
-    let columns = fitting(R::COLUMNS, width, absent(&frame.data));
+    let columns = fitting(R::COLUMNS, width, &absent(&frame.data));
     let height = usize::from(area.height) - 1;
     let first = window(frame.table.offset, frame.table.index, height, frame.len);
     let mut x = area.x;

@@ -160,6 +160,7 @@ fn obey(
         }
         Command::Back => back(view),
         Command::Enter => enter(view, data),
+        Command::Why => why(view, data),
         Command::View(number) => turn(view, |view| view.show(number)),
         Command::NextPane => focus(view, 1, data),
         Command::PreviousPane => focus(view, -1, data),
@@ -218,15 +219,8 @@ fn turn(view: &mut View, change: impl FnOnce(&mut View) -> bool) -> Vec<Effect> 
 
 /// Looks closer at the selected row; a state becomes the filter.
 fn enter(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
-    let Some(data) = data else { return vec![] };
-    let pane = view.page().focus;
-    let table = view.page().table(pane);
-    let Some(id) = &table.selected else { return vec![] };
-    if data.position(pane, id, table.index).is_none() {
-        view.message = Some(Message { text: "That row is gone. Select another one.".into(), failure: false });
-        return vec![];
-    }
-    let screen = match id.clone() {
+    let Some(id) = selected(view, data) else { return vec![] };
+    let screen = match id {
         RowId::Process(key) => Screen::Process(key),
         RowId::Peer(key) => Screen::Peer(key),
         RowId::Destination(_, peer) => {
@@ -244,10 +238,47 @@ fn enter(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
         }
         RowId::Counter(_) => return vec![],
     };
+    open(view, screen)
+}
+
+/// Says what the claims about the selected row rest on. The page of a socket does.
+fn why(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
+    let Some(id) = selected(view, data) else { return vec![] };
+    let screen = match id {
+        RowId::Process(key) => Screen::ProcessEvidence(key),
+        RowId::Peer(key) => Screen::PeerEvidence(key),
+        RowId::Destination(_, peer) => {
+            Screen::PeerEvidence(PeerKey { ip: peer.ip, port: peer.port, side: Side::Client })
+        }
+        RowId::Socket(id) => Screen::Socket(id),
+        RowId::State(_) | RowId::Counter(_) => {
+            let text = "Select a process, a peer or a socket to be told why.".into();
+            view.message = Some(Message { text, failure: false });
+            return vec![];
+        }
+    };
+    open(view, screen)
+}
+
+/// The selected row of the pane that has the focus; a message if it is gone.
+fn selected(view: &mut View, data: Option<Data<'_>>) -> Option<RowId> {
+    let data = data?;
+    let pane = view.page().focus;
+    let table = view.page().table(pane);
+    let id = table.selected.clone()?;
+    if data.position(pane, &id, table.index).is_none() {
+        view.message = Some(Message { text: "That row is gone. Select another one.".into(), failure: false });
+        return None;
+    }
+    Some(id)
+}
+
+fn open(view: &mut View, screen: Screen) -> Vec<Effect> {
     if view.page().screen == screen {
         return vec![];
     }
     // What was looked at is found again on the way back.
+    let pane = view.page().focus;
     view.page_mut().table_mut(pane).held = true;
     turn(view, |view| {
         view.enter(screen);
@@ -320,7 +351,7 @@ fn export(view: &View, live: Option<&Arc<Moment>>) -> Vec<Effect> {
 
 /// The filter in force, narrowed to what the page is about.
 fn scope(view: &View) -> Query {
-    let page = match view.page().screen {
+    let page = match view.page().screen.subject() {
         Screen::Process(key) => format!("(pid:{0} or candidate:{0})", key.pid),
         Screen::Peer(key) => {
             let port = if key.side == Side::Client { "rport" } else { "lport" };
