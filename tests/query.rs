@@ -50,6 +50,8 @@ fn everything() -> Moment {
     });
     let held = scene.attribute(Evidence::Held, &[&nginx]);
     let seen = scene.attribute(Evidence::Seen, &[&nginx]);
+    scene.told(held, Some(&child), None);
+    scene.told(seen, Some(&nginx), Some(&redis));
     let either = scene.attribute(Evidence::Candidates, &[&nginx, &redis]);
     let shared = scene.attribute(Evidence::Held, &[&nginx, &child]);
     let store = scene.attribute(Evidence::Held, &[&redis]);
@@ -129,6 +131,13 @@ fn each_key_keeps_what_it_says() {
         ("lport:<80", &[]),
         ("lport:<=80", &[3, 4]),
         ("pid:10", &[1, 2, 4]),
+        ("opener:nginx", &[1, 2]),
+        ("opener:11", &[1]),
+        ("opened-by:=redis-server", &[]),
+        ("closer:redis", &[2]),
+        ("closer:20", &[2]),
+        ("closed_by:*", &[2]),
+        ("!closer:* opener:*", &[1]),
         ("pid:11", &[4]),
         ("pid:20", &[5]),
         ("candidate:20", &[3]),
@@ -382,6 +391,8 @@ const CONDITIONS: &[&str] = &[
     "recvq:>=1KiB",
     "container:*",
     "candidate:*",
+    "opener:12,curl",
+    "closer:='x y'",
     "nginx",
     "443",
     "10.0.0.1",

@@ -6,6 +6,8 @@
 mod incident;
 #[path = "screens/stage.rs"]
 mod stage;
+#[path = "screens/told.rs"]
+mod told;
 
 use std::path::Path;
 
@@ -81,6 +83,57 @@ fn a_closer_look_at_a_peer_and_a_socket() {
         "time-wait-80x24",
         after_keys(SMALL, "/state:time-wait proc:nginx<Enter>2<Enter>").text()
     );
+}
+
+/// A stage on which the tracepoint tells as well.
+fn traced((width, height): (u16, u16), seconds: u32, keys: &str) -> Stage {
+    let mut incident = Incident::new();
+    incident.traced = true;
+    let mut stage = Stage::of(&mut incident, seconds, width, height);
+    stage.keys(keys);
+    stage
+}
+
+#[test]
+fn the_trace_is_reconciled_with_the_counter() {
+    assert_snapshot!("traced-overview-80x24", traced(SMALL, HEIGHT, "").text());
+    assert_snapshot!("traced-overview-160x45", traced(LARGE, HEIGHT, "").text());
+    assert_snapshot!("traced-processes-160x45", traced(LARGE, HEIGHT, "3").text());
+    assert_snapshot!("traced-processes-80x24", traced(SMALL, HEIGHT, "3").text());
+    assert_snapshot!("traced-peers-160x45", traced(LARGE, HEIGHT, "4").text());
+    assert_snapshot!("traced-sockets-160x45", traced(LARGE, HEIGHT, "2").text());
+    let early = traced(SMALL, 15, "").text();
+    assert!(early.contains(", exact in 48s"), "{early}");
+    let early = traced(LARGE, 15, "3").text();
+    assert!(early.contains("TIME_WAITs since start; exact in 48s"), "{early}");
+}
+
+#[test]
+fn failed_calls_are_shown_below_the_ports_and_on_the_page_of_who_calls() {
+    assert_snapshot!("traced-ports-80x24", traced(SMALL, HEIGHT, "5").text());
+    assert_snapshot!("traced-ports-160x45", traced(LARGE, HEIGHT, "5").text());
+    assert_snapshot!("traced-process-80x24", traced(SMALL, HEIGHT, "<Enter>").text());
+    assert_snapshot!("traced-process-160x45", traced(LARGE, HEIGHT, "<Enter>").text());
+    assert_snapshot!("traced-peer-80x24", traced(SMALL, HEIGHT, "<Tab><Enter>").text());
+}
+
+#[test]
+fn a_key_says_why() {
+    assert_snapshot!("traced-why-process-80x24", traced(SMALL, HEIGHT, "w").text());
+    assert_snapshot!("why-peer-80x24", after_keys(SMALL, "<Tab>w").text());
+    let time_wait = "/state:time-wait proc:python3<Enter>2w";
+    assert_snapshot!("traced-why-socket-80x24", traced(SMALL, HEIGHT, time_wait).text());
+    let unknown = after_keys(SMALL, "/evidence:too-short<Enter>2w");
+    assert_snapshot!("why-unknown-80x24", unknown.text());
+    // Esc leads back to where it was asked.
+    let mut stage = traced(SMALL, HEIGHT, "3w");
+    assert!(stage.text().contains("Why: python3 app.py 4711"), "{}", stage.text());
+    stage.keys("<Esc>");
+    assert!(stage.text().contains("Processes"), "{}", stage.text());
+    // A state has no owner to be sure of.
+    let mut stage = at_height(SMALL);
+    stage.keys("<Tab><Tab>w");
+    assert!(stage.text().contains("Select a process, a peer or a socket"), "{}", stage.text());
 }
 
 #[test]
@@ -489,9 +542,9 @@ fn no_figure_is_cut_at_any_width() {
 #[test]
 fn the_pictures_are_those_of_today() {
     let pictures = [
-        ("overview-80x24.svg", at_height(SMALL)),
-        ("overview-160x45.svg", at_height(LARGE)),
-        ("process-160x45.svg", after_keys(LARGE, "<Enter>")),
+        ("overview-80x24.svg", traced(SMALL, HEIGHT, "")),
+        ("overview-160x45.svg", traced(LARGE, HEIGHT, "")),
+        ("process-160x45.svg", traced(LARGE, HEIGHT, "<Enter>")),
     ];
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("screenshots");
     for (name, stage) in pictures {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Lifetimes, PeerKey, TraceCounts};
+use super::{Lifetimes, PeerKey, TraceCounts, rates};
 use crate::model::{Endpoint, ProcKey, Process};
 
 /// `connect()` calls of one process from one address to one destination that failed.
@@ -65,6 +65,21 @@ pub struct TraceWindow {
     pub peers: BTreeMap<PeerKey, Arc<Lifetimes>>,
     /// Failed calls of `connect()`, the most first.
     pub failures: Vec<ConnectFailure>,
+    /// Those of the last 20 s, for a rate that keeps up.
+    recent: Vec<ConnectFailure>,
+    /// How long that is, seconds.
+    recent_seconds: f64,
+}
+
+impl TraceWindow {
+    /// How many calls like `failure`, one of [`Self::failures`], fail per second now: over the last 10 to 20 s. `None`
+    /// if no time has gone by.
+    #[must_use]
+    pub fn failures_per_s(&self, failure: &ConnectFailure) -> Option<f64> {
+        let key = failure.key();
+        let recent = self.recent.iter().find(|recent| recent.key() == key);
+        rates::over(Some(recent.map_or(0, ConnectFailure::total)), Some(self.recent_seconds))
+    }
 }
 
 /// What one step of the window adds to it.
@@ -85,8 +100,10 @@ impl Slots {
     const SPAN: Duration = Duration::from_mins(1);
     /// It moves on by so much at once.
     const STEP: Duration = Duration::from_secs(10);
+    /// So many of the newest steps count as recent.
+    const RECENT: usize = 2;
     /// So many processes, peers and failures are kept of one step at most.
-    const ROOM: usize = 2_048;
+    const ROOM: usize = 1_024;
 
     /// Adds what was told from `begin` until `end`.
     pub(super) fn add<'a>(
@@ -112,7 +129,12 @@ impl Slots {
         let Some(first) = self.0.front() else { return TraceWindow::default() };
         let mut window =
             TraceWindow { seconds: now.saturating_sub(first.begin).as_secs_f64(), ..TraceWindow::default() };
-        for slot in &self.0 {
+        for (age, slot) in self.0.iter().rev().enumerate().rev() {
+            if age < Self::RECENT {
+                ConnectFailure::add_all(&mut window.recent, &slot.failures);
+                let seconds = now.saturating_sub(slot.begin).as_secs_f64();
+                window.recent_seconds = window.recent_seconds.max(seconds);
+            }
             sum(&mut window.processes, &slot.processes);
             sum(&mut window.peers, &slot.peers);
             ConnectFailure::add_all(&mut window.failures, &slot.failures);
@@ -161,6 +183,8 @@ mod tests {
         assert_eq!(window.processes[&key].count(), 40);
         assert_eq!((window.failures.len(), window.failures[0].total()), (1, 120));
         assert!((window.seconds - 40.0).abs() < 1e-9);
+        let rate = window.failures_per_s(&failure).expect("time has gone by");
+        assert!((rate - 3.0).abs() < 1e-9, "{rate}");
         slots.add(at(75), std::iter::empty(), std::iter::empty(), &[]);
         // Two of the four steps lie within the last minute.
         assert_eq!(slots.sums(Duration::from_secs(76)).processes[&key].count(), 20);

@@ -111,9 +111,9 @@ static SOCKETS: &[Column] = &[
     figure("recv_q", "", 6, 7),
     figure("send_q", "", 6, 8),
     text("evidence", "", [8, 10, 10], 5),
-    text("opener", "", [10, 15, 24], 9),
-    text("closer", "", [10, 15, 24], 9),
-    text("side", "", [6, 6, 6], 10),
+    text("opener", "", [10, 14, 24], 10),
+    text("closer", "", [10, 14, 24], 9),
+    text("side", "", [6, 6, 6], 11),
     text("timer_kind", "", [9, 9, 9], 6),
     figure("timer_expires_s", "IN", 7, 6),
     figure("tcp_rtt_ms", "", 7, 11),
@@ -146,7 +146,7 @@ impl Shown for ProcessRow {
 }
 
 /// The name of a process within `cells`: of what an interpreter runs, the interpreter gives way.
-fn named(process: &Process, cells: usize, theme: &Theme) -> String {
+pub(super) fn named(process: &Process, cells: usize, theme: &Theme) -> String {
     let whole = program::program(process);
     let name = match program::script(process) {
         Some(script) if width(&printable(&whole)) > cells => Cow::Borrowed(script),

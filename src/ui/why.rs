@@ -2,7 +2,7 @@
 
 use crate::{
     field::{format, program},
-    model::{Evidence, Process, Side, Stamp, Unknown},
+    model::{Evidence, Process, Side, Stamp, TcpState, Unknown},
     store::{Lifetimes, Moment, Owned, Traced},
     ui::{Theme, text, words},
 };
@@ -62,7 +62,10 @@ pub(super) fn opened_by(owned: &Owned<'_>) -> Option<String> {
 
 /// Who closed our end first, when, and how that is known.
 pub(super) fn closed_by(owned: &Owned<'_>, moment: &Moment) -> Option<String> {
-    let closer = owned.attribution.closer.as_ref()?;
+    let Some(closer) = &owned.attribution.closer else {
+        let passive = matches!(owned.socket.row().state, TcpState::CloseWait | TcpState::LastAck);
+        return passive.then(|| "the peer: it closed first, as the state says".to_owned());
+    };
     let when = entered(owned, moment).map_or_else(String::new, |at| format!("; TIME_WAIT since {at}"));
     Some(format!("{}: told by the tracepoint{when}", who(closer)))
 }
@@ -82,7 +85,7 @@ pub(super) fn cure(reason: Unknown, moment: &Moment) -> String {
         Unknown::Denied if privileges.hint.is_empty() => "Root may look.".to_owned(),
         Unknown::Denied => format!("Cure: {}", privileges.hint),
         Unknown::TooShort if moment.trace.is_none() => {
-            format!("The trace tells who closes such a one: {}.", without_trace(moment))
+            format!("With the trace it would be known who closed it; {}.", without_trace(moment))
         }
         Unknown::TooShort => "The trace does not tell either: records were lost, or its process was gone \
                               before it could be told from others."
@@ -98,7 +101,11 @@ pub(super) fn cure(reason: Unknown, moment: &Moment) -> String {
 
 /// Why there is no trace, as the end of a sentence.
 fn without_trace(moment: &Moment) -> &'static str {
-    if moment.sample.privileges.trace_missing.is_empty() { "it is off" } else { "it wants root" }
+    if moment.sample.privileges.trace_missing.is_empty() {
+        "the trace is off"
+    } else {
+        "the trace wants root"
+    }
 }
 
 /// How well the trace accounts for the entries into `TIME_WAIT` since it began, in as many words as `room` cells
@@ -124,11 +131,12 @@ fn traced_forms(traced: &Traced, stamp: Stamp) -> Vec<String> {
     let mut forms = vec![
         format!("attributed {named} of {all} TIME_WAITs since start{rest}; {exact}"),
         format!("attributed {named} of {all}{rest}; {exact}"),
-        format!("attributed {named} of {all}; {exact}"),
     ];
+    let ahead = stamp.since_boot < coverage.exact_at;
+    forms.push(format!("attributed {named} of {all}{}", if ahead { format!("; {exact}") } else { rest }));
     let short =
         [format!("closes named {named}/{all}"), format!("named {named}/{all}"), format!("{share} named")];
-    if stamp.since_boot < coverage.exact_at {
+    if ahead {
         forms.extend([format!("{named}/{all}, {exact}"), format!("{share}, {exact}")]);
     }
     forms.extend(short);
@@ -140,7 +148,7 @@ fn untraced_forms(moment: &Moment) -> Vec<String> {
     if all == 0 {
         return vec![];
     }
-    let off = if without_trace(moment) == "it is off" { "the trace" } else { "root" };
+    let off = if moment.sample.privileges.trace_missing.is_empty() { "the trace" } else { "root" };
     let share = percent(named, all);
     let [named, all] = [named, all].map(format::grouped);
     vec![
@@ -204,21 +212,21 @@ fn clock(stamp: Stamp) -> String {
     format::time(stamp.wall).get(11..19).unwrap_or_default().to_owned()
 }
 
-/// How long connections lived: the middle, the slowest in a hundred, and the histogram from its first bucket to its
-/// last, each twice as long as the one before.
+/// How long connections lived: the middle, the slowest in a hundred, and the histogram, one bar an octave: the
+/// next is for times up to twice as long.
 pub(super) fn lifetimes(lifetimes: &Lifetimes, theme: &Theme) -> String {
     let life =
         |share| lifetimes.quantile(share).map_or(format::UNKNOWN.to_owned(), |l| seconds(l.as_secs_f64()));
-    let buckets: Vec<_> = lifetimes.buckets().collect();
-    let highest = buckets.iter().map(|(_, count)| *count).max().unwrap_or(1).max(1);
+    let octaves: Vec<_> = lifetimes.octaves().collect();
+    let highest = octaves.iter().map(|(_, count)| *count).max().unwrap_or(1).max(1);
     let levels = theme.glyphs.spark;
     let steps = u32::try_from(levels.len()).unwrap_or(1);
     let glyph = |count: u32| match count {
         0 => " ",
         count => levels[(u64::from(count) * u64::from(steps)).div_ceil(highest.into()) as usize - 1],
     };
-    let bars: String = buckets.iter().map(|(_, count)| glyph(*count)).collect();
-    let ends = buckets.first().zip(buckets.last()).map_or_else(String::new, |(first, last)| {
+    let bars: String = octaves.iter().map(|(_, count)| glyph(*count)).collect();
+    let ends = octaves.first().zip(octaves.last()).map_or_else(String::new, |(first, last)| {
         format!("{} {bars} {}", seconds(first.0 / 2.0), seconds(last.0))
     });
     format!(

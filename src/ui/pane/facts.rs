@@ -344,7 +344,10 @@ fn evidence(context: &Context<'_>, subject: String) -> (String, Vec<Fact>) {
 fn lifetimes(context: &Context<'_>, lifetimes: Option<&Lifetimes>) -> Option<Fact> {
     context.data.moment.trace.as_ref()?;
     let text = match lifetimes {
-        Some(lifetimes) => why::lifetimes(lifetimes, context.theme()),
+        Some(lifetimes) => {
+            let over = format::seconds(failures::seconds(&context.data));
+            format!("{} in {over}", why::lifetimes(lifetimes, context.theme()))
+        }
         None => "no connection closed by us in the last minute".to_owned(),
     };
     Some(Fact::new("lifetimes", text))
@@ -352,9 +355,8 @@ fn lifetimes(context: &Context<'_>, lifetimes: Option<&Lifetimes>) -> Option<Fac
 
 /// Failed calls of `connect()` within the last minute, the worst destinations first.
 fn connect_failures(context: &Context<'_>, named: bool) -> Option<Fact> {
-    let seconds = failures::seconds(&context.data);
     let part = |failed: &ConnectFailure| {
-        let rate = failures::per_second(failed.total(), seconds);
+        let rate = failures::per_second(&context.data, failed);
         let why = match (failed.no_port, failed.other) {
             (0, _) => "refused or timed out",
             (_, 0) => "no port left",

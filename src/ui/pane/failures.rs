@@ -4,10 +4,11 @@ use ratatui::buffer::Buffer;
 
 use super::Context;
 use crate::{
-    field::{Align, format, program},
+    field::{Align, format},
     model::text::printable,
     store::ConnectFailure,
     ui::{
+        columns,
         pen::Pen,
         scene::Data,
         table::endpoint,
@@ -44,18 +45,15 @@ pub(in crate::ui) fn seconds(data: &Data<'_>) -> f64 {
     data.moment.trace.as_ref().map_or(0.0, |traced| traced.window.seconds)
 }
 
-/// `12/s`; a dash where no time has gone by.
-pub(in crate::ui) fn per_second(count: u64, seconds: f64) -> String {
-    if seconds <= 0.0 {
-        return format::UNKNOWN.to_owned();
-    }
-    #[expect(clippy::cast_precision_loss, reason = "a rate in four digits")]
-    format::rate(count as f64 / seconds)
+/// How many such calls fail per second now.
+pub(in crate::ui) fn per_second(data: &Data<'_>, failed: &ConnectFailure) -> String {
+    let rate = data.moment.trace.as_ref().and_then(|traced| traced.window.failures_per_s(failed));
+    rate.map_or_else(|| format::UNKNOWN.to_owned(), format::rate)
 }
 
 /// The columns: title, width, alignment.
 const COLUMNS: [(&str, usize, Align); 6] = [
-    ("PROCESS", 22, Align::Left),
+    ("PROCESS", 20, Align::Left),
     ("FROM", 15, Align::Left),
     ("TO", 21, Align::Left),
     ("FAIL/s", 6, Align::Right),
@@ -83,7 +81,10 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     for (line, failed) in (1..inner.height).zip(shown(context.scene.view, data)) {
         let process = failed.process.as_ref().map_or_else(
             || "[unknown]".to_owned(),
-            |process| format!("{} {}", program::program(process), process.key.pid),
+            |process| {
+                let pid = format!(" {}", process.key.pid);
+                format!("{}{pid}", columns::named(process, widths(0).saturating_sub(pid.len()), theme))
+            },
         );
         let source = match failed.source {
             ip if ip.is_unspecified() => "any".to_owned(),
@@ -93,7 +94,7 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
             fit(&process, widths(0), ellipsis).into_owned(),
             fit(&printable(&source), widths(1), ellipsis).into_owned(),
             endpoint(failed.peer, widths(2), ellipsis),
-            per_second(failed.total(), seconds).trim_end_matches("/s").to_owned(),
+            per_second(data, failed).trim_end_matches("/s").to_owned(),
             format::count(failed.no_port),
             format::count(failed.other),
         ];
