@@ -131,13 +131,6 @@ fn each_key_keeps_what_it_says() {
         ("lport:<80", &[]),
         ("lport:<=80", &[3, 4]),
         ("pid:10", &[1, 2, 4]),
-        ("opener:nginx", &[1, 2]),
-        ("opener:11", &[1]),
-        ("opened-by:=redis-server", &[]),
-        ("closer:redis", &[2]),
-        ("closer:20", &[2]),
-        ("closed_by:*", &[2]),
-        ("!closer:* opener:*", &[1]),
         ("pid:11", &[4]),
         ("pid:20", &[5]),
         ("candidate:20", &[3]),
@@ -224,6 +217,23 @@ fn each_key_keeps_what_it_says() {
 }
 
 /// The third socket is that of nginx 10 or redis 20, not known which.
+#[test]
+fn who_opened_and_who_closed_are_different_questions() {
+    let moment = everything();
+    let cases: [(&str, &[u64]); 7] = [
+        ("opener:nginx", &[1, 2]),
+        ("opener:11", &[1]),
+        ("opened-by:=redis-server", &[]),
+        ("closer:redis", &[2]),
+        ("closer:20", &[2]),
+        ("closed_by:*", &[2]),
+        ("!closer:* opener:*", &[1]),
+    ];
+    for (filter, expected) in cases {
+        assert_eq!(kept(&moment, filter), expected, "{filter}");
+    }
+}
+
 #[test]
 fn candidates_count_where_all_of_them_fit() {
     let moment = everything();

@@ -88,7 +88,7 @@ fn a_closer_look_at_a_peer_and_a_socket() {
 /// A stage on which the tracepoint tells as well.
 fn traced((width, height): (u16, u16), seconds: u32, keys: &str) -> Stage {
     let mut incident = Incident::new();
-    incident.traced = true;
+    incident.told = Some(told::Told::default());
     let mut stage = Stage::of(&mut incident, seconds, width, height);
     stage.keys(keys);
     stage

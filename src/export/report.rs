@@ -200,29 +200,26 @@ fn facts(observation: &Observation, options: &Options<'_>, measures: &Measures) 
     if let (Some(entries), Some(attributed)) = (measures.time_wait_entries, measures.time_wait_attributed) {
         let (entries, attributed) = (grouped(entries), grouped(attributed));
         facts.push(if measures.traced {
-            let more = observation.moment.trace.as_ref().map_or_else(String::new, |traced| {
-                let sample = &observation.moment.sample;
-                trace_coverage(&traced.coverage, sample.stamp)
-            });
-            format!(
-                "Entries into TIME_WAIT: who closed is known of {attributed} of {entries}, by the trace{more}."
-            )
+            format!("Entries into TIME_WAIT: who closed is known of {attributed} of {entries}, by the trace.")
         } else {
             format!(
                 "Entries into TIME_WAIT: {entries}; of those still there, {attributed} have a known owner."
             )
         });
     }
+    let traced = observation.moment.trace.as_ref();
+    facts.extend(traced.map(|traced| trace_coverage(&traced.coverage, observation.moment.sample.stamp)));
     facts
 }
 
 /// Since the trace began: what it does not account for and why, and when its coverage is whole.
 fn trace_coverage(coverage: &Coverage, stamp: Stamp) -> String {
-    let parts = coverage.remainder();
-    let parts: String = parts.map(|(reason, count)| format!(", {} {reason}", grouped(count))).collect();
+    let parts = coverage.remainder().map(|(reason, count)| format!(", {} {reason}", grouped(count)));
+    let parts = parts.collect::<Vec<_>>().concat();
     let exact = format::time(stamp.wall_at(coverage.exact_at));
     let verb = if coverage.exact_at > stamp.since_boot { "will be exact from" } else { "exact since" };
-    format!("{parts}; {verb} {exact}")
+    let [attributed, entries] = [coverage.attributed, coverage.entries].map(grouped);
+    format!("Since the trace began: {attributed} of {entries} entries{parts}; {verb} {exact}.")
 }
 
 fn owners(observation: &Observation, measures: &Measures) -> String {

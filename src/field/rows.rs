@@ -141,7 +141,7 @@ pub static PROCESSES: &[Field<ProcessRow>] = &[
         "evidence",
         "EVIDENCE",
         12,
-        "What the claims about its sockets rest on, the most frequent first.",
+        "What the claims about its sockets rest on: the most frequent evidence, and how many other kinds there are.",
         |row, _| evidence(&row.evidence),
     )
     .for_people(),
@@ -219,7 +219,7 @@ pub static PEERS: &[Field<PeerRow>] = &[
         "evidence",
         "EVIDENCE",
         12,
-        "What the claims about the owners of its connections rest on, the most frequent first.",
+        "What the claims about the owners of its connections rest on: the most frequent evidence, and how many other kinds there are.",
         |row, _| evidence(&row.evidence),
     )
     .for_people(),
@@ -264,12 +264,15 @@ fn text(text: &str) -> Value<'_> {
     Value::Text(Cow::Borrowed(text))
 }
 
-/// The kinds that occur, the most frequent first: `seen,held`.
+/// The most frequent kind, and how many others occur: `seen +1`.
 fn evidence(counts: &[u32; Evidence::ALL.len()]) -> Value<'static> {
     let mut kinds: Vec<_> = Evidence::ALL.iter().zip(counts).filter(|(_, count)| **count > 0).collect();
     kinds.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-    let names: Vec<_> = kinds.iter().map(|(kind, _)| kind.name()).collect();
-    if names.is_empty() { Value::None } else { Value::Text(Cow::Owned(names.join(","))) }
+    match kinds.as_slice() {
+        [] => Value::None,
+        [(only, _)] => text(only.name()),
+        [(most, _), others @ ..] => Value::Text(Cow::Owned(format!("{} +{}", most.name(), others.len()))),
+    }
 }
 
 fn lifetime(lifetimes: Option<&Lifetimes>, share: f64) -> Value<'static> {

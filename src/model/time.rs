@@ -25,7 +25,7 @@ impl Stamp {
     pub fn wall_at(&self, since_boot: Duration) -> Timestamp {
         let at = match self.since_boot.checked_sub(since_boot) {
             Some(ago) => self.wall.checked_sub(ago),
-            None => self.wall.checked_add(since_boot - self.since_boot),
+            None => self.wall.checked_add(since_boot.saturating_sub(self.since_boot)),
         };
         at.unwrap_or(self.wall)
     }

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     fn count(entries: u64, named: u64, nameless: u64, lost: u64, closing: u64) -> Coverage {
-        let count = Count { entries, named, nameless, lost, closing, ..Count::default() };
+        let count = Count { closing, entries, named, nameless, lost, ..Count::default() };
         let coverage = count.coverage(Duration::from_secs(10));
         let parts = coverage.nameless + coverage.lost + coverage.before_start + coverage.untold;
         assert_eq!(coverage.attributed + parts, entries, "{coverage:?}");

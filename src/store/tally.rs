@@ -196,7 +196,9 @@ impl<'a> Tally<'a> {
             }
         }
         if let Some(window) = self.window() {
-            rows.iter_mut().for_each(|(key, row)| row.lifetimes = window.processes.get(key).cloned());
+            for (key, row) in &mut rows {
+                row.lifetimes = window.processes.get(key).cloned();
+            }
         }
         let candidates_only = |row: &ProcessRow| {
             let counted = row.states.total() + row.opened + row.closed;

@@ -68,7 +68,7 @@ static PROCESSES: &[Column] = &[
     figure("share", "", 5, 9),
     figure("fds", "", 6, 8),
     figure("fd_percent", "", 5, 7),
-    text("evidence", "", [8, 12, 30], 12),
+    text("evidence", "", [8, 10, 13], 12),
     text("user", "", [8, 8, 12], 15),
     text("container", "", [12, 12, 12], 17),
     text("command", "", [20, 30, 100], 16),
@@ -90,7 +90,7 @@ static PEERS: &[Column] = &[
     figure("last_ack", "L_ACK", 6, 13),
     figure("share", "", 5, 10),
     text("processes", "", [10, 18, 40], 6),
-    text("evidence", "", [8, 12, 30], 12),
+    text("evidence", "", [8, 10, 13], 12),
 ];
 
 static DESTINATIONS: &[Column] = &[

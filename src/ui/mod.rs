@@ -15,6 +15,7 @@
 //!   and glyph.
 //! * [`picture`] turns a frame into an SVG.
 
+mod closer;
 mod columns;
 pub mod command;
 mod draw;

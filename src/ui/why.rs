@@ -126,7 +126,7 @@ fn traced_forms(traced: &Traced, stamp: Stamp) -> Vec<String> {
         return vec![exact];
     }
     let [named, all] = [coverage.attributed, coverage.entries].map(format::grouped);
-    let rest: String = remainder(traced).iter().map(|part| format!(", {part}")).collect();
+    let rest = remainder(traced);
     let share = percent(coverage.attributed, coverage.entries);
     let mut forms = vec![
         format!("attributed {named} of {all} TIME_WAITs since start{rest}; {exact}"),
@@ -164,6 +164,10 @@ fn percent(part: u64, whole: u64) -> String {
     format::percent(part as f64 * 100.0 / whole as f64)
 }
 
+fn precise(n: usize) -> f64 {
+    u32::try_from(n).map_or(f64::MAX, f64::from)
+}
+
 /// The `TIME_WAIT`s that have an owner for sure, and all of them.
 fn named_time_waits(moment: &Moment) -> [u64; 2] {
     let by_evidence = &moment.totals.time_wait_evidence;
@@ -171,9 +175,11 @@ fn named_time_waits(moment: &Moment) -> [u64; 2] {
     [sum(&by_evidence[..Evidence::Candidates as usize]), sum(by_evidence)]
 }
 
-fn remainder(traced: &Traced) -> Vec<String> {
+/// What is not attributed and why, to follow a figure: `, 14 before start`.
+fn remainder(traced: &Traced) -> String {
     let parts = traced.coverage.remainder();
-    parts.map(|(reason, count)| format!("{} {reason}", format::grouped(count))).collect()
+    let parts = parts.map(|(reason, count)| format!(", {} {reason}", format::grouped(count)));
+    parts.collect::<Vec<_>>().concat()
 }
 
 /// When every `TIME_WAIT` that is there was entered in sight of the trace.
@@ -198,7 +204,7 @@ pub(super) fn coverage(moment: &Moment) -> String {
     let coverage = &traced.coverage;
     let stamp = moment.sample.stamp;
     let [named, all] = [coverage.attributed, coverage.entries].map(format::grouped);
-    let rest: String = remainder(traced).iter().map(|part| format!(", {part}")).collect();
+    let rest = remainder(traced);
     let began = clock(Stamp { wall: stamp.wall_at(coverage.since), ..stamp });
     format!(
         "The trace began at {began}. Of {all} entries into TIME_WAIT since, by the kernel's exact counter, it names \
@@ -215,19 +221,21 @@ fn clock(stamp: Stamp) -> String {
 /// How long connections lived: the middle, the slowest in a hundred, and the histogram, one bar an octave: the
 /// next is for times up to twice as long.
 pub(super) fn lifetimes(lifetimes: &Lifetimes, theme: &Theme) -> String {
-    let life =
-        |share| lifetimes.quantile(share).map_or(format::UNKNOWN.to_owned(), |l| seconds(l.as_secs_f64()));
+    let life = |share| {
+        lifetimes.quantile(share).map_or(format::UNKNOWN.to_owned(), |l| format::seconds(l.as_secs_f64()))
+    };
     let octaves: Vec<_> = lifetimes.octaves().collect();
     let highest = octaves.iter().map(|(_, count)| *count).max().unwrap_or(1).max(1);
     let levels = theme.glyphs.spark;
-    let steps = u32::try_from(levels.len()).unwrap_or(1);
-    let glyph = |count: u32| match count {
-        0 => " ",
-        count => levels[(u64::from(count) * u64::from(steps)).div_ceil(highest.into()) as usize - 1],
+    let glyph = |count: u32| {
+        // Any at all are seen.
+        let share = f64::from(count) / f64::from(highest);
+        let level = (1..levels.len()).filter(|&level| share > precise(level) / precise(levels.len())).count();
+        if count == 0 { " " } else { levels[level] }
     };
     let bars: String = octaves.iter().map(|(_, count)| glyph(*count)).collect();
     let ends = octaves.first().zip(octaves.last()).map_or_else(String::new, |(first, last)| {
-        format!("{} {bars} {}", seconds(first.0 / 2.0), seconds(last.0))
+        format!("{} {bars} {}", format::seconds(first.0 / 2.0), format::seconds(last.0))
     });
     format!(
         "p50 {}, p99 {}; {ends}; {} closed by us",
@@ -235,8 +243,4 @@ pub(super) fn lifetimes(lifetimes: &Lifetimes, theme: &Theme) -> String {
         life(0.99),
         format::grouped(lifetimes.count())
     )
-}
-
-fn seconds(n: f64) -> String {
-    format::seconds(n)
 }

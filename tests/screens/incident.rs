@@ -56,9 +56,8 @@ pub(crate) struct Incident {
     pub(crate) root: bool,
     /// Whether nobody does anything.
     pub(crate) quiet: bool,
-    /// Whether the tracepoint tells as well; what it has told so far.
-    pub(crate) traced: bool,
-    told: Told,
+    /// What the tracepoint tells as well, if it does.
+    pub(crate) told: Option<Told>,
     /// Whether a second worker of the web server listens too, so that either may have accepted.
     pub(crate) shared: bool,
 }
@@ -75,8 +74,7 @@ impl Incident {
             time_waits: 450_000,
             root: true,
             quiet: false,
-            traced: false,
-            told: Told::default(),
+            told: None,
             shared: false,
         };
         incident.standing();
@@ -93,9 +91,8 @@ impl Incident {
     /// The sample of the next second.
     pub(crate) fn sample(&mut self) -> Sample {
         let mut sample = self.describe();
-        if self.traced {
-            sample.trace = Some(Arc::new(self.told.batch(self.second, &sample.processes)));
-        }
+        let batch = self.told.as_mut().map(|told| told.batch(self.second, &sample.processes));
+        sample.trace = batch.map(Arc::new);
         self.pass();
         sample
     }
@@ -176,9 +173,9 @@ impl Incident {
         self.connections.retain(|c| c.until > now || c.state == TcpState::Established);
         for connection in self.connections.iter_mut().filter(|c| c.until <= now) {
             connection.state = TcpState::TimeWait;
-            if let Held::By(holder) = connection.held {
+            if let (Held::By(holder), Some(told)) = (connection.held, &mut self.told) {
                 let ours = (holder == PAYMENTS).then_some(Duration::from_secs(1));
-                self.told.closed(Some(holder), (connection.local, connection.peer), now, ours);
+                told.closed(Some(holder), (connection.local, connection.peer), now, ours);
             }
             connection.held = Held::Gone;
             connection.until = now + TIME_WAIT_S;
@@ -211,26 +208,27 @@ impl Incident {
 
     /// What the tracepoint tells of request `n` of that second, dialled last.
     fn tell_of_dial(&mut self, now: u32, n: u32, seen: bool) {
-        let Some(last) = self.connections.last() else { return };
+        let (Some(told), Some(last)) = (&mut self.told, self.connections.last()) else { return };
         let ends = (last.local, last.peer);
         let life = Duration::from_micros(900 + u64::from(n % 7) * 700);
-        self.told.opened(PAYMENTS, ends, now, Duration::from_millis(2) + life);
+        told.opened(PAYMENTS, ends, now, Duration::from_millis(2) + life);
         if !seen {
             let nameless = n == 3 && now.is_multiple_of(20);
-            self.told.closed((!nameless).then_some(PAYMENTS), ends, now, Some(life));
+            told.closed((!nameless).then_some(PAYMENTS), ends, now, Some(life));
         }
     }
 
     /// Calls of `connect()` that fail: a service that is down, and in the rush want of a port.
     fn tell_of_failures(&mut self, now: u32) {
+        let Some(told) = &mut self.told else { return };
         let ago = Duration::from_millis(400);
         let down = (v4(10, 0, 3, 4, 48_000), v4(10, 0, 7, 40, 8443));
         if now.is_multiple_of(3) {
-            self.told.failed(TraceKind::ConnectFailed, REPORT, down, (now, ago));
+            told.failed(TraceKind::ConnectFailed, REPORT, down, (now, ago));
         }
         if now >= 60 {
             let database = (v4(0, 0, 0, 0, 0), v4(10, 0, 3, 9, 5432));
-            self.told.failed(TraceKind::NoPort, PAYMENTS, database, (now, ago));
+            told.failed(TraceKind::NoPort, PAYMENTS, database, (now, ago));
         }
     }
 

@@ -51,9 +51,9 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let (title, facts) = match context.scene.view.page().screen {
         Screen::Process(key) => process(context, key),
         Screen::Peer(key) => peer(context, &key),
-        Screen::ProcessEvidence(key) => evidence(context, name_of(context, key)),
+        Screen::ProcessEvidence(key) => evidence(context, &name_of(context, key)),
         Screen::PeerEvidence(key) => {
-            evidence(context, format!("peer {}", columns::peer(&key, 60, context.theme())))
+            evidence(context, &format!("peer {}", columns::peer(&key, 60, context.theme())))
         }
         Screen::Socket(id) => ("Socket".to_owned(), socket_page(context, id)),
         _ => return,
@@ -309,7 +309,7 @@ fn owners(context: &Context<'_>, owned: &Owned<'_>) -> Vec<Fact> {
 }
 
 /// What the claims about the sockets of a process or a peer rest on, kind by kind, and what would tell more.
-fn evidence(context: &Context<'_>, subject: String) -> (String, Vec<Fact>) {
+fn evidence(context: &Context<'_>, subject: &str) -> (String, Vec<Fact>) {
     let moment = &**context.data.moment;
     let selection = context.data.selection;
     let aggregate = &selection.aggregate;
