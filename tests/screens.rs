@@ -109,6 +109,24 @@ fn the_trace_is_reconciled_with_the_counter() {
 }
 
 #[test]
+fn what_the_trace_told_is_drawn_in_ascii_as_well() {
+    let mut stage = traced(SMALL, HEIGHT, "<Enter>");
+    stage.theme = Theme::new(Palette::Monochrome, true);
+    let text = stage.text();
+    assert!(text.is_ascii() && text.contains("512us _"), "{text}");
+    stage.keys("5");
+    assert!(stage.text().is_ascii(), "{}", stage.text());
+}
+
+#[test]
+fn a_process_that_only_the_trace_saw_has_a_page() {
+    let text = traced(SMALL, HEIGHT, "3G<Enter>").text();
+    assert!(text.contains("─ nginx 813 ─"), "{text}");
+    assert!(text.contains("0 of 3,586 sockets; opens 1.0/s, closes 1.0/s"), "{text}");
+    assert!(text.contains("p50 "), "{text}");
+}
+
+#[test]
 fn failed_calls_are_shown_below_the_ports_and_on_the_page_of_who_calls() {
     assert_snapshot!("traced-ports-80x24", traced(SMALL, HEIGHT, "5").text());
     assert_snapshot!("traced-ports-160x45", traced(LARGE, HEIGHT, "5").text());

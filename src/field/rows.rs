@@ -142,7 +142,7 @@ pub static PROCESSES: &[Field<ProcessRow>] = &[
         "EVIDENCE",
         12,
         "What the claims about its sockets rest on: the most frequent evidence, and how many other kinds there are.",
-        |row, _| evidence(&row.evidence),
+        |row, _| evidence(&row.evidence, row.lifetimes.is_some()),
     )
     .for_people(),
     Processes::right("fds", "FDS", 6, "Open file descriptors.", |row, _| count(row.fds.map(u64::from))),
@@ -220,7 +220,7 @@ pub static PEERS: &[Field<PeerRow>] = &[
         "EVIDENCE",
         12,
         "What the claims about the owners of its connections rest on: the most frequent evidence, and how many other kinds there are.",
-        |row, _| evidence(&row.evidence),
+        |row, _| evidence(&row.evidence, row.lifetimes.is_some()),
     )
     .for_people(),
 ];
@@ -265,10 +265,12 @@ fn text(text: &str) -> Value<'_> {
 }
 
 /// The most frequent kind, and how many others occur: `seen +1`.
-fn evidence(counts: &[u32; Evidence::ALL.len()]) -> Value<'static> {
+fn evidence(counts: &[u32; Evidence::ALL.len()], traced: bool) -> Value<'static> {
     let mut kinds: Vec<_> = Evidence::ALL.iter().zip(counts).filter(|(_, count)| **count > 0).collect();
     kinds.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     match kinds.as_slice() {
+        // Nothing is left of its connections but what the trace told.
+        [] if traced => text(Evidence::Traced.name()),
         [] => Value::None,
         [(only, _)] => text(only.name()),
         [(most, _), others @ ..] => Value::Text(Cow::Owned(format!("{} +{}", most.name(), others.len()))),

@@ -22,14 +22,15 @@ pub struct Coverage {
     pub entries: u64,
     /// Of those, entries of which it is known who closed.
     pub attributed: u64,
-    /// Closed by a process that ended before it could be told from others, by the kernel, or from another
-    /// network namespace, or from one that is not known.
+    /// Closed by a process that ended before it could be told from others, by one of which the network namespace
+    /// is not known, or by the kernel.
     pub nameless: u64,
     /// Not accounted for, while records were lost.
     pub lost: u64,
     /// Not accounted for, and at most as many as were already closing when the trace began.
     pub before_start: u64,
-    /// Not accounted for otherwise.
+    /// Not accounted for otherwise, such as closed by a process of another network namespace that was handed
+    /// the socket.
     pub untold: u64,
 }
 

@@ -226,7 +226,7 @@ pub static TABLE: &[Entry] = &[
         &[Key::char('z')],
         "expand",
         "Give the whole screen to the pane that has the focus, or take it back.",
-        (Views, Panes, 11),
+        (Views, Panes, 12),
     ),
     row(
         C::Enter,
@@ -240,7 +240,7 @@ pub static TABLE: &[Entry] = &[
         &[Key::char('w')],
         "why",
         "Say what the claims about the selected process, peer or socket rest on, and what would tell more.",
-        (Moving, Tables, 12),
+        (Moving, Tables, 10),
     ),
     row(
         C::Back,
@@ -302,7 +302,7 @@ pub static TABLE: &[Entry] = &[
         &[Key::char('e')],
         "export",
         "Write the sockets that the filter keeps to a file, whose name is then shown.",
-        (Choosing, Everywhere, 10),
+        (Choosing, Everywhere, 11),
     ),
     row(
         C::Help,

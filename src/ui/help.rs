@@ -46,10 +46,7 @@ const WORDS: [(&str, &str); 10] = [
         "attributed",
         "Of the entries into TIME_WAIT since the trace began, by the kernel's exact counter, those whose closer is known.",
     ),
-    (
-        "nameless",
-        "Closed by a process that ended before it could be told from others, by the kernel, or from another namespace.",
-    ),
+    ("nameless", "Closed by a process that ended before it could be told from others, or by the kernel."),
     (
         "exact in",
         "So long a TIME_WAIT may be left that was entered before the trace began, or while it lost records.",

@@ -120,6 +120,7 @@ fn figure(value: &Value<'_>, cells: usize, theme: &Theme) -> String {
         Value::Text(text) => fit(text, cells, ellipsis).into_owned(),
         Value::Endpoint(end) => endpoint(*end, cells, ellipsis),
         Value::Rate(_) => format::value(value).trim_end_matches("/s").to_owned(),
+        Value::Seconds(_) | Value::Millis(_) => theme.duration(&format::value(value)),
         value => fit(&format::value(value), cells, ellipsis).into_owned(),
     }
 }

@@ -196,7 +196,7 @@ impl Incident {
             self.tell_of_dial(now, n, seen);
         }
         self.visits(now);
-        self.tell_of_failures(now);
+        self.tell_of_others(now);
         if now.is_multiple_of(2) {
             self.dial(REPORT, v4(10, 0, 4, 20, 8080), TcpState::CloseWait, u32::MAX);
             self.opened += 1;
@@ -218,10 +218,14 @@ impl Incident {
         }
     }
 
-    /// Calls of `connect()` that fail: a service that is down, and in the rush want of a port.
-    fn tell_of_failures(&mut self, now: u32) {
+    /// What leaves no socket behind. Calls of `connect()` that fail: a service that is down, and in the rush want of a port.
+    fn tell_of_others(&mut self, now: u32) {
         let Some(told) = &mut self.told else { return };
         let ago = Duration::from_millis(400);
+        // A check of health that ends with a reset: no sample ever sees one.
+        let health = (v4(10, 0, 3, 4, 49_000), v4(10, 0, 8, 8, 8080));
+        told.opened(WORKERS, health, now, Duration::from_millis(40));
+        told.closed(Some(WORKERS), health, now, Some(Duration::from_millis(38)));
         let down = (v4(10, 0, 3, 4, 48_000), v4(10, 0, 7, 40, 8443));
         if now.is_multiple_of(3) {
             told.failed(TraceKind::ConnectFailed, REPORT, down, (now, ago));

@@ -11,7 +11,7 @@ use crate::{
         Detail, Evidence, ProcKey, Process, ProcessSeen, Side, SockId, Socket, TcpInfo, TcpState, Timer,
         Unknown, text::printable,
     },
-    store::{ConnectFailure, Lifetimes, Owned, PeerKey, ProcessRow},
+    store::{Aggregate, ConnectFailure, Lifetimes, Owned, PeerKey, ProcessRow},
     ui::{
         columns,
         pen::{Pen, bar},
@@ -72,7 +72,7 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
             bar(pen.buffer(), area, share, theme.gauge(share), theme);
             pen.skip(1);
         }
-        pen.put_cut(&part, theme.text().patch(fact.style), theme);
+        pen.put_cut(&theme.duration(&part), theme.text().patch(fact.style), theme);
     }
 }
 
@@ -100,10 +100,20 @@ fn broken(facts: &[Fact], width: usize, height: usize) -> Vec<(&Fact, bool, Stri
         .collect()
 }
 
+/// Rows of the whole, which has what only the trace saw as well, then those of the page, which may lack for want of room.
+/// With a filter only the latter.
+fn rows<'a, R: 'a>(
+    context: &Context<'a>,
+    of: impl Fn(&'a Aggregate) -> &'a Vec<R>,
+) -> impl Iterator<Item = &'a R> {
+    let whole = context.scene.view.filter.query.is_all().then(|| of(&context.data.moment.totals));
+    whole.into_iter().flatten().chain(of(&context.data.selection.aggregate))
+}
+
 /// The row of a process and what the scan saw of it, as far as there are such.
 fn known<'a>(context: &Context<'a>, key: ProcKey) -> (Option<&'a ProcessRow>, Option<&'a ProcessSeen>) {
     let data = context.data;
-    let row = data.selection.aggregate.processes.iter().find(|row| row.process.key == key);
+    let row = rows(context, |all| &all.processes).find(|row| row.process.key == key);
     (row, data.moment.sample.processes.iter().find(|seen| seen.process.key == key))
 }
 
@@ -233,7 +243,7 @@ fn peer(context: &Context<'_>, key: &PeerKey) -> (String, Vec<Fact>) {
         Side::Server => "It connects to our port.",
     };
     let mut facts = vec![Fact::new("side", format!("{}: {sentence}", key.side.name()))];
-    let row = data.selection.aggregate.peers.iter().find(|row| row.key == *key);
+    let row = rows(context, |all| &all.peers).find(|row| row.key == *key);
     if let Some(row) = row {
         let total = format::grouped(row.states.total().into());
         let (opens, closes) = (per_second(context, row.opened), per_second(context, row.closed));
