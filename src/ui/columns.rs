@@ -51,7 +51,7 @@ const TRACED: [&str; 4] = ["lifetime_p50_s", "lifetime_p99_s", "opener", "closer
 /// A figure of states is six cells wide at most, a rate without its unit too.
 static PROCESSES: &[Column] = &[
     figure("pid", "", 7, 1),
-    text("name", "", [8, 15, 24], 1),
+    text("name", "", [8, 18, 24], 1),
     figure("sockets", "ALL", 6, 1),
     figure("time_wait", "TW", 6, 1),
     figure(MAYBE, "TW?", 6, 2),
@@ -68,7 +68,7 @@ static PROCESSES: &[Column] = &[
     figure("share", "", 5, 10),
     figure("fds", "", 6, 9),
     figure("fd_percent", "", 5, 8),
-    text("evidence", "", [8, 10, 13], 6),
+    text("evidence", "", [8, 9, 13], 6),
     text("user", "", [8, 8, 12], 15),
     text("container", "", [12, 12, 12], 17),
     text("command", "", [20, 30, 100], 16),
