@@ -492,7 +492,7 @@ fn a_pane_can_have_the_whole_screen() {
 #[test]
 fn hostile_names_reach_no_screen_raw() {
     for size in [SMALL, LARGE] {
-        for keys in ["", "3", "3G<Enter>", "2/pid:7007<Enter>", "2/pid:7007<Enter><Enter>", "4"] {
+        for keys in ["", "3", "3G<Enter>", "3Gw", "2/pid:7007<Enter>", "2/pid:7007<Enter><Enter>", "4"] {
             let text = after_keys(size, keys).text();
             let raw = text.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
             assert_eq!(raw, None, "{keys}\n{text}");
@@ -531,8 +531,11 @@ fn monochrome_and_ascii_are_both_kept() {
 fn every_size_can_be_drawn() {
     let mut incident = Incident::new();
     incident.root = false;
+    incident.told = Some(told::Told::default());
     let mut stage = Stage::of(&mut incident, 6, 80, 24);
-    for keys in ["", "<Enter>", "2", "2<Enter>", "4<Enter>", "5", "6", "1z", "z/port:44x", "<Esc>?"] {
+    for keys in
+        ["", "<Enter>", "1w", "2", "2<Enter>", "4<Enter>", "4w", "5", "6", "1z", "z/port:44x", "<Esc>?"]
+    {
         stage.keys(keys);
         for width in (1..=200).step_by(9).chain([59, 60, 61, 75, 76, 119, 120]) {
             for height in (1..=60).step_by(5).chain([15, 17, 31, 32]) {

@@ -29,7 +29,10 @@ pub(super) fn evidence(owned: &Owned<'_>, moment: &Moment) -> String {
     let at = clock(moment.sample.stamp);
     let sentence = match attribution.evidence {
         Evidence::Traced => {
-            format!("{names} closed it first. The kernel told so as it happened, by its tracepoint.")
+            format!(
+                "{names} closed it first. The kernel told so as it happened, by its tracepoint; matched by both ends \
+                 and the time at first, by the cookie {cookie} since."
+            )
         }
         Evidence::Seen => format!(
             "{names} held it when an earlier sample saw it alive. The cookie {cookie} tells that it is the same \
