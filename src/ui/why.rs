@@ -117,6 +117,8 @@ fn without_trace(moment: &Moment) -> &'static str {
 pub(super) fn coverage_title(moment: &Moment, room: usize) -> Option<String> {
     let forms = match &moment.trace {
         Some(traced) => traced_forms(traced, moment.sample.stamp),
+        // The trace begins with the second sample, if it does.
+        None if moment.elapsed_s.is_none() => vec![],
         None => untraced_forms(moment),
     };
     forms.into_iter().find(|form| text::width(form) <= room)
