@@ -10,7 +10,8 @@
 //! l LISTEN 0.0.0.0:80 held=7 v6only mapped interface=2
 //! counter TcpActiveOpens 5
 //! tick 11.5 traced=10 lost=3     with a trace that began then and lost so many records since the tick before
-//! trace 7 opened 10.0.0.1:40000 10.0.0.2:443 at=11.2      or "closed", "no-port": what the trace told
+//! trace 7 opened 10.0.0.1:40000 10.0.0.2:443 at=11.2      or "closed", "no-port", "refused": what the trace told
+//! trace 7 closed 10.0.0.1:40000 10.0.0.2:443 at=11.3 life=0.1     how long it lived; "-" for a process not told
 //! expect …                       see `expect.rs`
 //! ```
 //!
@@ -25,8 +26,8 @@ use jiff::Timestamp;
 use twtop::{
     model::{
         Cost, Counters, Detail, Endpoint, Family, Held, Host, Limits, NewSocket, OwnerScan, Privileges,
-        ProcKey, Process, ProcessSeen, Sample, SocketTable, Stamp, Sysctls, TcpState, Timer, TraceBatch,
-        TraceEvent, TraceKind, TraceLoss, TraceTask, TracedProcess,
+        ProcKey, Process, ProcessSeen, Sample, Side, SocketTable, Stamp, Sysctls, TcpState, Timer,
+        TraceBatch, TraceEvent, TraceKind, TraceLoss, TraceTask, TracedProcess,
     },
     store::{History, Ledger, Moment, Observation},
 };
@@ -94,9 +95,10 @@ impl World {
                 self.expect(rest)?;
             }
             ["counter", name, value] => self.draft()?.counters.push((Arc::from(*name), parse(value)?)),
-            ["trace", who, what, local, peer, at] => {
+            ["trace", who, what, local, peer, rest @ ..] => {
                 let ends = (endpoint(local)?, endpoint(peer)?);
-                self.draft()?.event(key(who)?, what, ends, at)?;
+                let who = if *who == "-" { None } else { Some(key(who)?) };
+                self.draft()?.event(who, what, ends, rest)?;
             }
             ["process", who, rest @ ..] => {
                 let draft = self.draft()?;
@@ -180,32 +182,40 @@ impl Draft {
 
     fn event(
         &mut self,
-        key: ProcKey,
+        who: Option<ProcKey>,
         what: &str,
         (local, peer): (Endpoint, Endpoint),
-        at: &str,
+        words: &[&str],
     ) -> Result<(), String> {
         let batch = self.trace.as_mut().ok_or("by which trace?")?;
         let kind = match what {
             "opened" => TraceKind::Opened,
             "closed" => TraceKind::Closed,
             "no-port" => TraceKind::NoPort,
+            "refused" => TraceKind::ConnectFailed,
             _ => return Err(format!("no such event: {what}")),
         };
-        let name = format!("t{}", key.pid);
-        let index = u32::try_from(batch.processes.len()).expect("few processes");
-        let traced = TracedProcess { key, exact: true, name, command: None, uid: None, kernel: false };
-        batch.processes.push(Arc::new(traced));
-        let task = TraceTask { pid: key.pid, tid: key.pid, process: Some(index), netns: Some(NETNS) };
+        let word = |name| words.iter().find_map(|word| word.strip_prefix(name));
+        let at = seconds(word("at=").ok_or("at=SECONDS")?)?;
+        let life = word("life=").map(seconds).transpose()?;
+        let began = life.map(|life| at.saturating_sub(life));
+        let process = who.map(|key| {
+            let name = format!("t{}", key.pid);
+            let traced = TracedProcess { key, exact: true, name, command: None, uid: None, kernel: false };
+            batch.processes.push(Arc::new(traced));
+            u32::try_from(batch.processes.len() - 1).expect("few processes")
+        });
+        let pid = who.map_or(u32::MAX, |key| key.pid);
+        let task = TraceTask { pid, tid: pid, process, netns: Some(NETNS) };
         batch.events.push(TraceEvent {
-            at: seconds(at.strip_prefix("at=").ok_or("at=SECONDS")?)?,
+            at,
             cpu: 0,
             kind,
             family: if local.ip.is_ipv4() { Family::V4 } else { Family::V6 },
             local,
             peer,
-            began: None,
-            side: None,
+            began,
+            side: began.map(|_| Side::Client),
             task: Some(task),
         });
         Ok(())
