@@ -28,14 +28,16 @@ const WORKERS: u64 = 2;
 
 #[test]
 fn connect_finds_as_many_ports_as_are_left() {
-    let tally = run("connect_finds_as_many_ports_as_are_left", Question::Connect, 300);
-    assert!(tally.is_none_or(|tally| tally.exact * 100 >= tally.cases * 40), "too few are exact: {tally:?}");
+    let Some(tally) = run("connect_finds_as_many_ports_as_are_left", Question::Connect, 300) else { return };
+    // Most mixtures have a socket that may have been bound before it connected, which is not visible.
+    assert!(tally.exact * 100 >= tally.cases * 20, "too few are exact: {tally:?}");
+    assert!(tally.exact_if_told * 100 >= tally.cases * 70, "too few are exact: {tally:?}");
 }
 
 #[test]
 fn bind_finds_as_many_ports_as_are_left() {
-    let tally = run("bind_finds_as_many_ports_as_are_left", Question::Bind, 100);
-    assert!(tally.is_none_or(|tally| tally.exact * 100 >= tally.cases * 50), "too few are exact: {tally:?}");
+    let Some(tally) = run("bind_finds_as_many_ports_as_are_left", Question::Bind, 100) else { return };
+    assert!(tally.exact * 100 >= tally.cases * 50, "too few are exact: {tally:?}");
 }
 
 /// Runs `cases` cases in namespaces, in processes of their own that run `test` again; `None` inside one of these, and

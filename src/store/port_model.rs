@@ -172,7 +172,7 @@ pub struct Doubt {
     /// Ports of `TIME_WAIT`s that a new connection takes over, unless the peer used no timestamps or they were
     /// bound before they connected.
     pub maybe_taken_over: u32,
-    /// The range has an odd number of ports: the kernel tries one less, the first or the last left out.
+    /// The range has an odd number of ports: the kernel tries one less, and leaves out one at an end of it.
     pub odd_range: bool,
     /// The kernel does not list sockets that are only bound (before Linux 6.8): their ports are not counted.
     pub bound_unlisted: bool,
@@ -324,8 +324,11 @@ impl PortUse {
         let capacity = free(&self.usable, &self.exclusive);
         // Every connection to elsewhere may have been bound first, and so may a TIME_WAIT that could be taken over.
         let (unused, max) = (free(&self.usable, &self.used), capacity.saturating_sub(held.blocked));
-        let (min, odd_range) = self.less_one_end(unused);
-        let min = min.min(max);
+        let end_is_free = |but: &PortSet| {
+            let is_free = |port| self.usable.contains(port) && !but.contains(port);
+            self.odd.is_some_and(|(low, high)| is_free(low) || is_free(high))
+        };
+        let min = (unused - u32::from(end_is_free(&self.used))).min(max);
         let first_unused = free(&self.first_half, &self.used);
         let first_max = free(&self.first_half, &self.exclusive).saturating_sub(held.blocked_first);
         DestinationPorts {
@@ -335,7 +338,7 @@ impl PortUse {
                 doubt: Doubt {
                     maybe_bound: max.saturating_sub(unused + held.reusable),
                     maybe_taken_over: held.reusable,
-                    odd_range,
+                    odd_range: min < max && end_is_free(&self.exclusive),
                     bound_unlisted: self.bound_unlisted,
                 },
             },
@@ -356,15 +359,11 @@ impl PortUse {
     pub(super) fn left_to_bind(&self, taken: &PortSet) -> PortsLeft {
         let max = self.usable.count() - self.usable.common(taken);
         let is_free = |port| self.usable.contains(port) && !taken.contains(port);
-        let odd_range = self.odd.is_some_and(|(low, high)| is_free(low) || is_free(high));
+        // With SO_REUSEADDR the range is searched in two halves, of which the second is the odd one.
+        let second_half = |low, high| low + (((high - low + 1) >> 2) << 1);
+        let odd_range =
+            self.odd.is_some_and(|(low, high)| [low, high, second_half(low, high)].into_iter().any(is_free));
         let doubt = Doubt { odd_range, bound_unlisted: self.bound_unlisted, ..Doubt::default() };
         PortsLeft { min: max - u32::from(odd_range), max, doubt }
-    }
-
-    /// The `unused` ports less the one at an end of an odd range that the kernel may leave out, if that is among them.
-    fn less_one_end(&self, unused: u32) -> (u32, bool) {
-        let is_free = |port| self.usable.contains(port) && !self.used.contains(port);
-        let odd_range = self.odd.is_some_and(|(low, high)| is_free(low) || is_free(high));
-        (unused - u32::from(odd_range), odd_range)
     }
 }

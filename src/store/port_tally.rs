@@ -1,15 +1,15 @@
 //! The counting of local ports in the walk over the sockets, and a closer look at the worst destinations.
 
 use super::{
-    BindPool, DestinationPorts, DestinationRow, Forecast, Held, Link, Moment, Outlook, PortRules, PortUse, Takeover,
-    ports::PortSet,
+    BindPool, DestinationPorts, DestinationRow, Forecast, Held, Link, Moment, Outlook, PortRules, PortUse,
+    Takeover, ports::PortSet,
 };
 use crate::model::{Family, Sample, Side, Socket, SocketRef, TcpState};
 
 /// So many destinations are looked at closely, the worst.
 pub(super) const WATCHED: usize = 16;
 /// For so many of our addresses it is worked out what `bind()` has left.
-const POOLS: usize = 4;
+const POOLS: usize = 8;
 /// The rate of entries into `TIME_WAIT` is taken over so many seconds.
 const RATE_S: f64 = 5.0;
 

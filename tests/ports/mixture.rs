@@ -9,7 +9,7 @@ use std::{
 
 use rustix::{io::Errno, net::sockopt};
 use twtop::{
-    model::Endpoint,
+    model::{Endpoint, Family, NewSocket, Sample, TcpState, Timer},
     source::{LiveConfig, LiveSource},
     store::{Ledger, Moment, PortsLeft},
 };
@@ -25,28 +25,32 @@ pub(crate) enum Question {
     Bind,
 }
 
-/// How many cases there were, and in how many a number was foretold, not an interval.
+/// How many cases there were, and in how many of them a number was foretold, not an interval.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Tally {
     pub(crate) cases: u64,
     pub(crate) exact: u64,
+    /// In how many a number is foretold by one who knows which sockets were bound before they connected.
+    pub(crate) exact_if_told: u64,
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cases {} exact {}", self.cases, self.exact)
+        write!(f, "cases {} {} {}", self.cases, self.exact, self.exact_if_told)
     }
 }
 
 impl Tally {
     /// Reads what `Display` writes.
     pub(crate) fn read(line: &str) -> Option<Self> {
-        let (cases, exact) = line.strip_prefix("cases ")?.split_once(" exact ")?;
-        Some(Self { cases: cases.parse().ok()?, exact: exact.parse().ok()? })
+        let mut words = line.strip_prefix("cases ")?.split(' ').map(|word| word.parse().ok());
+        Some(Self { cases: words.next()??, exact: words.next()??, exact_if_told: words.next()?? })
     }
 
     pub(crate) fn add(&mut self, other: Self) {
-        (self.cases, self.exact) = (self.cases + other.cases, self.exact + other.exact);
+        self.cases += other.cases;
+        self.exact += other.exact;
+        self.exact_if_told += other.exact_if_told;
     }
 }
 
@@ -118,6 +122,8 @@ struct Mixture {
     /// Listeners inside the range, and those that accepted from them.
     listeners: Vec<OwnedFd>,
     services: [OwnedFd; 2],
+    /// Ports of connections that nobody else can have although `sock_diag` does not tell, and an address on them.
+    hidden: Vec<(IpAddr, u16)>,
 }
 
 /// Runs the cases with these numbers inside a fresh namespace.
@@ -127,16 +133,32 @@ pub(crate) fn run(question: Question, seed: u64, cases: Range<u64>) -> Tally {
     for case in cases.clone() {
         // Every case has a range of its own, so nothing that an earlier one left is in the way.
         let place = u16::try_from(case - cases.start).expect("at most 200 cases");
-        let (left, found, story) = one(question, seed ^ case.wrapping_mul(0x2545_f491_4f6c_dd1d), 10_000 + place * 128);
-        let foretold = (left.min..=left.max).contains(&found);
-        assert!(foretold, "case {case}: {found} is not within {left:?}\n{}", story.join("\n"));
+        let case_seed = seed ^ case.wrapping_mul(0x2545_f491_4f6c_dd1d);
+        let Case { left, told, found, story } = one(question, case_seed, 10_000 + place * 128);
+        let story = || format!("case {case}:\n{}", story.join("\n"));
+        assert!((left.min..=left.max).contains(&found), "{found} is not within {left:?}, {}", story());
+        // An odd range is the only thing that is not known to one who knows all about the sockets.
+        let least = told.max - u32::from(told.doubt.odd_range);
+        assert!((least..=told.max).contains(&found), "{found}, but {told:?} if told, {}", story());
         tally.cases += 1;
         tally.exact += u64::from(left.is_exact());
+        tally.exact_if_told += u64::from(least == told.max);
     }
     tally
 }
 
-fn one(question: Question, seed: u64, base: u16) -> (PortsLeft, u32, Vec<String>) {
+/// What came out of a case.
+struct Case {
+    /// What is left by what `sock_diag` tells.
+    left: PortsLeft,
+    /// The same if it told as well which sockets were bound before they connected.
+    told: PortsLeft,
+    /// How many calls found a port.
+    found: u32,
+    story: Vec<String>,
+}
+
+fn one(question: Question, seed: u64, base: u16) -> Case {
     let mut mixture = Mixture::new(seed, base);
     let all = destinations();
     let target = mixture.dice.pick(&all);
@@ -149,19 +171,30 @@ fn one(question: Question, seed: u64, base: u16) -> (PortsLeft, u32, Vec<String>
     }
     let config = LiveConfig { fresh_bound: true, ..LiveConfig::default() };
     let mut source = LiveSource::new(&config).expect("a source");
-    let mut ledger = Ledger::new();
-    let mut moment = ledger.fold(source.sample());
+    let (mut ledger, mut told) = (Ledger::new(), Ledger::new());
+    let mut look = || {
+        let sample = source.sample();
+        (ledger.fold(sample.clone()), sample)
+    };
+    let (mut moment, mut sample) = look();
+    let mut told_moment = told.fold(mixture.tell(sample));
     if mixture.dice.one_in(3) && !mixture.listeners.is_empty() {
         mixture.say("listeners closed".to_owned());
         mixture.listeners.clear();
-        moment = ledger.fold(source.sample());
+        (moment, sample) = look();
+        told_moment = told.fold(mixture.tell(sample));
     }
-    let (left, found) = match question {
-        Question::Connect => (left(&moment, target), mixture.connect_all(target)),
-        Question::Bind => (left_to_bind(&moment, target), mixture.bind_all(target)),
+    let answer = |moment| match question {
+        Question::Connect => left(moment, target),
+        Question::Bind => left_to_bind(moment, target),
+    };
+    let (left, told) = (answer(&moment), answer(&told_moment));
+    let found = match question {
+        Question::Connect => mixture.connect_all(target),
+        Question::Bind => mixture.bind_all(target),
     };
     mixture.open.drain(..).for_each(sockets::reset);
-    (left, found, mixture.made)
+    Case { left, told, found, story: mixture.made }
 }
 
 fn left(moment: &Moment, target: Destination) -> PortsLeft {
@@ -181,7 +214,8 @@ impl Mixture {
     fn new(seed: u64, base: u16) -> Self {
         let mut dice = Dice(seed);
         let (low, size) = (base + dice.below(2), [1, 2, 3][usize::from(dice.below(3))]);
-        let size = if dice.one_in(20) { size } else { 8 + dice.below(48) };
+        let odd = u16::from(dice.one_in(4));
+        let size = if dice.one_in(20) { size } else { 8 + 2 * dice.below(24) + odd };
         let reserved: Vec<String> =
             (0..dice.below(6)).map(|_| (low + dice.below(size)).to_string()).collect();
         // The very small ones keep a port for the first connection.
@@ -201,7 +235,7 @@ impl Mixture {
         ];
         let services = services.map(|listener| listener.expect("nobody else listens there"));
         let made = vec![format!("{settings:?}")];
-        Self { dice, low, size, made, open: Vec::new(), listeners: Vec::new(), services }
+        Self { dice, low, size, made, open: Vec::new(), listeners: Vec::new(), services, hidden: Vec::new() }
     }
 
     fn say(&mut self, what: String) {
@@ -241,8 +275,32 @@ impl Mixture {
         let bound = sockets::bind(&fd, destination.kind, destination.source, port);
         self.say(format!("bind first to {port}, reuse {reuse}: {bound:?}"));
         if bound.is_ok() {
+            self.hidden.push((destination.source, sockets::port(&fd)));
             self.go(fd, destination, fate);
         }
+    }
+
+    /// The sample as it would be if `sock_diag` told of hidden ports: with a socket on each that is only bound.
+    fn tell(&self, mut sample: Sample) -> Sample {
+        for (&(ip, port), number) in self.hidden.iter().zip(0..) {
+            let is_used = sample.sockets.rows().iter().any(|row| row.local_port == port);
+            let family = if ip.is_ipv4() { Family::V4 } else { Family::V6 };
+            let none = SocketAddr::new(sockets::any(if ip.is_ipv4() { Kind::V4 } else { Kind::V6 }), 0);
+            let new = NewSocket {
+                cookie: u64::MAX - number,
+                family,
+                local: Endpoint::new(ip, port),
+                peer: Endpoint::new(none.ip(), 0),
+                state: TcpState::BoundInactive,
+                timer: Timer::Off,
+                retransmits: 0,
+                expires_ms: 0,
+            };
+            if is_used {
+                sample.sockets.push(&new, None);
+            }
+        }
+        sample
     }
 
     fn go(&mut self, fd: OwnedFd, destination: Destination, fate: &str) {
@@ -321,6 +379,10 @@ impl Mixture {
         if self.dice.one_in(4) {
             self.say("and the listener closed at once".to_owned());
             self.listeners.pop();
+            // Of a server that closed second nothing is left.
+            if fate != "time wait" || server_first {
+                self.hidden.push((to.ip(), to.port()));
+            }
         }
     }
 

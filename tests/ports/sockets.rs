@@ -75,6 +75,12 @@ pub(crate) fn bind(fd: &OwnedFd, kind: Kind, ip: IpAddr, port: u16) -> rustix::i
     rustix::net::bind(fd, &on_wire(kind, SocketAddr::new(ip, port)))
 }
 
+/// The port that `fd` has.
+pub(crate) fn port(fd: &OwnedFd) -> u16 {
+    let address: SocketAddr = rustix::net::getsockname(fd).expect("bound").try_into().expect("an address");
+    address.port()
+}
+
 /// A listener; of kind `Mapped` and on all addresses it takes both families.
 pub(crate) fn listener(kind: Kind, ip: IpAddr, port: u16) -> rustix::io::Result<OwnedFd> {
     let fd = socket(kind);
