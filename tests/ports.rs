@@ -9,15 +9,13 @@ use std::{
 
 #[path = "ports/mixture.rs"]
 mod mixture;
+#[path = "support/require.rs"]
+mod require;
 #[path = "ports/sockets.rs"]
 mod sockets;
 
-mod support {
-    pub(crate) mod require;
-}
-
 use mixture::{Question, Tally};
-use support::require::can_run;
+use require::can_run;
 
 /// Set in the environment of a process that is inside a namespace: the seed, the first case and how many.
 const INSIDE: &str = "TWTOP_PORTS_INSIDE";

@@ -200,7 +200,8 @@ fn one(question: Question, seed: u64, base: u16) -> Case {
 fn left(moment: &Moment, target: Destination) -> PortsLeft {
     let peer = Endpoint::new(target.to.ip(), target.to.port());
     let mut rows = moment.totals.destinations.iter();
-    let row = rows.find(|row| row.source == target.source && row.peer == peer).expect("a connection is there");
+    let row =
+        rows.find(|row| row.source == target.source && row.peer == peer).expect("a connection is there");
     row.ports.expect("the range is known").left
 }
 
