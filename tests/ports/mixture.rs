@@ -229,7 +229,9 @@ impl Mixture {
             // All are too young, or none.
             ("tcp_tw_reuse_delay", dice.pick(&["1", "60000"]).to_owned()),
         ];
-        settings.iter().for_each(|(name, value)| sockets::set(name, value));
+        for (name, value) in &settings {
+            sockets::set(name, value);
+        }
         let services = [
             sockets::listener(Kind::Mapped, sockets::any(Kind::Mapped), SERVICES[0]),
             sockets::listener(Kind::Mapped, sockets::any(Kind::Mapped), SERVICES[1]),
@@ -317,7 +319,7 @@ impl Mixture {
 
     fn meet(&mut self, fate: &str, client: OwnedFd, server: OwnedFd) {
         match fate {
-            "time wait" => sockets::close_in_order(client, server),
+            "time wait" => sockets::close_in_order(client, &server),
             "close wait" => {
                 sockets::finish_sending(&server);
                 self.open.extend([client, server]);

@@ -128,7 +128,9 @@ fn uses() -> impl Strategy<Value = Vec<(u16, u8)>> {
 /// What `uses` leave: 0 is one of its own, 1 one of its own that may be taken over, 2 of somebody else, 3 of nobody else.
 fn counted(uses: &[(u16, u8)], high: u16, reserved: &str) -> DestinationPorts {
     let mut ports = ports(&format!("100 {high}"), reserved);
-    uses.iter().for_each(|&(port, what)| ports.add(port, what == 3));
+    for &(port, what) in uses {
+        ports.add(port, what == 3);
+    }
     let mut held = Held::default();
     for port in 100..=high {
         let is = |wanted| uses.iter().any(|&(used, what)| used == port && what == wanted);

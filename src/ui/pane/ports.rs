@@ -27,23 +27,7 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let inner = context.frame(buffer, "Ports", &[(fact, theme.text())]);
     let head = layout::ports_head(inner);
     let rows = &aggregate.destinations;
-    let worst = rows.iter().min_by_key(|row| row.ports.map_or(u32::MAX, |ports| ports.left.max));
-    match worst.and_then(|row| Some((row, row.ports?))) {
-        Some((row, ports)) => {
-            worst_gauge(buffer, context, inner, &ports);
-            if head > 1 {
-                let end = outlook(buffer, context, inner, (row, &ports));
-                let rest = Rect { x: inner.x + end, width: inner.width.saturating_sub(end), ..inner };
-                limits(buffer, context, rest, range.as_ref());
-            }
-        }
-        None => {
-            gauge(buffer, context, inner, range.as_ref());
-            if head > 1 {
-                limits(buffer, context, inner, range.as_ref());
-            }
-        }
-    }
+    summary(buffer, context, inner, range.as_ref());
     let area = Rect { y: inner.y + head, height: inner.height.saturating_sub(head), ..inner };
     if rows.is_empty() {
         Pen::new(buffer, area, 0).put_cut("No destination takes a port.", theme.dim(), theme);
@@ -61,6 +45,26 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
         data: context.data,
     };
     table::draw::<DestinationRow>(buffer, area, &frame, |index| rows.get(index));
+}
+
+/// The lines above the table: the worst destination first; where there is none, the range of all.
+fn summary(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, range: Option<&PortRange>) {
+    let two_lines = layout::ports_head(inner) > 1;
+    let rows = context.data.selection.aggregate.destinations.iter();
+    let known = rows.filter_map(|row| Some((row, row.ports?)));
+    let mut rest = inner;
+    if let Some((row, ports)) = known.min_by_key(|(_, ports)| ports.left.max) {
+        worst_gauge(buffer, context, inner, &ports);
+        if two_lines {
+            let end = outlook(buffer, context, inner, (row, &ports));
+            rest = Rect { x: inner.x + end, width: inner.width.saturating_sub(end), ..inner };
+        }
+    } else {
+        gauge(buffer, context, inner, range);
+    }
+    if two_lines {
+        limits(buffer, context, rest, range);
+    }
 }
 
 /// How much of the range is in use, by any socket towards anyone, whatever the filter keeps.
@@ -131,10 +135,11 @@ fn outlook(
 fn limits(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, range: Option<&PortRange>) {
     let theme = context.theme();
     let Some(range) = range else { return };
-    let mut text = format!("range {}{}{}", range.low, theme.glyphs.dash, range.high);
-    if range.reserved > 0 {
-        text += &format!(", {} reserved", format::grouped(range.reserved.into()));
-    }
+    let ends = format!("range {}{}{}", range.low, theme.glyphs.dash, range.high);
+    let text = match range.reserved {
+        0 => ends,
+        reserved => format!("{ends}, {} reserved", format::grouped(reserved.into())),
+    };
     let mut pen = Pen::new(buffer, inner, 1);
     if width(&text) <= usize::from(pen.room()) {
         pen.put(&text, theme.head());
