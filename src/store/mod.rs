@@ -36,8 +36,8 @@ pub use ledger::{Ledger, LedgerSize};
 pub use moment::{Attribution, CounterRate, Link, Moment, Owned, Rates};
 pub use observation::Observation;
 pub use port_model::{
-    DestinationPorts, Doubt, Forecast, Held, Outlook, PortRules, PortUse, PortsLeft, Takeover, TimeWaitLife,
-    TwReuse,
+    DestinationPorts, Doubt, Forecast, Held, Outlook, PortCounts, PortRules, PortUse, PortsLeft, Takeover,
+    TimeWaitLife, TwReuse,
 };
 pub use ports::PortRange;
 pub use series::Series;

@@ -216,11 +216,12 @@ impl<'a> Tally<'a> {
         if self.scope == Scope::Whole {
             self.count_shared();
         }
+        let ports = self.ports.counted().filter(|_| self.scope == Scope::Whole);
         let row = |&group: &u32| {
             let first = self.destinations.members()[group as usize].first;
             let socket = self.moment.sample.sockets.get(first as usize).expect("an index of its rows");
             let counts = &self.destination_counts[group as usize];
-            let ports = (self.scope == Scope::Whole).then(|| self.ports.left(counts)).flatten();
+            let ports = ports.as_ref().map(|ports| self.ports.left(ports, counts));
             (group, counts.row(socket, ports))
         };
         let mut rows: Vec<(u32, DestinationRow)> = kept.iter().map(row).collect();
@@ -262,17 +263,23 @@ impl<'a> Tally<'a> {
         let firsts = rows.iter().map(|(group, _)| sockets.get(first(*group)).expect("an index of its rows"));
         let Some(mut watch) = Watch::new(&self.ports, firsts) else { return Vec::new() };
         // One peer may be reached from several of our addresses.
-        let mut of_peer: HashMap<u32, Vec<usize>, FixedState> = HashMap::default();
+        let mut of_peer: Vec<(u32, Vec<usize>)> = Vec::new();
         for (index, (group, _)) in rows.iter().enumerate() {
-            let peer = self.destinations.keys()[*group as usize] >> 32;
-            of_peer.entry(u32::try_from(peer).expect("32 bits are left")).or_default().push(index);
+            let peer = peer_of_destination(self.destinations.keys()[*group as usize]);
+            match of_peer.iter_mut().find(|(known, _)| *known == peer) {
+                Some((_, indices)) => indices.push(index),
+                None => of_peer.push((peer, vec![index])),
+            }
         }
-        let mut place = vec![false; self.peers.keys().len()];
-        of_peer.keys().for_each(|&peer| place[peer as usize] = true);
+        let mut place = vec![u8::MAX; self.peers.keys().len()];
+        for ((peer, _), number) in of_peer.iter().zip(0..) {
+            place[*peer as usize] = number;
+        }
         for (socket, &peer) in sockets.iter().zip(&self.peer_of) {
             watch.see(socket);
-            if place.get(peer as usize) == Some(&true)
-                && let Some(&index) = of_peer[&peer].iter().find(|&&index| watch.is_of(index, socket))
+            let number = place.get(peer as usize).copied().unwrap_or(u8::MAX);
+            if let Some((_, indices)) = of_peer.get(usize::from(number))
+                && let Some(&index) = indices.iter().find(|&&index| watch.is_of(index, socket))
             {
                 watch.see_of(index, socket.row());
             }
@@ -438,4 +445,9 @@ fn destination_order(row: &DestinationRow) -> impl Ord + use<> {
 
 fn index32(n: usize) -> u32 {
     u32::try_from(n).expect("fewer than 2^32 sockets")
+}
+
+/// The number of the peer in the key of a destination.
+fn peer_of_destination(key: u64) -> u32 {
+    u32::try_from(key >> 32).expect("32 bits are left")
 }
