@@ -155,6 +155,10 @@ pub(super) struct Watch<'a> {
     tally: &'a PortTally,
     uses: &'a PortUse,
     destinations: Vec<Watched>,
+    /// Which of them are those of a watched peer, which may be reached from several of our addresses.
+    of_peer: Vec<Vec<usize>>,
+    /// For each peer its place among these, or a place that there is not.
+    place: Vec<u8>,
     pools: Vec<Pool>,
     /// Ports that a socket of all addresses is on, as IPv4 and as IPv6 see it.
     any: [PortSet; 2],
@@ -194,40 +198,58 @@ impl Pool {
 }
 
 impl<'a> Watch<'a> {
-    /// Nothing looked at yet, of destinations one socket of each of which is among `firsts`. `None` if the range is not known.
-    pub(super) fn new<'b>(tally: &'a PortTally, firsts: impl Iterator<Item = SocketRef<'b>>) -> Option<Self> {
+    /// Nothing looked at yet, of destinations one socket of each of which comes with the number of its peer, one of `peers`;
+    /// at most [`WATCHED`]. `None` if the range is not known.
+    pub(super) fn new<'b>(
+        tally: &'a PortTally,
+        peers: usize,
+        firsts: impl Iterator<Item = (u32, SocketRef<'b>)>,
+    ) -> Option<Self> {
         let uses = tally.uses.as_ref()?;
-        let (mut destinations, mut pools) = (Vec::new(), Vec::<Pool>::new());
-        for first in firsts {
-            let (local, is_v6) = (first.address_keys().0, first.row().family == Family::V6);
-            let takeover = tally.destination(first).takeover;
-            let holds_s = tally.rules.holds_for_s(takeover);
-            let (window_ms, holds_ms) = (millis(RATE_S.min(holds_s)), millis(holds_s));
-            destinations.push(Watched {
-                local,
-                takeover,
-                releases: Vec::new(),
-                young: 0,
-                window_ms,
-                holds_ms,
-            });
-            if pools.len() < POOLS && !pools.iter().any(|pool| pool.is_of(local, is_v6)) {
-                pools.push(Pool { is_v6, local, source: first.local().ip, ports: PortSet::default() });
-            }
-        }
         let any = [PortSet::default(), PortSet::default()];
         let late_ms = millis(tally.rules.life.late_s());
-        Some(Self { tally, uses, destinations, pools, any, last: 0, late_ms })
+        let (destinations, of_peer, place) = (Vec::new(), Vec::new(), vec![u8::MAX; peers]);
+        let mut watch =
+            Self { tally, uses, destinations, of_peer, place, pools: Vec::new(), any, last: 0, late_ms };
+        for (peer, first) in firsts {
+            watch.begin(peer, first);
+        }
+        Some(watch)
     }
 
-    /// Whether the watched destination `index` has that local address.
-    pub(super) fn is_of(&self, index: usize, socket: SocketRef<'_>) -> bool {
-        self.destinations[index].local == socket.address_keys().0
+    fn begin(&mut self, peer: u32, first: SocketRef<'_>) {
+        let place = &mut self.place[peer as usize];
+        if *place == u8::MAX {
+            *place = u8::try_from(self.of_peer.len()).expect("few are watched");
+            self.of_peer.push(Vec::new());
+        }
+        self.of_peer[usize::from(*place)].push(self.destinations.len());
+        let (local, is_v6) = (first.address_keys().0, first.row().family == Family::V6);
+        let takeover = self.tally.destination(first).takeover;
+        let holds_s = self.tally.rules.holds_for_s(takeover);
+        let (window_ms, holds_ms) = (millis(RATE_S.min(holds_s)), millis(holds_s));
+        let (releases, young) = (Vec::new(), 0);
+        self.destinations.push(Watched { local, takeover, releases, young, window_ms, holds_ms });
+        if self.pools.len() < POOLS && !self.pools.iter().any(|pool| pool.is_of(local, is_v6)) {
+            self.pools.push(Pool { is_v6, local, source: first.local().ip, ports: PortSet::default() });
+        }
     }
 
-    /// Looks at a socket, whosever it is.
+    /// Looks at a socket of the peer with that number, whosever it is.
     #[inline]
-    pub(super) fn see(&mut self, socket: SocketRef<'_>) {
+    pub(super) fn see(&mut self, socket: SocketRef<'_>, peer: u32) {
+        self.see_port(socket);
+        let place = self.place.get(peer as usize).map_or(usize::MAX, |&place| place.into());
+        if let Some(indices) = self.of_peer.get(place) {
+            let is_of = |&&index: &&usize| self.destinations[index].local == socket.address_keys().0;
+            if let Some(&index) = indices.iter().find(is_of) {
+                self.see_of(index, socket.row());
+            }
+        }
+    }
+
+    #[inline]
+    fn see_port(&mut self, socket: SocketRef<'_>) {
         let row = socket.row();
         let (local, is_v6) = (socket.address_keys().0, row.family == Family::V6);
         // Sockets of one address often follow each other.
@@ -258,7 +280,7 @@ impl<'a> Watch<'a> {
 
     /// Looks at a socket of the watched destination `index`.
     #[inline]
-    pub(super) fn see_of(&mut self, index: usize, row: &Socket) {
+    fn see_of(&mut self, index: usize, row: &Socket) {
         if !row.is_mini() || !self.uses.is_usable(row.local_port) {
             return;
         }

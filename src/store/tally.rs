@@ -7,7 +7,7 @@ use foldhash::fast::{FixedState, RandomState};
 use hashbrown::{HashMap, HashSet};
 
 use super::{
-    Aggregate, BindPool, DestinationRow, Link, Moment, Owned, PeerKey, PeerRow, ProcessRow,
+    Aggregate, DestinationRow, Link, Moment, Owned, PeerKey, PeerRow, ProcessRow,
     groups::Groups,
     port_tally::{DestinationCounts, PortTally, WATCHED, Watch},
 };
@@ -174,8 +174,17 @@ impl<'a> Tally<'a> {
             all.closed += counts.closed;
         }
         all.processes = self.process_rows();
-        (all.destinations, all.bind_pools, all.destinations_omitted) = self.destination_rows();
-        (all.peers, all.peers_omitted) = self.peer_rows();
+        if self.scope == Scope::Whole {
+            self.count_shared();
+        }
+        let (mut destinations, omitted) = self.destination_rows();
+        let mut watch = self.watch(&destinations);
+        (all.peers, all.peers_omitted) = self.peer_rows(watch.as_mut());
+        if let Some(watch) = watch {
+            all.bind_pools = watch.finish(self.moment, destinations.iter_mut().map(|(_, row)| row));
+        }
+        all.destinations = destinations.into_iter().map(|(_, row)| row).collect();
+        all.destinations_omitted = omitted;
         all
     }
 
@@ -209,13 +218,11 @@ impl<'a> Tally<'a> {
         rows
     }
 
-    fn destination_rows(&mut self) -> (Vec<DestinationRow>, Vec<BindPool>, u32) {
+    /// The rows in their order, each with the number of its group, and how many more there are.
+    fn destination_rows(&self) -> (Vec<(u32, DestinationRow)>, u32) {
         let by_taken = |group: u32| self.destination_counts[group as usize].taken;
         let kept = self.destinations.heaviest(Aggregate::MAX_ROWS, by_taken);
         let omitted = index32(self.destinations.keys().len() - kept.len());
-        if self.scope == Scope::Whole {
-            self.count_shared();
-        }
         let ports = self.ports.counted().filter(|_| self.scope == Scope::Whole);
         let row = |&group: &u32| {
             let first = self.destinations.members()[group as usize].first;
@@ -225,17 +232,11 @@ impl<'a> Tally<'a> {
             (group, counts.row(socket, ports))
         };
         let mut rows: Vec<(u32, DestinationRow)> = kept.iter().map(row).collect();
-        rows.sort_by_key(|(_, row)| destination_order(row));
-        let mut pools = Vec::new();
-        match self.scope {
-            Scope::Whole => pools = self.detail(&mut rows),
-            Scope::Part => self.copy_ports(&mut rows),
-        }
-        let mut rows: Vec<DestinationRow> = rows.into_iter().map(|(_, row)| row).collect();
         if self.scope == Scope::Part {
-            sort_destinations(&mut rows);
+            self.copy_ports(&mut rows);
         }
-        (rows, pools, omitted)
+        rows.sort_by_key(|(_, row)| destination_order(row));
+        (rows, omitted)
     }
 
     /// Corrects the counts for client sockets on ports that nobody else can have: those ports are counted already.
@@ -254,37 +255,17 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// Looks at the sockets of the worst destinations once more, for what only these are told.
-    fn detail(&self, rows: &mut [(u32, DestinationRow)]) -> Vec<BindPool> {
-        let watched = rows.len().min(WATCHED);
-        let rows = &mut rows[..watched];
-        let sockets = &self.moment.sample.sockets;
-        let first = |group: u32| self.destinations.members()[group as usize].first as usize;
-        let firsts = rows.iter().map(|(group, _)| sockets.get(first(*group)).expect("an index of its rows"));
-        let Some(mut watch) = Watch::new(&self.ports, firsts) else { return Vec::new() };
-        // One peer may be reached from several of our addresses.
-        let mut of_peer: Vec<(u32, Vec<usize>)> = Vec::new();
-        for (index, (group, _)) in rows.iter().enumerate() {
-            let peer = peer_of_destination(self.destinations.keys()[*group as usize]);
-            match of_peer.iter_mut().find(|(known, _)| *known == peer) {
-                Some((_, indices)) => indices.push(index),
-                None => of_peer.push((peer, vec![index])),
-            }
+    /// The worst destinations, whose sockets are to be looked at once more for what only these are told.
+    fn watch(&self, rows: &[(u32, DestinationRow)]) -> Option<Watch<'_>> {
+        if self.scope == Scope::Part {
+            return None;
         }
-        let mut place = vec![u8::MAX; self.peers.keys().len()];
-        for ((peer, _), number) in of_peer.iter().zip(0..) {
-            place[*peer as usize] = number;
-        }
-        for (socket, &peer) in sockets.iter().zip(&self.peer_of) {
-            watch.see(socket);
-            let number = place.get(peer as usize).copied().unwrap_or(u8::MAX);
-            if let Some((_, indices)) = of_peer.get(usize::from(number))
-                && let Some(&index) = indices.iter().find(|&&index| watch.is_of(index, socket))
-            {
-                watch.see_of(index, socket.row());
-            }
-        }
-        watch.finish(self.moment, rows.iter_mut().map(|(_, row)| row))
+        let first = |&(group, _): &(u32, _)| {
+            let first = self.destinations.members()[group as usize].first as usize;
+            let socket = self.moment.sample.sockets.get(first).expect("an index of its rows");
+            (self.peer_of[first], socket)
+        };
+        Watch::new(&self.ports, self.peers.keys().len(), rows.iter().take(WATCHED).map(first))
     }
 
     /// What ports are left does not depend on what is counted here.
@@ -299,7 +280,8 @@ impl<'a> Tally<'a> {
         }
     }
 
-    fn peer_rows(&self) -> (Vec<PeerRow>, u32) {
+    /// The rows, and how many more there are. This is the second walk over the sockets, so `watch` looks at them as well.
+    fn peer_rows(&self, mut watch: Option<&mut Watch<'_>>) -> (Vec<PeerRow>, u32) {
         let members = self.peers.members();
         let kept = self.peers.heaviest(Aggregate::MAX_ROWS, |group| members[group as usize].count);
         let omitted = index32(members.len() - kept.len());
@@ -310,14 +292,17 @@ impl<'a> Tally<'a> {
             rows.push(new_peer_row(self.peer(members[group as usize].first)));
         }
         let mut owners = Owners::new(rows.len());
-        let present = self.moment.sample.sockets.rows().iter().zip(&self.moment.links);
-        let states = present.map(|(row, &link)| (Some(row.state), link));
+        let present = self.moment.sample.sockets.iter().zip(&self.moment.links);
+        let present = present.map(|(socket, &link)| (Some(socket), link));
         let ended = self.moment.ended_links.iter().map(|&link| (None, link));
-        for ((state, link), &peer) in states.chain(ended).zip(&self.peer_of) {
+        for ((socket, link), &peer) in present.chain(ended).zip(&self.peer_of) {
+            if let (Some(watch), Some(socket)) = (watch.as_mut(), socket) {
+                watch.see(socket, peer);
+            }
             let Some(&at) = place.get(peer as usize).filter(|&&at| at != NO_PEER) else { continue };
             let row = &mut rows[at as usize];
-            if let Some(state) = state {
-                row.states.add(state);
+            if let Some(socket) = socket {
+                row.states.add(socket.row().state);
             }
             row.opened += u32::from(link.opened());
             row.closed += u32::from(link.closed());
@@ -445,9 +430,4 @@ fn destination_order(row: &DestinationRow) -> impl Ord + use<> {
 
 fn index32(n: usize) -> u32 {
     u32::try_from(n).expect("fewer than 2^32 sockets")
-}
-
-/// The number of the peer in the key of a destination.
-fn peer_of_destination(key: u64) -> u32 {
-    u32::try_from(key >> 32).expect("32 bits are left")
 }
