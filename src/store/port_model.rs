@@ -203,7 +203,8 @@ impl PortsLeft {
 pub struct PortUse {
     /// Ports to pick from.
     usable: PortSet,
-    /// Of them, those that `connect()` tries first: of the same parity as the first of the range.
+    low: u16,
+    /// Of the usable ones, those that `connect()` tries first: of the same parity as the first of the range.
     first_half: PortSet,
     /// Ports that any socket uses.
     used: PortSet,
@@ -288,6 +289,7 @@ impl PortUse {
         let size = u32::from(range.high - range.low) + 1;
         Some(Self {
             usable: range.to_set(),
+            low: range.low,
             first_half,
             used: PortSet::default(),
             exclusive: PortSet::default(),
@@ -303,11 +305,11 @@ impl PortUse {
         self.usable.contains(port)
     }
 
-    /// Whether `port` is of the half that `connect()` tries first.
+    /// Whether `port`, a usable one, is of the half that `connect()` tries first.
     #[must_use]
     #[inline]
     pub fn is_first(&self, port: u16) -> bool {
-        self.first_half.contains(port)
+        (port ^ self.low) & 1 == 0
     }
 
     /// Adds a socket on `port`. It is `exclusive` if it listens, is only bound, or was accepted from a listener.

@@ -226,8 +226,8 @@ impl<'a> Watch<'a> {
         self.of_peer[usize::from(*place)].push(self.destinations.len());
         let (local, is_v6) = (first.address_keys().0, first.row().family == Family::V6);
         let takeover = self.tally.destination(first).takeover;
-        let holds_s = self.tally.rules.holds_for_s(takeover);
-        let (window_ms, holds_ms) = (millis(RATE_S.min(holds_s)), millis(holds_s));
+        let holds_ms = millis(self.tally.rules.holds_for_s(takeover));
+        let window_ms = millis(RATE_S).min(holds_ms);
         let (releases, young) = (Vec::new(), 0);
         self.destinations.push(Watched { local, takeover, releases, young, window_ms, holds_ms });
         if self.pools.len() < POOLS && !self.pools.iter().any(|pool| pool.is_of(local, is_v6)) {
