@@ -131,10 +131,13 @@ const PEER_KEYS: &[(&str, u8)] = &[
 const DESTINATION_KEYS: &[(&str, u8)] = &[
     ("source", 4),
     ("peer_endpoint", 0),
-    ("taken", 0),
+    ("left", 0),
     ("percent", 1),
+    ("forecast", 1),
+    ("taken", 3),
     ("time_wait", 2),
     ("opened_per_s", 3),
+    ("sustainable_per_s", 5),
 ];
 
 impl Report {

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{Align, Field, Row, Value, program::program};
+use super::{Align, Field, Row, Value, ports, program::program};
 use crate::{
     model::{Evidence, TcpState},
-    store::{DestinationRow, Lifetimes, PeerRow, ProcessRow},
+    store::{DestinationRow, Forecast, Lifetimes, PeerRow, ProcessRow},
 };
 
 type Processes = Field<ProcessRow>;
@@ -243,10 +243,62 @@ pub static DESTINATIONS: &[Field<DestinationRow>] = &[
         "Usable local ports that a socket towards it occupies.",
         |row, _| Value::Count(row.taken.into()),
     ),
-    Destinations::right("percent", "USED", 6, "Ports taken, of the usable ones.", |row, context| {
-        share(row.taken, context.usable_ports)
+    Destinations::right(
+        "left_max",
+        "LEFT",
+        7,
+        "New connections to it that can be made before there is no port, at most.",
+        |row, _| count(row.ports.map(|ports| ports.left.max.into())),
+    ),
+    Destinations::right(
+        "left_min",
+        "LEAST",
+        7,
+        "The same at least: whether a connection was bound before it connected is not visible.",
+        |row, _| count(row.ports.map(|ports| ports.left.min.into())),
+    ),
+    Destinations::right("left", "LEFT", 13, "New connections to it that can be made.", |row, _| {
+        row.ports.map_or(Value::None, |of| Value::Text(Cow::Owned(ports::left(&of.left, "-"))))
     })
+    .for_people(),
+    Destinations::right(
+        "percent",
+        "USED",
+        6,
+        "Usable ports that a new connection to it cannot have, by what is known for sure.",
+        |row, context| match row.ports.and_then(|ports| ports.percent()) {
+            Some(percent) => Value::Percent(percent),
+            None => share(row.taken, context.usable_ports),
+        },
+    )
     .in_unit("%"),
+    Destinations::right(
+        "exhausted_in_s",
+        "FULL IN",
+        8,
+        "When no port is left for it, if all goes on as it does.",
+        |row, _| match row.forecast {
+            Some(Forecast::Full { in_s }) => Value::Seconds(in_s),
+            _ => Value::None,
+        },
+    )
+    .in_unit("s"),
+    Destinations::left(
+        "forecast",
+        "FORECAST",
+        15,
+        "What becomes of its ports if all goes on as it does.",
+        |row, _| ports::forecast(row).map_or(Value::None, |text| Value::Text(Cow::Owned(text))),
+    )
+    .for_people(),
+    Destinations::right(
+        "sustainable_per_s",
+        "BEARS/s",
+        8,
+        "Closes a second, by our side first, that never use its ports up.",
+        |row, _| row.ports.and_then(|ports| ports.sustainable_per_s()).map_or(Value::None, Value::Rate),
+    )
+    .in_unit("/s"),
     Destinations::right("time_wait", "TIME_WAIT", 9, "Of the ports taken, those in TIME_WAIT.", |row, _| {
         Value::Count(row.time_wait.into())
     }),

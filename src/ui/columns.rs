@@ -96,10 +96,13 @@ static PEERS: &[Column] = &[
 static DESTINATIONS: &[Column] = &[
     text("source", "FROM", [11, 15, 39], 7),
     text("peer_endpoint", "TO", [13, 19, 47], 1),
-    figure("taken", "TAKEN", 6, 1),
+    figure("left_max", "LEFT", 7, 1),
     text("percent", "", [5, 5, 40], 2),
     figure("time_wait", "TW", 6, 3),
+    text("forecast", "", [15, 15, 16], 8),
     figure("opened_per_s", "OPEN/s", 6, 6),
+    figure("left_min", "LEAST", 6, 9),
+    figure("taken", "TAKEN", 6, 10),
 ];
 
 static SOCKETS: &[Column] = &[
@@ -200,9 +203,11 @@ pub(super) fn peer(key: &PeerKey, cells: usize, theme: &Theme) -> String {
 
 /// A share of the usable ports as a bar and a figure.
 fn used(row: &DestinationRow, context: &Context, cells: usize, theme: &Theme) -> Option<String> {
-    let usable = context.usable_ports.filter(|usable| *usable > 0)?;
-    let share = f64::from(row.taken) / f64::from(usable);
-    let figure = pad(&format::percent(share * 100.0), 5, true);
+    let Value::Percent(percent) = field::find::<DestinationRow>("percent")?.of(row, context) else {
+        return None;
+    };
+    let share = percent / 100.0;
+    let figure = pad(&format::percent(percent), 5, true);
     let room = cells.checked_sub(6).filter(|room| *room >= 6)?;
     let bar = bar_text(share, room, theme);
     Some(format!("{bar} {figure}"))
@@ -212,7 +217,15 @@ impl Shown for DestinationRow {
     const COLUMNS: &'static [Column] = DESTINATIONS;
 
     fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
-        if key == "percent" { used(row, frame.context, cells, frame.theme) } else { None }
+        match key {
+            "percent" => used(row, frame.context, cells, frame.theme),
+            // Not more than that: the least is another column.
+            "left_max" => {
+                let left = row.ports.map(|ports| ports.left).filter(|left| left.min < left.max)?;
+                Some(format!("{}{}", frame.theme.glyphs.at_most, format::count(left.max.into())))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -285,7 +298,7 @@ pub(super) fn starts_descending(pane: Pane, key: &str) -> bool {
 pub(super) fn default_sort(pane: Pane) -> Option<Sort> {
     let key = match pane {
         Pane::Processes | Pane::Peers => "sockets",
-        Pane::Destinations => "taken",
+        Pane::Destinations => "percent",
         Pane::Sockets => "state",
         Pane::States | Pane::Counters | Pane::Closes | Pane::Failures | Pane::Facts => return None,
     };

@@ -53,6 +53,8 @@ pub struct Glyphs {
     pub descending: &'static str,
     /// Sorted, smallest first.
     pub ascending: &'static str,
+    /// Before a figure that is the most it can be.
+    pub at_most: &'static str,
     /// Between two facts of a title.
     pub dot: &'static str,
     /// Nothing to show, as opposed to 0.
@@ -83,6 +85,7 @@ static UNICODE: Glyphs = Glyphs {
     ellipsis: "…",
     descending: "▼",
     ascending: "▲",
+    at_most: "≤",
     dot: "·",
     none: "–",
     micro: "µ",
@@ -107,6 +110,7 @@ static ASCII: Glyphs = Glyphs {
     ellipsis: "~",
     descending: " v",
     ascending: " ^",
+    at_most: "<=",
     dot: "-",
     none: "-",
     micro: "u",

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use super::{Options, measures::Measures};
 use crate::{
     model::{Cost, Counters, Evidence, Fault, Limits, StateCounts, Sysctls, Unknown},
-    store::{DestinationRow, Moment, Observation, PeerRow, PortRange, ProcessRow},
+    store::{BindPool, DestinationRow, Moment, Observation, PeerRow, PortRange, ProcessRow, TimeWaitLife},
 };
 use rows::{Failures, Rows, Sockets};
 use safe::Safe;
@@ -86,6 +86,8 @@ impl<'a> Snapshot<'a> {
                 in_use: measures.range.as_ref().map(|_| moment.totals.ports_in_use),
                 destinations: Rows { rows: &aggregate.destinations, measures },
                 destinations_omitted: aggregate.destinations_omitted,
+                bind_pools: Rows { rows: &moment.totals.bind_pools, measures },
+                time_wait_life_s: Life::of(&TimeWaitLife::at(sample.host.hz)),
             },
             connect_failures: moment.trace.is_some().then_some(Failures(&observation.failures)),
             findings: [],
@@ -262,6 +264,20 @@ struct Ports<'a> {
     in_use: Option<u32>,
     destinations: Rows<'a, DestinationRow>,
     destinations_omitted: u32,
+    bind_pools: Rows<'a, BindPool>,
+    time_wait_life_s: Life,
+}
+
+#[derive(Serialize)]
+struct Life {
+    min: f64,
+    max: f64,
+}
+
+impl Life {
+    fn of(life: &TimeWaitLife) -> Self {
+        Self { min: rounded(life.min_s), max: rounded(life.max_s) }
+    }
 }
 
 #[derive(Serialize)]

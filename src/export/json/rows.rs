@@ -6,10 +6,12 @@ use serde::{Serialize, Serializer};
 
 use super::{ByEvidence, Measures, States, rounded};
 use crate::{
-    field::format::time,
+    field::{self, format::time},
     model::{Detail, Process, TcpInfo, TcpState, Timer},
     query::Query,
-    store::{ConnectFailure, DestinationRow, Lifetimes, Moment, Owned, PeerRow, ProcessRow},
+    store::{
+        BindPool, ConnectFailure, DestinationRow, Forecast, Lifetimes, Moment, Owned, PeerRow, ProcessRow,
+    },
 };
 
 /// Rows of an aggregate.
@@ -159,7 +161,6 @@ impl Object for PeerRow {
 
 impl Object for DestinationRow {
     fn object<'a>(&'a self, measures: &'a Measures) -> impl Serialize + 'a {
-        // The bounds and the forecast are not known yet.
         #[derive(Serialize)]
         struct Out {
             source: IpAddr,
@@ -169,26 +170,54 @@ impl Object for DestinationRow {
             time_wait: u32,
             left_min: Option<u32>,
             left_max: Option<u32>,
+            left_doubts: Vec<&'static str>,
             percent: Option<f64>,
+            slow: Option<bool>,
             opened_per_s: Option<f64>,
             sustainable_per_s: Option<f64>,
             exhausted_in_s: Option<f64>,
+            settles_at_percent: Option<f64>,
             connect_failures: Option<u64>,
         }
         let usable = measures.context.usable_ports.filter(|usable| *usable > 0);
+        let taken = || usable.map(|usable| f64::from(self.taken) * 100.0 / f64::from(usable));
         Out {
             source: self.source,
             peer: self.peer.ip,
             port: self.peer.port,
             taken: self.taken,
             time_wait: self.time_wait,
-            left_min: None,
-            left_max: None,
-            percent: usable.map(|usable| rounded(f64::from(self.taken) * 100.0 / f64::from(usable))),
+            left_min: self.ports.map(|ports| ports.left.min),
+            left_max: self.ports.map(|ports| ports.left.max),
+            left_doubts: self.ports.iter().flat_map(|ports| ports.left.reasons()).collect(),
+            percent: self.ports.and_then(|ports| ports.percent()).or_else(taken).map(rounded),
+            slow: self.ports.and_then(|ports| ports.slow),
             opened_per_s: per_s(self.opened, measures),
-            sustainable_per_s: None,
-            exhausted_in_s: None,
+            sustainable_per_s: self.ports.and_then(|ports| ports.sustainable_per_s()).map(rounded),
+            exhausted_in_s: match self.forecast {
+                Some(Forecast::Full { in_s }) => Some(rounded(in_s)),
+                _ => None,
+            },
+            settles_at_percent: field::ports::settles_percent(self).map(rounded),
             connect_failures: None,
+        }
+    }
+}
+
+impl Object for BindPool {
+    fn object<'a>(&'a self, _: &'a Measures) -> impl Serialize + 'a {
+        #[derive(Serialize)]
+        struct Out {
+            source: IpAddr,
+            left_min: u32,
+            left_max: u32,
+            left_doubts: Vec<&'static str>,
+        }
+        Out {
+            source: self.source,
+            left_min: self.left.min,
+            left_max: self.left.max,
+            left_doubts: self.left.reasons().collect(),
         }
     }
 }
