@@ -67,6 +67,7 @@ pub mod app;
 pub mod cli;
 pub mod export;
 pub mod field;
+pub mod findings;
 pub mod model;
 pub mod query;
 pub mod source;

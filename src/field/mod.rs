@@ -11,10 +11,10 @@ use crate::{
 };
 
 pub mod format;
-pub mod program;
 mod rows;
 mod sockets;
 
+pub use crate::model::program;
 pub use rows::{DESTINATIONS, PEERS, PROCESSES};
 pub use sockets::SOCKETS;
 

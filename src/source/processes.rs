@@ -128,7 +128,7 @@ impl ProcessBook {
         let container = self.optional(dir, c"cgroup", FILE).and_then(cgroup::container);
         let fd_limit = self.optional(dir, c"limits", FILE).and_then(procfs::open_files_limit);
         let user = self.users.name(uid);
-        Some((Process { key, started, name, command, uid, user, container }, fd_limit))
+        Some((Process { key, started, name, command, uid, user, container, runtime: None }, fd_limit))
     }
 
     fn optional(&mut self, dir: &ProcDir, name: &std::ffi::CStr, most: usize) -> Option<&[u8]> {

@@ -7,14 +7,14 @@ use std::{
 };
 
 use super::{
-    Aggregate, PeerKey, PeerRow, ProcessRow, TraceActivity, TraceCounts,
+    Aggregate, PeerKey, PeerRow, ProcessRow, Service, TraceActivity, TraceCounts,
     memory::{Told, Trace},
     people::People,
     tally,
     trace_join::{Cause, Phase, Sighting, TraceGap, TraceJoin},
 };
 use crate::model::{
-    Endpoint, Evidence, Process, Sample, SocketRef, Stamp, StateCounts, TcpState, TraceTally,
+    Endpoint, Evidence, ProcKey, Process, Sample, SocketRef, Stamp, StateCounts, TcpState, TraceTally,
 };
 
 /// A `TIME_WAIT` that is due says this age, whatever its age.
@@ -30,6 +30,8 @@ pub struct Traced {
     pub activity: Option<TraceActivity>,
     /// The counts of that, by process, in the order of their keys.
     pub processes: Vec<(Arc<Process>, TraceCounts)>,
+    /// The counts of that, by process and service; no process where it cannot be told.
+    pub flows: Vec<(Option<Arc<Process>>, Service, TraceCounts)>,
 }
 
 impl Traced {
@@ -195,10 +197,18 @@ pub(super) fn traced(
 
     let activity = TraceActivity::of(batch, sample.netns, |local| listens(local, people));
     let mut processes = Vec::with_capacity(activity.processes.len());
+    let mut known = BTreeMap::new();
     for (process, counts) in &activity.processes {
         let set = people.traced(process, sample.stamp, |uid| user(sample, uid));
-        processes.extend(people.owners(set).pop().map(|process| (process, *counts)));
+        if let Some(met) = people.owners(set).pop() {
+            known.insert(process.key, Arc::clone(&met));
+            processes.push((met, *counts));
+        }
     }
     processes.sort_by_key(|(process, _)| process.key);
-    Some(Traced { tally: batch.tally, activity: Some(activity), processes })
+    let flow = |(&(key, service), &counts): (&(Option<ProcKey>, Service), &TraceCounts)| {
+        (key.and_then(|key| known.get(&key).cloned()), service, counts)
+    };
+    let flows = activity.flows.iter().map(flow).collect();
+    Some(Traced { tally: batch.tally, activity: Some(activity), processes, flows })
 }

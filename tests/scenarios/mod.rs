@@ -10,23 +10,33 @@
 //! l LISTEN 0.0.0.0:80 held=7 v6only mapped interface=2
 //! counter TcpActiveOpens 5
 //! tick 11.5 traced=10 lost=3     with a trace that began then and lost so many records since the tick before
-//! trace 7 opened 10.0.0.1:40000 10.0.0.2:443 at=11.2      or "closed", "no-port": what the trace told
+//! trace 7 opened 10.0.0.1:40000 10.0.0.2:443 at=11.2      or "closed", "no-port", "failed": what the trace told;
+//!                                times=9: so many, the local port counted up; life=0.003: how long they had lived
+//! repeat 10                      the lines up to "end" so often, {n*5+1} being a sum with n from 0
+//! end
 //! expect …                       see `expect.rs`
 //! ```
+//!
+//! `c*50` are 50 sockets whose local port counts up (the peer's with `clients`). Words of a socket beside those above:
+//! `idle=3` (seconds since it sent or received), `recvq=100`, `timer=keepalive`, `retrans=2`, and `rate=50`: of many, one
+//! came every 1/50 s, the last just now.
 //!
 //! A socket's first word stands for its cookie. `held=` takes PIDs (`7@3`: started 3 clock ticks after boot) or `denied`,
 //! `kernel`, `gone`, `queue`; a line without it is a mini-socket. `#` begins a comment.
 
 mod expect;
+mod findings;
+mod repeat;
 
 use std::{collections::BTreeMap, net::SocketAddr, str::FromStr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use twtop::{
+    findings::Watch,
     model::{
         Cost, Counters, Detail, Endpoint, Family, Held, Host, Limits, NewSocket, OwnerScan, Privileges,
-        ProcKey, Process, ProcessSeen, Sample, SocketTable, Stamp, Sysctls, TcpState, Timer, TraceBatch,
-        TraceEvent, TraceKind, TraceLoss, TraceTask, TracedProcess,
+        ProcKey, Process, ProcessSeen, Runtime, RuntimeKind, Sample, SocketTable, Stamp, Sysctls, TcpInfo,
+        TcpState, Timer, TraceBatch, TraceEvent, TraceKind, TraceLoss, TraceTask, TracedProcess,
     },
     store::{History, Ledger, Moment, Observation},
 };
@@ -44,6 +54,7 @@ pub(crate) struct World {
     next: Option<Draft>,
     ledger: Ledger,
     history: History,
+    watch: Watch,
     observation: Option<Observation>,
     moment: Option<Arc<Moment>>,
     expectations: usize,
@@ -63,18 +74,22 @@ pub(crate) struct Draft {
 }
 
 impl World {
-    /// Plays a scenario; panics with the line where it goes wrong. Says how many expectations held.
-    pub(crate) fn play(text: &str) -> usize {
+    /// Plays a scenario and yields the world as it is then; panics with the line where it goes wrong.
+    pub(crate) fn played(text: &str) -> Self {
         let mut world = Self::default();
-        for (number, line) in (1..).zip(text.lines()) {
-            let line = line.split('#').next().unwrap_or_default().trim();
+        for (number, line) in repeat::unrolled(text) {
             let words: Vec<&str> = line.split_whitespace().collect();
             if let Err(why) = world.line(&words) {
                 panic!("line {number}: {line}\n{why}");
             }
         }
         world.fold();
-        world.expectations
+        world
+    }
+
+    /// How many expectations held.
+    pub(crate) fn expectations(&self) -> usize {
+        self.expectations
     }
 
     fn line(&mut self, words: &[&str]) -> Result<(), String> {
@@ -94,9 +109,9 @@ impl World {
                 self.expect(rest)?;
             }
             ["counter", name, value] => self.draft()?.counters.push((Arc::from(*name), parse(value)?)),
-            ["trace", who, what, local, peer, at] => {
+            ["trace", who, what, local, peer, rest @ ..] => {
                 let ends = (endpoint(local)?, endpoint(peer)?);
-                self.draft()?.event(key(who)?, what, ends, at)?;
+                self.draft()?.events(key(who)?, what, ends, rest)?;
             }
             ["process", who, rest @ ..] => {
                 let draft = self.draft()?;
@@ -104,8 +119,17 @@ impl World {
                 draft.describe(index, rest)?;
             }
             [label, state, local, rest @ ..] => {
-                let cookie = self.cookie(label);
-                self.draft()?.socket(cookie, state, local, rest)?;
+                let (label, count): (_, u32) = match label.split_once('*') {
+                    Some((label, count)) => (Some(label), parse(count)?),
+                    None => (None, 1),
+                };
+                for n in 0..count {
+                    let cookie = match label {
+                        Some(label) => self.cookie(&format!("{label}{n}")),
+                        None => self.cookie(words[0]),
+                    };
+                    self.draft()?.socket(cookie, state, local, rest, (n, count))?;
+                }
             }
             _ => return Err("no such line".to_owned()),
         }
@@ -134,6 +158,7 @@ impl World {
         let moment = Arc::new(self.ledger.fold(sample));
         check_invariants(&moment);
         self.history.push(&moment);
+        self.watch.push(&moment, &self.history);
         match &mut self.observation {
             Some(observation) => observation.extend_whole(Arc::clone(&moment)),
             None => self.observation = Some(Observation::begin_whole(Arc::clone(&moment))),
@@ -178,36 +203,51 @@ impl Draft {
         Ok(draft)
     }
 
-    fn event(
+    fn events(
         &mut self,
         key: ProcKey,
         what: &str,
         (local, peer): (Endpoint, Endpoint),
-        at: &str,
+        words: &[&str],
     ) -> Result<(), String> {
-        let batch = self.trace.as_mut().ok_or("by which trace?")?;
+        let (mut at, mut times, mut life) = (None, 1, None);
+        for word in words {
+            match word.split_once('=') {
+                Some(("at", value)) => at = Some(seconds(value)?),
+                Some(("times", value)) => times = parse(value)?,
+                Some(("life", value)) => life = Some(seconds(value)?),
+                _ => return Err(format!("no such word: {word}")),
+            }
+        }
+        let at = at.ok_or("at=SECONDS")?;
         let kind = match what {
             "opened" => TraceKind::Opened,
             "closed" => TraceKind::Closed,
             "no-port" => TraceKind::NoPort,
+            "failed" => TraceKind::ConnectFailed,
             _ => return Err(format!("no such event: {what}")),
         };
-        let name = format!("t{}", key.pid);
+        let known = self.processes.iter().find(|seen| seen.process.key == key);
+        let name = known.map_or_else(|| format!("t{}", key.pid), |seen| seen.process.name.clone());
+        let command = known.map(|seen| seen.process.command.clone());
+        let batch = self.trace.as_mut().ok_or("by which trace?")?;
         let index = u32::try_from(batch.processes.len()).expect("few processes");
-        let traced = TracedProcess { key, exact: true, name, command: None, uid: None, kernel: false };
+        let traced = TracedProcess { key, exact: true, name, command, uid: None, kernel: false };
         batch.processes.push(Arc::new(traced));
         let task = TraceTask { pid: key.pid, tid: key.pid, process: Some(index), netns: Some(NETNS) };
-        batch.events.push(TraceEvent {
-            at: seconds(at.strip_prefix("at=").ok_or("at=SECONDS")?)?,
-            cpu: 0,
-            kind,
-            family: if local.ip.is_ipv4() { Family::V4 } else { Family::V6 },
-            local,
-            peer,
-            began: None,
-            side: None,
-            task: Some(task),
-        });
+        for n in 0..times {
+            batch.events.push(TraceEvent {
+                at,
+                cpu: 0,
+                kind,
+                family: if local.ip.is_ipv4() { Family::V4 } else { Family::V6 },
+                local: Endpoint { port: local.port.wrapping_add(n), ..local },
+                peer,
+                began: life.map(|life| at.saturating_sub(life)),
+                side: None,
+                task: Some(task),
+            });
+        }
         Ok(())
     }
 
@@ -226,6 +266,14 @@ impl Draft {
         for word in words {
             match word.split_once('=') {
                 None => seen.process = Arc::new(process(seen.process.key, word)),
+                Some(("command", value)) => {
+                    let command = value.replace('_', " ");
+                    seen.process = Arc::new(Process { command, ..(*seen.process).clone() });
+                }
+                Some(("runtime", value)) => {
+                    let runtime = Some(runtime(value)?);
+                    seen.process = Arc::new(Process { runtime, ..(*seen.process).clone() });
+                }
                 Some(("fds", value)) => {
                     let (fds, limit) = value.split_once('/').ok_or("fds=N/LIMIT")?;
                     (seen.fds, seen.fd_limit) = (Some(parse(fds)?), Some(parse(limit)?));
@@ -236,13 +284,25 @@ impl Draft {
         Ok(())
     }
 
-    fn socket(&mut self, cookie: u64, state: &str, local: &str, words: &[&str]) -> Result<(), String> {
+    /// Adds a socket, the `n`th of `count` of its kind.
+    fn socket(
+        &mut self,
+        cookie: u64,
+        state: &str,
+        local: &str,
+        words: &[&str],
+        (n, count): (u32, u32),
+    ) -> Result<(), String> {
         let state = known_state(state)?;
-        let local = endpoint(local)?;
-        let (peer, words) = match words {
+        let mut local = endpoint(local)?;
+        let (mut peer, words) = match words {
             [peer, rest @ ..] if !peer.contains('=') && peer.contains(':') => (endpoint(peer)?, rest),
             _ => (Endpoint::new(if local.ip.is_ipv4() { [0; 4].into() } else { [0; 16].into() }, 0), words),
         };
+        let clients = words.contains(&"clients");
+        let counted = if clients { &mut peer } else { &mut local };
+        counted.port += u16::try_from(n).map_err(|e| e.to_string())?;
+        let mut idle = None;
         let mut new = NewSocket {
             cookie,
             family: if local.ip.is_ipv4() { Family::V4 } else { Family::V6 },
@@ -258,7 +318,26 @@ impl Draft {
         for word in words {
             match word.split_once('=') {
                 None if *word == "mapped" => new.family = Family::Mapped,
+                None if *word == "clients" => {}
                 None if *word == "v6only" => detail.v6only = Some(true),
+                Some(("idle", value)) => idle = Some(seconds(value)?),
+                Some(("recvq", value)) => detail.recv_q = parse(value)?,
+                Some(("retrans", value)) => {
+                    (new.timer, new.retransmits) = (Timer::On, parse(value)?);
+                }
+                Some(("timer", "keepalive")) => new.timer = Timer::Keepalive,
+                Some(("rate", value)) => {
+                    let rate: f64 = parse(value)?;
+                    let age = Duration::from_secs_f64(f64::from(count - 1 - n) / rate);
+                    match state {
+                        TcpState::TimeWait => {
+                            let left = Duration::from_secs(60).saturating_sub(age);
+                            new.timer = Timer::TimeWait;
+                            new.expires_ms = u32::try_from(left.as_millis()).expect("a minute");
+                        }
+                        _ => idle = Some(age),
+                    }
+                }
                 Some(("interface", value)) => detail.interface = parse(value)?,
                 Some(("held", value)) => held = Some(self.held(value)?),
                 Some(("left", value)) => {
@@ -268,7 +347,10 @@ impl Draft {
                 _ => return Err(format!("no such word: {word}")),
             }
         }
-        let detail = held.map(|held| Detail { held, ..detail });
+        let idle = idle.map(|idle| u32::try_from(idle.as_millis()).expect("not that long"));
+        let tcp =
+            idle.map(|idle| TcpInfo { last_sent_ms: idle, last_received_ms: idle, ..TcpInfo::default() });
+        let detail = held.map(|held| Detail { held, tcp, ..detail });
         self.sockets.push(&new, detail);
         Ok(())
     }
@@ -350,6 +432,16 @@ pub(crate) fn empty_detail() -> Detail {
     }
 }
 
+/// `go/1.24.2`, or `nginx`.
+fn runtime(text: &str) -> Result<Runtime, String> {
+    let (kind, version) = text.split_once('/').map_or((text, None), |(kind, version)| (kind, Some(version)));
+    let kind = match kind {
+        "go" => RuntimeKind::Go,
+        _ => RuntimeKind::of_file(kind).ok_or("no such runtime")?,
+    };
+    Ok(Runtime { kind, version: version.map(str::to_owned) })
+}
+
 /// A process called `name`.
 pub(crate) fn process(key: ProcKey, name: &str) -> Process {
     Process {
@@ -360,6 +452,7 @@ pub(crate) fn process(key: ProcKey, name: &str) -> Process {
         uid: 0,
         user: "root".to_owned(),
         container: None,
+        runtime: None,
     }
 }
 
