@@ -44,9 +44,7 @@ impl Runtimes {
 fn of_executable(file: &OwnedFd, path: &str) -> Option<Runtime> {
     let name = path.strip_suffix(" (deleted)").unwrap_or(path).rsplit('/').next().unwrap_or_default();
     match RuntimeKind::of_file(name) {
-        Some(RuntimeKind::Nginx) => {
-            Some(Runtime { kind: RuntimeKind::Nginx, version: nginx_version(file) })
-        }
+        Some(RuntimeKind::Nginx) => Some(Runtime { kind: RuntimeKind::Nginx, version: nginx_version(file) }),
         Some(RuntimeKind::Python) => {
             let version = name.trim_start_matches(|c: char| !c.is_ascii_digit());
             let version = version.contains('.').then(|| version.to_owned());
