@@ -18,7 +18,7 @@ use std::{
 
 use crate::{
     cli::{Action, Common, Invocation, NetnsArg},
-    source::{LiveConfig, NetnsChoice, SourceError},
+    source::{LiveConfig, NetnsChoice, SourceError, TraceStart},
 };
 
 /// Done.
@@ -93,7 +93,8 @@ fn sampling_config(common: &Common) -> LiveConfig {
         netns,
         interval: common.interval,
         budget: common.budget,
-        trace: common.trace,
+        // The screen comes first.
+        trace: if common.trace { TraceStart::AfterFirst } else { TraceStart::Never },
         ..LiveConfig::default()
     }
 }

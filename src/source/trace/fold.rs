@@ -4,7 +4,7 @@ use std::{collections::HashMap, mem, sync::Arc, time::Duration};
 
 use super::tasks::{Lookup, Tasks};
 use crate::{
-    model::{Side, TraceEvent, TraceKind, TraceTask, TracedProcess},
+    model::{Endpoint, Side, TraceEvent, TraceKind, TraceTask, TracedProcess},
     wire::trace_record::StateChange,
 };
 
@@ -40,6 +40,8 @@ pub(super) struct Fold {
     sockets: Sockets,
     out: Output,
     doubt: bool,
+    /// What happened before is not told.
+    since: Duration,
 }
 
 /// Events and the processes they refer to, on their way into a batch.
@@ -57,9 +59,19 @@ impl Fold {
         self.tasks.scan(lookup);
     }
 
+    /// The events from `since` on are told; of what came before the tasks may be unknown.
+    pub(super) fn begin(&mut self, since: Duration) {
+        self.since = since;
+    }
+
     /// Records follow that were read before now.
     pub(super) fn begin_round(&mut self) {
         self.tasks.begin_round();
+    }
+
+    /// No more records of this round.
+    pub(super) fn end_round(&mut self, lookup: &mut impl Lookup) {
+        self.tasks.end_round(lookup);
     }
 
     /// Records were lost around those that follow, or no more are. A lost record may have been about any task and
@@ -84,11 +96,12 @@ impl Fold {
     pub(super) fn push(&mut self, entry: &Entry, lookup: &mut impl Lookup) {
         let (pid, tid) = (entry.pid, entry.tid);
         match &entry.said {
-            Said::State(change) => self.changed(entry, change, lookup),
+            Said::State(change) if entry.at >= self.since => self.changed(entry, change, lookup),
+            Said::State(_) => {}
             Said::Fork { parent } => self.tasks.forked(entry.at, (pid, tid), *parent),
             Said::Exit => self.tasks.ended(entry.at, pid, tid),
-            Said::Name(name) => self.tasks.named(pid, tid, name),
-            Said::Netns(inode) => self.tasks.moved(pid, tid, *inode),
+            Said::Name(name) => self.tasks.named(entry.at, pid, tid, name),
+            Said::Netns(inode) => self.tasks.moved(entry.at, pid, tid, *inode),
         }
     }
 
@@ -100,7 +113,8 @@ impl Fold {
                     return;
                 }
                 let opener = Some(self.who(entry, lookup));
-                self.sockets.insert(change.socket, Opening { began: entry.at, side: Side::Client, opener });
+                let opening = Opening { began: entry.at, side: Side::Client, opener, peer: change.peer };
+                self.sockets.insert(change.socket, opening);
                 return;
             }
             (SYN_SENT, ESTABLISHED) => (TraceKind::Opened, self.sockets.get(change.socket)),
@@ -109,13 +123,19 @@ impl Fold {
             }
             (SYN_SENT, CLOSE) => (TraceKind::ConnectFailed, self.sockets.remove(change.socket)),
             (_, ESTABLISHED) => {
-                let opening = Opening { began: entry.at, side: Side::Server, opener: None };
+                let peer = change.peer;
+                let opening = Opening { began: entry.at, side: Side::Server, opener: None, peer };
                 if !self.doubt {
                     self.sockets.insert(change.socket, opening.clone());
                 }
                 (TraceKind::Accepted, Some(opening))
             }
-            (_, FIN_WAIT1) => (TraceKind::Closed, self.sockets.remove(change.socket)),
+            (_, FIN_WAIT1) => {
+                // Where accepting is not traced, the memory of a socket that its peer closed may be an accepted one by
+                // now: it has another peer.
+                let opening = self.sockets.remove(change.socket);
+                (TraceKind::Closed, opening.filter(|opening| opening.peer == change.peer))
+            }
             _ => return,
         };
         // The handshake ends wherever the last packet is met; only SYN_SENT and FIN_WAIT1 are a task's own doing.
@@ -179,6 +199,7 @@ struct Opening {
     began: Duration,
     side: Side,
     opener: Option<Who>,
+    peer: Endpoint,
 }
 
 /// How sockets that have not closed began. Those that their peer closes leave no record; so the older half is
