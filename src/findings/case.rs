@@ -111,7 +111,9 @@ impl<'a> Case<'a> {
     pub(super) fn spread(cases: &[&Self]) -> Option<Case<'a>> {
         let (first, rest) = cases.split_first()?;
         let mut all = Case { service: Service { ip: None, ..first.service }, ..(*first).clone() };
-        rest.iter().for_each(|case| all.merge(case));
+        for case in rest {
+            all.merge(case);
+        }
         Some(all)
     }
 }
