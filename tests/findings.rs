@@ -59,6 +59,7 @@ scenarios! {
     a_peer_that_vanished: "last-ack-pileup",
     last_segments_under_way: "last-ack-passing",
     a_destination_that_does_not_answer: "syn-sent-pileup",
+    destinations_that_do_not_answer_are_told_once: "syn-sent-many",
     idle_without_keepalive: "no-keepalive",
     a_process_that_does_not_read: "unread-data",
     an_idle_host: "healthy-idle",

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 mod support {
     pub(crate) mod generator;
+    #[expect(dead_code, reason = "these tests need a part of it")]
     pub(crate) mod namespace;
     pub(crate) mod require;
 }
