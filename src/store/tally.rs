@@ -7,10 +7,10 @@ use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 
 use super::{
-    Aggregate, DestinationRow, Link, Moment, Owned, PeerKey, PeerRow, PortRange, ProcessRow, groups::Groups,
-    ports::PortSet,
+    Aggregate, DestinationRow, Link, Moment, Owned, PeerKey, PeerRow, PortRange, ProcessRow, TraceWindow,
+    groups::Groups, ports::PortSet,
 };
-use crate::model::{Evidence, Family, ProcKey, Process, Side, SocketRef, StateCounts, TcpState};
+use crate::model::{Evidence, Family, ProcKey, Side, SocketRef, StateCounts, TcpState};
 
 /// Counts being taken.
 pub(super) struct Tally<'a> {
@@ -168,6 +168,11 @@ impl<'a> Tally<'a> {
         all
     }
 
+    /// What the trace told over the last minute.
+    fn window(&self) -> Option<&'a TraceWindow> {
+        self.moment.trace.as_ref().map(|traced| &traced.window)
+    }
+
     fn process_rows(&self) -> Vec<ProcessRow> {
         let mut rows: BTreeMap<ProcKey, ProcessRow> = BTreeMap::new();
         for (counts, attribution) in self.by_attribution.iter().zip(self.moment.attributions.iter()) {
@@ -175,8 +180,9 @@ impl<'a> Tally<'a> {
                 continue;
             }
             for process in &attribution.owners {
-                let row = rows.entry(process.key).or_insert_with(|| new_process_row(process));
+                let row = rows.entry(process.key).or_insert_with(|| ProcessRow::new(process));
                 row.time_wait_evidence[attribution.evidence as usize] += counts.states[TcpState::TimeWait];
+                row.evidence[attribution.evidence as usize] += counts.states.total();
                 if attribution.evidence != Evidence::Candidates {
                     counts.states.iter().for_each(|(state, n)| row.states[state] += n);
                     row.opened += counts.opened;
@@ -187,6 +193,11 @@ impl<'a> Tally<'a> {
         for seen in &self.moment.sample.processes {
             if let Some(row) = rows.get_mut(&seen.process.key) {
                 (row.fds, row.fd_limit) = (seen.fds, seen.fd_limit);
+            }
+        }
+        if let Some(window) = self.window() {
+            for (key, row) in &mut rows {
+                row.lifetimes = window.processes.get(key).cloned();
             }
         }
         let candidates_only = |row: &ProcessRow| {
@@ -221,9 +232,12 @@ impl<'a> Tally<'a> {
         let mut rows = Vec::with_capacity(kept.len());
         for &group in &kept {
             place[group as usize] = index32(rows.len());
-            rows.push(new_peer_row(self.peer(members[group as usize].first)));
+            let mut row = PeerRow::new(self.peer(members[group as usize].first));
+            row.lifetimes = self.window().and_then(|window| window.peers.get(&row.key)).cloned();
+            rows.push(row);
         }
         let mut owners = Owners::new(rows.len());
+        let evidence: Vec<Evidence> = self.moment.attributions.iter().map(|told| told.evidence).collect();
         let present = self.moment.sample.sockets.rows().iter().zip(&self.moment.links);
         let states = present.map(|(row, &link)| (Some(row.state), link));
         let ended = self.moment.ended_links.iter().map(|&link| (None, link));
@@ -232,6 +246,7 @@ impl<'a> Tally<'a> {
             let row = &mut rows[at as usize];
             if let Some(state) = state {
                 row.states.add(state);
+                row.evidence[evidence[link.attribution()] as usize] += 1;
             }
             row.opened += u32::from(link.opened());
             row.closed += u32::from(link.closed());
@@ -301,29 +316,6 @@ fn peer_key(socket: SocketRef<'_>, remote: u32, side: Side) -> u64 {
     let is_v6 = if socket.row().family == Family::V6 { IS_V6 } else { 0 };
     let is_server = if side == Side::Server { IS_SERVER } else { 0 };
     u64::from(remote) << 32 | u64::from(service_port(socket, side)) << 16 | is_v6 | is_server
-}
-
-fn new_process_row(process: &Arc<Process>) -> ProcessRow {
-    ProcessRow {
-        process: Arc::clone(process),
-        states: StateCounts::default(),
-        time_wait_evidence: [0; Evidence::ALL.len()],
-        opened: 0,
-        closed: 0,
-        fds: None,
-        fd_limit: None,
-    }
-}
-
-fn new_peer_row(key: PeerKey) -> PeerRow {
-    PeerRow {
-        key,
-        states: StateCounts::default(),
-        processes: Vec::new(),
-        candidates: Vec::new(),
-        opened: 0,
-        closed: 0,
-    }
 }
 
 /// Each process once, by PID; no candidate that is an owner as well.

@@ -57,6 +57,8 @@ pub struct Glyphs {
     pub dot: &'static str,
     /// Nothing to show, as opposed to 0.
     pub none: &'static str,
+    /// The prefix for a millionth.
+    pub micro: &'static str,
     /// Between the ends of a range.
     pub dash: &'static str,
     /// Points at a character of the line above.
@@ -83,6 +85,7 @@ static UNICODE: Glyphs = Glyphs {
     ascending: "▲",
     dot: "·",
     none: "–",
+    micro: "µ",
     dash: "–",
     caret: "^",
     scroll: ["┃", "│"],
@@ -106,12 +109,19 @@ static ASCII: Glyphs = Glyphs {
     ascending: " ^",
     dot: "-",
     none: "-",
+    micro: "u",
     dash: "-",
     caret: "^",
     scroll: ["#", "|"],
 };
 
 impl Theme {
+    /// A duration as `field::format` writes it, in the characters that the terminal has.
+    #[must_use]
+    pub fn duration(&self, text: &str) -> String {
+        text.replace('µ', self.glyphs.micro)
+    }
+
     /// A theme of a palette, with ASCII characters only if `ascii`.
     #[must_use]
     pub fn new(palette: Palette, ascii: bool) -> Self {
