@@ -25,7 +25,7 @@ use twtop::{
 use unicode_width::UnicodeWidthStr;
 
 fn written(format: Format, observation: &Observation, query: &Query, ascii: bool) -> String {
-    let options = Options { query, sockets: true, ascii, top: 5 };
+    let options = Options { query, findings: &[], sockets: true, ascii, top: 5 };
     let mut out = Vec::new();
     write(format, observation, &options, &mut out).expect("memory does not fail");
     String::from_utf8(out).expect("UTF-8")
@@ -233,7 +233,7 @@ fn every_snapshot_holds_to_the_schema() {
             }
         }
     }
-    let options = Options { query: &all, sockets: false, ascii: false, top: 0 };
+    let options = Options { query: &all, findings: &[], sockets: false, ascii: false, top: 0 };
     let mut out = Vec::new();
     write(Format::Json, &look(rich(), &all), &options, &mut out).expect("memory");
     let snapshot: Value = serde_json::from_slice(&out).expect("JSON");
@@ -527,7 +527,7 @@ fn a_failed_write_is_told_as_it_was() {
         scene.socket(&Spec::default());
     }
     let observation = look(scene, &Query::default());
-    let options = Options { query: &Query::default(), sockets: true, ascii: false, top: 5 };
+    let options = Options { query: &Query::default(), findings: &[], sockets: true, ascii: false, top: 5 };
     for format in Format::ALL {
         for fails in [ErrorKind::BrokenPipe, ErrorKind::StorageFull] {
             for room in [0, 1, 500] {

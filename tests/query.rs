@@ -43,6 +43,7 @@ fn everything() -> Moment {
     let (nginx, child, redis) = (process(10, "nginx"), process(11, "nginx"), process(20, "redis-server"));
     let java = Arc::new(Process {
         container: Some("0123456789ab".to_owned()),
+        runtime: None,
         uid: 0,
         user: "root".to_owned(),
         command: "java -jar \"shop & co.jar\"".to_owned(),

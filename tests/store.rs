@@ -12,8 +12,8 @@ macro_rules! scenarios {
     ($($name:ident: $file:literal,)*) => {
         $(#[test]
         fn $name() {
-            let held = World::play(include_str!(concat!("scenarios/store/", $file, ".txt")));
-            assert!(held > 0, "a scenario expects something");
+            let world = World::played(include_str!(concat!("scenarios/store/", $file, ".txt")));
+            assert!(world.expectations() > 0, "a scenario expects something");
         })*
 
         #[test]

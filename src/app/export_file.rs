@@ -12,6 +12,7 @@ use std::{
 use super::{RunError, snapshot::begin};
 use crate::{
     export::{self, Format, Options},
+    findings::Finding,
     model::{Stamp, text::printable},
     ui::{ExportRequest, Message},
 };
@@ -108,10 +109,10 @@ fn fill(file: File, report: Report<'_>) -> io::Result<()> {
 
 /// Writes what the screen shows to a new file in the current folder, or in the temporary one if that is not writable,
 /// and says where it is or why it is not.
-pub(super) fn write(request: &ExportRequest, at: Stamp) -> Message {
+pub(super) fn write(request: &ExportRequest, findings: &[Finding], at: Stamp) -> Message {
     let query = &request.query;
     let observation = begin(Arc::clone(&request.moment), query);
-    let options = Options { query, sockets: true, ascii: false, top: usize::MAX };
+    let options = Options { query, findings, sockets: true, ascii: false, top: usize::MAX };
     let mut report = |out: &mut dyn Write| export::write(Format::Json, &observation, &options, out);
     let stem = format!("twtop-{}", at.wall.strftime("%Y%m%dT%H%M%SZ"));
     let folders = [PathBuf::from("."), std::env::temp_dir()];

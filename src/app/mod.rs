@@ -1,8 +1,9 @@
 //! The wiring: the only place that knows everyone.
 //!
 //! The sampler runs on a thread of its own (`sampler`); the screen's loop (`screen`) owns history and view;
-//! `snapshot` prints one report. Errors end up here, on standard error, in one or two lines.
+//! `snapshot` prints one report, `diagnose` what was found. Errors end up here, on standard error, in one or two lines.
 
+mod diagnose;
 mod export_file;
 mod sampler;
 mod screen;
@@ -22,6 +23,8 @@ use crate::{
 
 /// Done.
 const EXIT_DONE: u8 = 0;
+/// `diagnose` found something at warning or above.
+const EXIT_FOUND: u8 = 1;
 /// Something went wrong: bad arguments, no permission, a file that cannot be written.
 const EXIT_ERROR: u8 = 2;
 
@@ -61,6 +64,7 @@ enum RunError {
 pub fn run(invocation: Invocation) -> ExitCode {
     let done = match invocation.action {
         Action::Screen => screen::run(&invocation.common),
+        Action::Diagnose(plan) => diagnose::run(&invocation.common, &plan),
         Action::Snapshot(plan) => snapshot::run(&invocation.common, &plan).map(|()| EXIT_DONE),
     };
     match done {

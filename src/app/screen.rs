@@ -16,6 +16,7 @@ use tokio::{
 use super::{EXIT_DONE, RunError, export_file, sampler::Sampler, sampling_config, terminal};
 use crate::{
     cli::{Common, NetnsArg},
+    findings::Watch,
     model::{ProcKey, ProcessLoad, Sample, Stamp},
     source::{Inspector, clock, live::SOCK_DIAG},
     store::{History, Moment},
@@ -55,6 +56,8 @@ struct App {
     theme: Theme,
     view: View,
     history: History,
+    /// What is wrong, as far as it holds.
+    watch: Watch,
     /// The newest moment that arrived.
     newest: Option<Arc<Moment>>,
     /// What is on screen: a moment and what the view selects of it, always of one another.
@@ -113,6 +116,7 @@ impl App {
             theme: Theme::new(palette, common.ascii),
             view: View::new(crossterm::terminal::size()?, filter),
             history: History::default(),
+            watch: Watch::new(),
             newest: None,
             ready: None,
             counting: None,
@@ -218,7 +222,9 @@ impl App {
             }
             Effect::Export(request) => {
                 let at = self.now;
-                self.exporting = Some(tokio::task::spawn_blocking(move || export_file::write(&request, at)));
+                let findings = self.watch.findings().to_vec();
+                let write = move || export_file::write(&request, &findings, at);
+                self.exporting = Some(tokio::task::spawn_blocking(write));
             }
         }
     }
@@ -233,6 +239,7 @@ impl App {
             return;
         }
         self.history.push(&moment);
+        self.watch.push(&moment, &self.history);
         self.newest = Some(moment);
         self.inspect();
         if self.view.paused.is_none() {

@@ -8,9 +8,10 @@ use super::{RunError, export_file, sampler::Sampler, sampling_config};
 use crate::{
     cli::{Common, SnapshotPlan},
     export::{self, Options},
+    findings::{Finding, Watch},
     query::Query,
     source::{LiveConfig, TraceStart},
-    store::{Moment, Observation},
+    store::{History, Moment, Observation},
 };
 
 /// Rows of each table of the page for people.
@@ -32,29 +33,47 @@ pub(super) fn run(common: &Common, plan: &SnapshotPlan) -> Result<(), RunError> 
     }
     let mut sampler = Sampler::start(config)?;
     let runtime = runtime::Builder::new_current_thread().build().map_err(RunError::Runtime)?;
-    let observation = runtime.block_on(observe(&mut sampler, common, plan.observe))?;
-    let options = Options { query: &common.query, sockets: plan.sockets, ascii: common.ascii, top: TOP };
-    let mut report = |out: &mut dyn io::Write| export::write(plan.format, &observation, &options, out);
+    let observed = runtime.block_on(observe(&mut sampler, common, plan.observe))?;
+    let options = Options {
+        query: &common.query,
+        findings: &observed.findings,
+        sockets: plan.sockets,
+        ascii: common.ascii,
+        top: TOP,
+    };
+    let mut report =
+        |out: &mut dyn io::Write| export::write(plan.format, &observed.observation, &options, out);
     match &plan.output {
         Some(path) => export_file::replace(path, &mut report),
         None => export_file::to_stdout(&mut report),
     }
 }
 
+/// What was seen.
+pub(super) struct Observed {
+    /// The counts.
+    pub(super) observation: Observation,
+    /// What is wrong, the worst first; with a filter, as far as it concerns sockets that the filter keeps.
+    pub(super) findings: Vec<Finding>,
+}
+
 /// One look, or all looks until `wanted` has passed since the first.
-async fn observe(
+pub(super) async fn observe(
     sampler: &mut Sampler,
     common: &Common,
     wanted: Option<Duration>,
-) -> Result<Observation, RunError> {
+) -> Result<Observed, RunError> {
     let first = next(sampler).await?;
     let began = first.sample.stamp;
     if !first.sample.complete && first.sample.sockets.is_empty() {
         return Err(no_table(&first));
     }
     let mut broken = 0;
+    let (mut history, mut watch) = (History::default(), Watch::new());
+    history.push(&first);
+    watch.push(&first, &history);
     let mut observation = begin(first, &common.query);
-    let Some(wanted) = wanted else { return Ok(observation) };
+    let Some(wanted) = wanted else { return Ok(Observed { observation, findings: Vec::new() }) };
     // A sample may come a little before its time: one that is short by no more than a twentieth of an interval will do.
     let enough = wanted.as_secs_f64() - common.interval.min(wanted).as_secs_f64() / 20.0;
     while observation.moment.sample.stamp.seconds_since(&began) < enough {
@@ -68,6 +87,8 @@ async fn observe(
             continue;
         }
         broken = 0;
+        history.push(&moment);
+        watch.push(&moment, &history);
         if common.query.is_all() {
             observation.extend_whole(moment);
         } else {
@@ -76,7 +97,19 @@ async fn observe(
             observation.extend(moment, |socket| matcher.matches(socket));
         }
     }
-    Ok(observation)
+    let concerns = |finding: &&Finding| concerns(&observation.moment, finding, &common.query);
+    let findings = watch.findings().iter().filter(concerns).cloned().collect();
+    Ok(Observed { observation, findings })
+}
+
+/// Whether a socket behind `finding` is one that `query` keeps.
+fn concerns(moment: &Moment, finding: &Finding, query: &Query) -> bool {
+    if query.is_all() {
+        return true;
+    }
+    let behind = Query::parse(&finding.filter).unwrap_or_default();
+    let (mut kept, mut meant) = (query.matcher(), behind.matcher());
+    moment.iter().any(|socket| meant.matches(&socket) && kept.matches(&socket))
 }
 
 /// The observation that begins with `moment`, of what `query` keeps.

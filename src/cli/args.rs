@@ -14,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     after_help = "Examples:\n  \
         twtop                                    the screen (q quits, ? helps)\n  \
         twtop --filter 'state:close-wait'        only sockets that wait for a close\n  \
+        twtop diagnose                           what is wrong, who causes it, what to do\n  \
         twtop snapshot                           one page of text, to paste into a chat\n  \
         twtop snapshot --for 10 --json -o s.json rates over 10 s, for a program\n  \
         twtop snapshot --csv --filter 'port:443' one row a socket",
@@ -34,6 +35,10 @@ pub struct Cli {
 pub enum Command {
     /// Print one report and exit: text, JSON, CSV or markdown
     Snapshot(SnapshotArgs),
+    /// Observe for a while, then say what is wrong, who causes it and what to do
+    ///
+    /// Exit code: 0 if nothing was found that somebody should act on, 1 if something was, 2 for an error.
+    Diagnose(DiagnoseArgs),
 }
 
 /// Options that make sense for every command.
@@ -113,6 +118,32 @@ pub struct SnapshotArgs {
     /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// Options of `twtop diagnose`.
+#[derive(Debug, Args)]
+pub struct DiagnoseArgs {
+    /// Observe that long
+    #[arg(long = "for", value_name = "SECONDS", default_value = "10")]
+    pub observe: String,
+    /// How to write it [default: text]
+    #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "json")]
+    pub format: Option<DiagnosisFormatArg>,
+    /// The same as --format json
+    #[arg(long)]
+    pub json: bool,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// The formats of a diagnosis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DiagnosisFormatArg {
+    /// A page for people.
+    Text,
+    /// One object, schema `twtop.diagnose/1`.
+    Json,
 }
 
 /// The formats of a report.

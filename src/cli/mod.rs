@@ -4,7 +4,7 @@
 pub mod args;
 mod resolve;
 
-pub use resolve::{Action, Common, Invocation, NetnsArg, SnapshotPlan, UsageError, resolve};
+pub use resolve::{Action, Common, DiagnosePlan, Invocation, NetnsArg, SnapshotPlan, UsageError, resolve};
 
 /// What resolving needs to know of the surroundings, passed in so that tests can choose it.
 #[derive(Debug, Clone, Default)]

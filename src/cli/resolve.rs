@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::{
     Surroundings,
-    args::{Cli, Command, CommonArgs, FormatArg, SnapshotArgs, When},
+    args::{Cli, Command, CommonArgs, DiagnoseArgs, DiagnosisFormatArg, FormatArg, SnapshotArgs, When},
 };
 use crate::{
     export::Format,
@@ -31,6 +31,8 @@ pub enum Action {
     Screen,
     /// One report.
     Snapshot(SnapshotPlan),
+    /// What is wrong.
+    Diagnose(DiagnosePlan),
 }
 
 /// Options that every command obeys.
@@ -74,6 +76,17 @@ pub struct SnapshotPlan {
     pub format: Format,
     /// Whether to list every socket.
     pub sockets: bool,
+    /// Where to write it; `None` for standard output.
+    pub output: Option<PathBuf>,
+}
+
+/// What `twtop diagnose` is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiagnosePlan {
+    /// How long to observe.
+    pub observe: Duration,
+    /// How to write it: text or JSON.
+    pub format: Format,
     /// Where to write it; `None` for standard output.
     pub output: Option<PathBuf>,
 }
@@ -123,6 +136,7 @@ pub fn resolve(cli: Cli, around: &Surroundings) -> Result<Invocation, UsageError
     let common = common(&cli.common, around)?;
     let action = match cli.command {
         Some(Command::Snapshot(args)) => Action::Snapshot(snapshot(args)?),
+        Some(Command::Diagnose(args)) => Action::Diagnose(diagnose(args)?),
         None => {
             check_terminal(around)?;
             Action::Screen
@@ -221,6 +235,13 @@ fn snapshot(args: SnapshotArgs) -> Result<SnapshotPlan, UsageError> {
         Some(FormatArg::Text) | None => Format::Text,
     };
     Ok(SnapshotPlan { observe, format, sockets: args.sockets, output: args.output })
+}
+
+fn diagnose(args: DiagnoseArgs) -> Result<DiagnosePlan, UsageError> {
+    let observe = seconds("--for", &args.observe, 1.0, "a number of seconds from 1 to 3600")?;
+    let json = args.json || args.format == Some(DiagnosisFormatArg::Json);
+    let format = if json { Format::Json } else { Format::Text };
+    Ok(DiagnosePlan { observe, format, output: args.output })
 }
 
 fn seconds(

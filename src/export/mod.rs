@@ -2,16 +2,17 @@
 
 use std::io::{self, Write};
 
-use crate::{query::Query, store::Observation};
+use crate::{findings::Finding, query::Query, store::Observation};
 
 mod csv;
+mod diagnosis;
 mod json;
 mod markdown;
 mod measures;
 mod report;
 mod text;
 
-pub use json::SNAPSHOT_SCHEMA;
+pub use json::{DIAGNOSE_SCHEMA, SNAPSHOT_SCHEMA};
 
 /// A form of output.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -59,6 +60,8 @@ impl Format {
 pub struct Options<'a> {
     /// The filter that the observation was made with: sockets that it drops are not listed.
     pub query: &'a Query,
+    /// What was found while observing, the worst first.
+    pub findings: &'a [Finding],
     /// List every socket (JSON; CSV always does).
     pub sockets: bool,
     /// Nothing but ASCII (text; the other formats have their own escapes).
@@ -82,5 +85,21 @@ pub fn write(
         Format::Json => json::write(observation, options, out),
         Format::Csv => csv::write(observation, options, out),
         Format::Markdown => markdown::write(observation, options, out),
+    }
+}
+
+/// Writes what was found: a page for people, or for [`Format::Json`] one object of schema [`DIAGNOSE_SCHEMA`].
+///
+/// # Errors
+/// Whatever `out` fails with.
+pub fn write_diagnosis(
+    format: Format,
+    observation: &Observation,
+    options: &Options<'_>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    match format {
+        Format::Json => json::write_diagnosis(observation, options, out),
+        Format::Text | Format::Csv | Format::Markdown => diagnosis::write(observation, options, out),
     }
 }

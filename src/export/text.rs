@@ -48,22 +48,34 @@ pub(super) fn write(observation: &Observation, options: &Options<'_>, out: &mut 
 }
 
 /// How the page is set.
-struct Page {
-    ascii: bool,
+pub(super) struct Page {
+    pub(super) ascii: bool,
 }
 
 impl Page {
     /// A sentence, broken between words; the lines after the first are indented.
     fn sentence(&self, text: &str, out: &mut impl Write) -> io::Result<()> {
+        self.hanging("", INDENT, text, out)
+    }
+
+    /// A sentence after `label`, broken between words; the lines after the first are indented by `indent`.
+    pub(super) fn hanging(
+        &self,
+        label: &str,
+        indent: usize,
+        text: &str,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
         let text = self.clean(text);
-        let mut line = String::new();
+        let mut line = label.to_owned();
+        let mut is_first = true;
         let mut wrap = |line: &mut String| {
             writeln!(out, "{}", line.trim_end())?;
-            " ".repeat(INDENT).clone_into(line);
+            " ".repeat(indent).clone_into(line);
             io::Result::Ok(())
         };
         for word in text.split(' ') {
-            if !line.trim().is_empty() {
+            if !std::mem::take(&mut is_first) && !line.trim().is_empty() {
                 if line.width() + 1 + word.width() > WIDTH { wrap(&mut line)? } else { line.push(' ') }
             }
             for c in word.chars() {

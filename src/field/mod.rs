@@ -12,10 +12,10 @@ use crate::{
 
 pub mod format;
 pub mod ports;
-pub mod program;
 mod rows;
 mod sockets;
 
+pub use crate::model::program;
 pub use rows::{DESTINATIONS, PEERS, PROCESSES};
 pub use sockets::SOCKETS;
 

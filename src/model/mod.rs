@@ -6,6 +6,8 @@
 mod counters;
 mod endpoint;
 mod owner;
+pub mod program;
+mod runtime;
 mod sample;
 mod socket;
 mod state;
@@ -17,6 +19,7 @@ mod trace;
 pub use counters::{Counters, Limit, Limits, Sysctls};
 pub use endpoint::{Endpoint, Side};
 pub use owner::{Evidence, Held, ProcKey, Process, ProcessLoad, ProcessSeen, Unknown};
+pub use runtime::{Runtime, RuntimeKind};
 pub use sample::{Cost, Fault, FaultKind, Host, OwnerScan, Privileges, Sample};
 pub use socket::{Detail, Family, SockId, Socket, TcpInfo, Timer};
 pub use state::{StateCounts, TcpState};

@@ -4,6 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
+use super::Runtime;
+
 /// A process, told apart from a later one with the same PID by when it started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProcKey {
@@ -43,6 +45,8 @@ pub struct Process {
     pub user: String,
     /// The container's id as found in the cgroup path, shortened to 12 digits; `None` on the host.
     pub container: Option<String>,
+    /// What it runs on, where that is known for sure.
+    pub runtime: Option<Runtime>,
 }
 
 impl Process {

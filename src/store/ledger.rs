@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Aggregate, Attribution, Link, Moment, Rates, TraceJoin,
+    Aggregate, Attribution, FlowTable, Link, Moment, Rates, TraceJoin,
     attribute::Attributor,
     listeners::Listeners,
     memory::Memory,
@@ -95,6 +95,7 @@ impl Ledger {
             counter_rates: Vec::new(),
             totals: Aggregate::default(),
             trace: linked.traced.map(Arc::new),
+            flows: FlowTable::default(),
         };
         // The events have been counted and joined; there may be many, and a moment may be kept for long.
         moment.sample.trace = None;
@@ -102,6 +103,7 @@ impl Ledger {
         if let Some(traced) = &moment.trace {
             traced.add_to(&mut moment.totals);
         }
+        moment.flows = FlowTable::of(&moment);
         self.rate(&mut moment);
         moment
     }

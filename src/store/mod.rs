@@ -2,12 +2,14 @@
 //!
 //! [`Ledger`] remembers connections by cookie and turns each [`crate::model::Sample`] into a
 //! [`Moment`]; [`Aggregate`] counts a moment, or the part of it that a filter keeps; [`History`] keeps
-//! the aggregates of the last 15 minutes. All pure: time arrives with the samples.
+//! the aggregates of the last 15 minutes, and [`Flows`] what happened lately between whom. All pure: time arrives with the samples.
 
 mod accept;
 mod aggregate;
 mod attribute;
 mod coverage;
+mod flow_table;
+mod flows;
 mod follow;
 mod groups;
 mod history;
@@ -35,6 +37,8 @@ mod traced;
 
 pub use aggregate::{Aggregate, BindPool, DestinationRow, PeerKey, PeerRow, ProcessRow};
 pub use coverage::Coverage;
+pub use flow_table::{FlowCounts, FlowKey, FlowRow, FlowTable, Service};
+pub use flows::{Flow, Flows, Sums};
 pub use history::{Activity, History};
 pub use ledger::{Ledger, LedgerSize};
 pub use lifetimes::Lifetimes;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Aggregate, Traced};
+use super::{Aggregate, FlowTable, Traced};
 use crate::model::{Evidence, Process, Sample, Side, SocketRef, SocketTable, TcpInfo, TcpState, Unknown};
 
 /// One sample, each socket linked to its owner and side, and the whole counted. Immutable once made.
@@ -28,6 +28,8 @@ pub struct Moment {
     pub totals: Aggregate,
     /// What the trace told since the sample before; `None` without one.
     pub trace: Option<Arc<Traced>>,
+    /// All connections counted by whose they are and of which service.
+    pub flows: FlowTable,
 }
 
 /// A counter's rate per second; `None` for a gauge, a first sample, or a counter that went down.

@@ -5,7 +5,7 @@ use std::{hash::BuildHasher, sync::Arc};
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashTable};
 
-use crate::model::{ProcKey, Process, Sample, Stamp, TracedProcess};
+use crate::model::{ProcKey, Process, Runtime, Sample, Stamp, TracedProcess};
 
 /// The number of a set of one or more processes. It holds until [`People::compact`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -165,11 +165,13 @@ impl People {
 
 fn process(traced: &TracedProcess, stamp: Stamp, user: impl FnOnce(u32) -> Option<String>) -> Process {
     let name = |uid: u32| user(uid).unwrap_or_else(|| uid.to_string());
+    let command = traced.command.clone().unwrap_or_default();
     Process {
         key: traced.key,
         started: stamp.wall_at(traced.key.started_since_boot().min(stamp.since_boot)),
+        runtime: Runtime::of_names(&traced.name, &command),
         name: traced.name.clone(),
-        command: traced.command.clone().unwrap_or_default(),
+        command,
         uid: traced.uid.unwrap_or(Process::NO_UID),
         user: traced.uid.map(name).unwrap_or_default(),
         container: None,

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
-use super::{Lifetimes, PeerKey};
+use super::{Lifetimes, PeerKey, Service};
 use crate::model::{Endpoint, ProcKey, Side, TraceBatch, TraceEvent, TraceKind, TraceTask, TracedProcess};
 
 /// Counts of one process or peer in one batch.
@@ -43,6 +43,8 @@ pub struct TraceActivity {
     pub processes: Vec<(Arc<TracedProcess>, TraceCounts)>,
     /// By peer: for a client side the remote address and port, for a server side the remote address and our port.
     pub peers: BTreeMap<PeerKey, TraceCounts>,
+    /// By process and service; the events of processes that cannot be told under no process.
+    pub flows: BTreeMap<(Option<ProcKey>, Service), TraceCounts>,
     /// Failed calls of `connect()`.
     pub failures: Vec<ConnectFailures>,
     /// Everything in the namespace, the events of processes that cannot be told included.
@@ -71,7 +73,10 @@ impl TraceActivity {
             }
             let process = process(batch, task);
             activity.total.add(event);
-            activity.peers.entry(peer(event, &mut listens)).or_default().add(event);
+            let peer = peer(event, &mut listens);
+            activity.peers.entry(peer).or_default().add(event);
+            let flow = (process.map(|process| process.key), Service::of_peer(&peer));
+            activity.flows.entry(flow).or_default().add(event);
             if let Some(process) = process {
                 let fresh = || (Arc::clone(process), TraceCounts::default());
                 let (newest, counts) = processes.entry(process.key).or_insert_with(fresh);

@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    Aggregate, ConnectFailure, ConnectFailures, Coverage, PeerKey, PeerRow, ProcessRow, TraceActivity,
-    TraceCounts, TraceWindow, coverage,
+    Aggregate, ConnectFailure, ConnectFailures, Coverage, PeerKey, PeerRow, ProcessRow, Service,
+    TraceActivity, TraceCounts, TraceWindow, coverage,
     memory::{Told, Trace},
     people::People,
     tally,
@@ -16,7 +16,8 @@ use super::{
     trace_window::Slots,
 };
 use crate::model::{
-    Endpoint, Process, Sample, SocketRef, Stamp, TcpState, TraceEvent, TraceKind, TraceTally, TracedProcess,
+    Endpoint, ProcKey, Process, Sample, SocketRef, Stamp, TcpState, TraceEvent, TraceKind, TraceTally,
+    TracedProcess,
 };
 
 /// A `TIME_WAIT` that is due says this age, whatever its age.
@@ -32,6 +33,8 @@ pub struct Traced {
     pub activity: Option<TraceActivity>,
     /// The counts of that, by process, in the order of their keys.
     pub processes: Vec<(Arc<Process>, TraceCounts)>,
+    /// The counts of that, by process and service; no process where it cannot be told.
+    pub flows: Vec<(Option<Arc<Process>>, Service, TraceCounts)>,
     /// Calls of `connect()` that failed since the sample before, the most first; too few where records were lost.
     pub failures: Vec<ConnectFailure>,
     /// How far the trace accounts for the entries into `TIME_WAIT` since it began.
@@ -211,9 +214,14 @@ pub(super) fn traced(
         let set = people.traced(process, sample.stamp, |uid| user(sample, uid));
         people.owners(set).pop()
     };
-    let processes = activity.processes.iter();
-    let mut processes: Vec<_> =
-        processes.filter_map(|(process, counts)| Some((known(process)?, *counts))).collect();
+    let mut processes = Vec::with_capacity(activity.processes.len());
+    let mut by_key = BTreeMap::new();
+    for (process, counts) in &activity.processes {
+        if let Some(met) = known(process) {
+            by_key.insert(process.key, Arc::clone(&met));
+            processes.push((met, *counts));
+        }
+    }
     processes.sort_by_key(|(process, _)| process.key);
     let failures = failures(&activity.failures, known);
 
@@ -236,7 +244,11 @@ pub(super) fn traced(
     if !covered || !batch.losses.is_empty() {
         return Some(told);
     }
-    Some(Traced { activity: Some(activity), processes, ..told })
+    let flow = |(&(key, service), &counts): (&(Option<ProcKey>, Service), &TraceCounts)| {
+        (key.and_then(|key| by_key.get(&key).cloned()), service, counts)
+    };
+    let flows = activity.flows.iter().map(flow).collect();
+    Some(Traced { activity: Some(activity), processes, flows, ..told })
 }
 
 /// A close in a namespace that is not known: it may be ours.

@@ -19,6 +19,10 @@
 //! expect closes 2 3 estimated=59
 //! expect change TIME_WAIT 5 1.5             change per second over so many samples
 //! expect risen CLOSE_WAIT 12                seconds after boot; or "none"
+//! expect finding ID warning pid=7 peer=10.0.0.2 port=443 side=client closed_first_per_s=50
+//!                                           pid=none, processes=4, since=95, sure=likely, says=MaxIdle; figures within 5 %
+//! expect finding ID absent
+//! expect finding calm                       nothing at warning or above; "nothing" for nothing at all
 //! ```
 
 use std::{fmt::Debug, net::IpAddr};
@@ -82,6 +86,7 @@ impl World {
                 counted(&observed.aggregate, rest)
             }
             ["rate", which, value] => rate(of_rates(&moment.rates, which)?, value),
+            ["finding", rest @ ..] => self.expect_finding(rest),
             ["series" | "closes" | "change" | "risen", ..] => self.expect_history(words),
             ["total" | "process" | "peer" | "destination", ..] => counted(&moment.totals, words),
             [label, rest @ ..] => {

@@ -1,7 +1,7 @@
 //! Scenarios as text: what the kernel says sample by sample, and what should follow from it.
 //!
 //! ```text
-//! ports 32768 60999              the local port range; "reserved 8080,9000-9010"; "fin-timeout 30"
+//! ports 32768 60999              the local port range; "reserved 8080,9000-9010"; "fin-timeout 30"; "sysctl NAME VALUE"
 //! interval 2                     the interval in force, seconds
 //! tick 10.5 incomplete dump=0.2  a sample, so many seconds after boot; "unprivileged": capabilities are missing
 //! process 7 php-fpm start=3 fds=5/1024    more about a process (holders need no line)
@@ -11,23 +11,33 @@
 //! counter TcpActiveOpens 5
 //! tick 11.5 traced=10 lost=3     with a trace that began then and lost so many records since the tick before
 //! trace 7 opened 10.0.0.1:40000 10.0.0.2:443 at=11.2      or "closed", "no-port", "refused": what the trace told
-//! trace 7 closed 10.0.0.1:40000 10.0.0.2:443 at=11.3 life=0.1     how long it lived; "-" for a process not told
+//! trace 7 closed 10.0.0.1:40000 10.0.0.2:443 at=11.3 life=0.1     how long it lived; "-" for a process not told;
+//!                                times=9: so many, the local port (with "clients": the peer's) counted up
+//! repeat 10                      the lines up to "end" so often, {n*5+1} being a sum with n from 0
+//! end
 //! expect …                       see `expect.rs`
 //! ```
+//!
+//! `c*50` are 50 sockets whose local port counts up (the peer's with `clients`). Words of a socket beside those above:
+//! `idle=3` (seconds since it sent or received), `recvq=100`, `timer=keepalive`, `retrans=2`, and `rate=50`: of many, one
+//! came every 1/50 s, the last just now.
 //!
 //! A socket's first word stands for its cookie. `held=` takes PIDs (`7@3`: started 3 clock ticks after boot) or `denied`,
 //! `kernel`, `gone`, `queue`; a line without it is a mini-socket. `#` begins a comment.
 
 mod expect;
+mod findings;
+mod repeat;
 
 use std::{collections::BTreeMap, net::SocketAddr, str::FromStr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use twtop::{
+    findings::Watch,
     model::{
         Cost, Counters, Detail, Endpoint, Family, Held, Host, Limits, NewSocket, OwnerScan, Privileges,
-        ProcKey, Process, ProcessSeen, Sample, Side, SocketTable, Stamp, Sysctls, TcpState, Timer,
-        TraceBatch, TraceEvent, TraceKind, TraceLoss, TraceTask, TracedProcess,
+        ProcKey, Process, ProcessSeen, Runtime, RuntimeKind, Sample, Side, SocketTable, Stamp, Sysctls,
+        TcpInfo, TcpState, Timer, TraceBatch, TraceEvent, TraceKind, TraceLoss, TraceTask, TracedProcess,
     },
     store::{History, Ledger, Moment, Observation},
 };
@@ -45,7 +55,9 @@ pub(crate) struct World {
     next: Option<Draft>,
     ledger: Ledger,
     history: History,
-    observation: Option<Observation>,
+    watch: Watch,
+    /// Over all samples so far.
+    pub(crate) observation: Option<Observation>,
     moment: Option<Arc<Moment>>,
     expectations: usize,
 }
@@ -64,18 +76,22 @@ pub(crate) struct Draft {
 }
 
 impl World {
-    /// Plays a scenario; panics with the line where it goes wrong. Says how many expectations held.
-    pub(crate) fn play(text: &str) -> usize {
+    /// Plays a scenario and yields the world as it is then; panics with the line where it goes wrong.
+    pub(crate) fn played(text: &str) -> Self {
         let mut world = Self::default();
-        for (number, line) in (1..).zip(text.lines()) {
-            let line = line.split('#').next().unwrap_or_default().trim();
+        for (number, line) in repeat::unrolled(text) {
             let words: Vec<&str> = line.split_whitespace().collect();
             if let Err(why) = world.line(&words) {
                 panic!("line {number}: {line}\n{why}");
             }
         }
         world.fold();
-        world.expectations
+        world
+    }
+
+    /// How many expectations held.
+    pub(crate) fn expectations(&self) -> usize {
+        self.expectations
     }
 
     fn line(&mut self, words: &[&str]) -> Result<(), String> {
@@ -84,6 +100,7 @@ impl World {
             ["ports", low, high] => self.sysctl("ip_local_port_range", format!("{low} {high}")),
             ["reserved", list] => self.sysctl("ip_local_reserved_ports", (*list).to_owned()),
             ["fin-timeout", length] => self.sysctl("tcp_fin_timeout", (*length).to_owned()),
+            ["sysctl", name, value] => drop(self.sysctls.insert((*name).to_owned(), (*value).to_owned())),
             ["interval", length] => self.interval = seconds(length)?,
             ["tick", at, rest @ ..] => {
                 self.fold();
@@ -98,7 +115,7 @@ impl World {
             ["trace", who, what, local, peer, rest @ ..] => {
                 let ends = (endpoint(local)?, endpoint(peer)?);
                 let who = if *who == "-" { None } else { Some(key(who)?) };
-                self.draft()?.event(who, what, ends, rest)?;
+                self.draft()?.events(who, what, ends, rest)?;
             }
             ["process", who, rest @ ..] => {
                 let draft = self.draft()?;
@@ -106,8 +123,17 @@ impl World {
                 draft.describe(index, rest)?;
             }
             [label, state, local, rest @ ..] => {
-                let cookie = self.cookie(label);
-                self.draft()?.socket(cookie, state, local, rest)?;
+                let (label, count): (_, u32) = match label.split_once('*') {
+                    Some((label, count)) => (Some(label), parse(count)?),
+                    None => (None, 1),
+                };
+                for n in 0..count {
+                    let cookie = match label {
+                        Some(label) => self.cookie(&format!("{label}{n}")),
+                        None => self.cookie(words[0]),
+                    };
+                    self.draft()?.socket(cookie, state, local, rest, (n, count))?;
+                }
             }
             _ => return Err("no such line".to_owned()),
         }
@@ -136,6 +162,7 @@ impl World {
         let moment = Arc::new(self.ledger.fold(sample));
         check_invariants(&moment);
         self.history.push(&moment);
+        self.watch.push(&moment, &self.history);
         match &mut self.observation {
             Some(observation) => observation.extend_whole(Arc::clone(&moment)),
             None => self.observation = Some(Observation::begin_whole(Arc::clone(&moment))),
@@ -180,14 +207,24 @@ impl Draft {
         Ok(draft)
     }
 
-    fn event(
+    fn events(
         &mut self,
         who: Option<ProcKey>,
         what: &str,
         (local, peer): (Endpoint, Endpoint),
         words: &[&str],
     ) -> Result<(), String> {
-        let batch = self.trace.as_mut().ok_or("by which trace?")?;
+        let (mut at, mut times, mut life, mut clients) = (None, 1, None, false);
+        for word in words {
+            match word.split_once('=') {
+                None if *word == "clients" => clients = true,
+                Some(("at", value)) => at = Some(seconds(value)?),
+                Some(("times", value)) => times = parse(value)?,
+                Some(("life", value)) => life = Some(seconds(value)?),
+                _ => return Err(format!("no such word: {word}")),
+            }
+        }
+        let at = at.ok_or("at=SECONDS")?;
         let kind = match what {
             "opened" => TraceKind::Opened,
             "closed" => TraceKind::Closed,
@@ -195,29 +232,33 @@ impl Draft {
             "refused" => TraceKind::ConnectFailed,
             _ => return Err(format!("no such event: {what}")),
         };
-        let word = |name| words.iter().find_map(|word| word.strip_prefix(name));
-        let at = seconds(word("at=").ok_or("at=SECONDS")?)?;
-        let life = word("life=").map(seconds).transpose()?;
-        let began = life.map(|life| at.saturating_sub(life));
         let process = who.map(|key| {
-            let name = format!("t{}", key.pid);
-            let traced = TracedProcess { key, exact: true, name, command: None, uid: None, kernel: false };
+            let known = self.processes.iter().find(|seen| seen.process.key == key);
+            let name = known.map_or_else(|| format!("t{}", key.pid), |seen| seen.process.name.clone());
+            let command = known.map(|seen| seen.process.command.clone());
+            TracedProcess { key, exact: true, name, command, uid: None, kernel: false }
+        });
+        let batch = self.trace.as_mut().ok_or("by which trace?")?;
+        let process = process.map(|traced| {
             batch.processes.push(Arc::new(traced));
             u32::try_from(batch.processes.len() - 1).expect("few processes")
         });
         let pid = who.map_or(u32::MAX, |key| key.pid);
         let task = TraceTask { pid, tid: pid, process, netns: Some(NETNS) };
-        batch.events.push(TraceEvent {
-            at,
-            cpu: 0,
-            kind,
-            family: if local.ip.is_ipv4() { Family::V4 } else { Family::V6 },
-            local,
-            peer,
-            began,
-            side: began.map(|_| Side::Client),
-            task: Some(task),
-        });
+        let began = life.map(|life| at.saturating_sub(life));
+        for n in 0..times {
+            batch.events.push(TraceEvent {
+                at,
+                cpu: 0,
+                kind,
+                family: if local.ip.is_ipv4() { Family::V4 } else { Family::V6 },
+                local: if clients { local } else { counted(local, n) },
+                peer: if clients { counted(peer, n) } else { peer },
+                began,
+                side: began.map(|_| Side::Client),
+                task: Some(task),
+            });
+        }
         Ok(())
     }
 
@@ -236,6 +277,14 @@ impl Draft {
         for word in words {
             match word.split_once('=') {
                 None => seen.process = Arc::new(process(seen.process.key, word)),
+                Some(("command", value)) => {
+                    let command = value.replace('_', " ");
+                    seen.process = Arc::new(Process { command, ..(*seen.process).clone() });
+                }
+                Some(("runtime", value)) => {
+                    let runtime = Some(runtime(value)?);
+                    seen.process = Arc::new(Process { runtime, ..(*seen.process).clone() });
+                }
                 Some(("fds", value)) => {
                     let (fds, limit) = value.split_once('/').ok_or("fds=N/LIMIT")?;
                     (seen.fds, seen.fd_limit) = (Some(parse(fds)?), Some(parse(limit)?));
@@ -246,13 +295,25 @@ impl Draft {
         Ok(())
     }
 
-    fn socket(&mut self, cookie: u64, state: &str, local: &str, words: &[&str]) -> Result<(), String> {
+    /// Adds a socket, the `n`th of `count` of its kind.
+    fn socket(
+        &mut self,
+        cookie: u64,
+        state: &str,
+        local: &str,
+        words: &[&str],
+        (n, count): (u32, u32),
+    ) -> Result<(), String> {
         let state = known_state(state)?;
-        let local = endpoint(local)?;
-        let (peer, words) = match words {
+        let mut local = endpoint(local)?;
+        let (mut peer, words) = match words {
             [peer, rest @ ..] if !peer.contains('=') && peer.contains(':') => (endpoint(peer)?, rest),
             _ => (Endpoint::new(if local.ip.is_ipv4() { [0; 4].into() } else { [0; 16].into() }, 0), words),
         };
+        let clients = words.contains(&"clients");
+        let counted = if clients { &mut peer } else { &mut local };
+        counted.port += u16::try_from(n).map_err(|e| e.to_string())?;
+        let mut idle = None;
         let mut new = NewSocket {
             cookie,
             family: if local.ip.is_ipv4() { Family::V4 } else { Family::V6 },
@@ -268,7 +329,26 @@ impl Draft {
         for word in words {
             match word.split_once('=') {
                 None if *word == "mapped" => new.family = Family::Mapped,
+                None if *word == "clients" => {}
                 None if *word == "v6only" => detail.v6only = Some(true),
+                Some(("idle", value)) => idle = Some(seconds(value)?),
+                Some(("recvq", value)) => detail.recv_q = parse(value)?,
+                Some(("retrans", value)) => {
+                    (new.timer, new.retransmits) = (Timer::On, parse(value)?);
+                }
+                Some(("timer", "keepalive")) => new.timer = Timer::Keepalive,
+                Some(("rate", value)) => {
+                    let rate: f64 = parse(value)?;
+                    let age = Duration::from_secs_f64(f64::from(count - 1 - n) / rate);
+                    match state {
+                        TcpState::TimeWait => {
+                            let left = Duration::from_mins(1).saturating_sub(age);
+                            new.timer = Timer::TimeWait;
+                            new.expires_ms = u32::try_from(left.as_millis()).expect("a minute");
+                        }
+                        _ => idle = Some(age),
+                    }
+                }
                 Some(("interface", value)) => detail.interface = parse(value)?,
                 Some(("held", value)) => held = Some(self.held(value)?),
                 Some(("left", value)) => {
@@ -278,7 +358,10 @@ impl Draft {
                 _ => return Err(format!("no such word: {word}")),
             }
         }
-        let detail = held.map(|held| Detail { held, ..detail });
+        let idle = idle.map(|idle| u32::try_from(idle.as_millis()).expect("not that long"));
+        let tcp =
+            idle.map(|idle| TcpInfo { last_sent_ms: idle, last_received_ms: idle, ..TcpInfo::default() });
+        let detail = held.map(|held| Detail { held, tcp, ..detail });
         self.sockets.push(&new, detail);
         Ok(())
     }
@@ -360,6 +443,21 @@ pub(crate) fn empty_detail() -> Detail {
     }
 }
 
+/// The same address with a port that is `n` higher.
+fn counted(end: Endpoint, n: u16) -> Endpoint {
+    Endpoint { port: end.port + n, ..end }
+}
+
+/// `go/1.24.2`, or `nginx`.
+fn runtime(text: &str) -> Result<Runtime, String> {
+    let (kind, version) = text.split_once('/').map_or((text, None), |(kind, version)| (kind, Some(version)));
+    let kind = match kind {
+        "go" => RuntimeKind::Go,
+        _ => RuntimeKind::of_file(kind).ok_or("no such runtime")?,
+    };
+    Ok(Runtime { kind, version: version.map(str::to_owned) })
+}
+
 /// A process called `name`.
 pub(crate) fn process(key: ProcKey, name: &str) -> Process {
     Process {
@@ -370,6 +468,7 @@ pub(crate) fn process(key: ProcKey, name: &str) -> Process {
         uid: 0,
         user: "root".to_owned(),
         container: None,
+        runtime: None,
     }
 }
 

@@ -9,7 +9,7 @@ use twtop::{
         Privileges, ProcKey, Process, ProcessSeen, Sample, Side, SocketTable, Stamp, Sysctls, TcpInfo,
         TcpState, Timer, Unknown,
     },
-    store::{Aggregate, Attribution, Link, Moment, Rates},
+    store::{Aggregate, Attribution, FlowTable, Link, Moment, Rates},
 };
 
 /// A moment under construction.
@@ -86,6 +86,7 @@ pub(crate) fn process(pid: u32, name: &str) -> Arc<Process> {
         uid: 33,
         user: "www-data".to_owned(),
         container: None,
+        runtime: None,
     })
 }
 
@@ -220,6 +221,7 @@ impl Scene {
             rates: Rates::default(),
             totals: Aggregate::default(),
             trace: None,
+            flows: FlowTable::default(),
         };
         moment.totals = Aggregate::of(&moment, |_| true);
         moment

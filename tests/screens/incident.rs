@@ -328,6 +328,7 @@ impl Incident {
                 uid: uid(pid),
                 user: user.into(),
                 container: (pid == 4_711).then(|| "3f9c1b2a7d10".into()),
+                runtime: None,
             }),
             fds: Some(fds),
             fd_limit: Some(limit),

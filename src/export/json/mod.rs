@@ -10,21 +10,47 @@ use crate::{
     model::{Cost, Counters, Evidence, Fault, Limits, StateCounts, Sysctls, Unknown},
     store::{BindPool, DestinationRow, Moment, Observation, PeerRow, PortRange, ProcessRow, TimeWaitLife},
 };
+use findings::{Diagnosis, Findings};
 use rows::{Failures, Rows, Sockets};
 use safe::Safe;
 
+mod findings;
 mod rows;
 mod safe;
 
 /// The name and version of the snapshot's schema.
 pub const SNAPSHOT_SCHEMA: &str = "twtop.snapshot/1";
+/// The name and version of the diagnosis's schema (`assets/twtop.diagnose.1.schema.json`).
+pub const DIAGNOSE_SCHEMA: &str = "twtop.diagnose/1";
 
 /// Writes the snapshot as one line.
 pub(super) fn write(observation: &Observation, options: &Options<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let mut out = io::BufWriter::new(out);
     let measures = Measures::of(observation, options.query);
-    let snapshot = Snapshot::of(observation, options, &measures);
-    snapshot.serialize(&mut serde_json::Serializer::with_formatter(&mut out, Safe))?;
+    line(&Snapshot::of(observation, options, &measures), out)
+}
+
+/// Writes the diagnosis as one line.
+pub(super) fn write_diagnosis(
+    observation: &Observation,
+    options: &Options<'_>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let measures = Measures::of(observation, options.query);
+    let diagnosis = Diagnosis {
+        schema: DIAGNOSE_SCHEMA,
+        version: env!("CARGO_PKG_VERSION"),
+        taken_at: observation.moment.sample.stamp.wall.to_string(),
+        observed_s: rounded(observation.elapsed_s.unwrap_or(0.0)),
+        filter: (!options.query.is_all()).then(|| options.query.to_string()),
+        coverage: Coverage::of(observation, &measures),
+        findings: Findings(options.findings),
+    };
+    line(&diagnosis, out)
+}
+
+fn line(object: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    let mut out = io::BufWriter::new(out);
+    object.serialize(&mut serde_json::Serializer::with_formatter(&mut out, Safe))?;
     out.write_all(b"\n")?;
     out.flush()
 }
@@ -47,7 +73,7 @@ struct Snapshot<'a> {
     peers_omitted: u32,
     ports: Ports<'a>,
     connect_failures: Option<Failures<'a>>,
-    findings: [(); 0],
+    findings: Findings<'a>,
     counters: CounterMap<'a>,
     sysctls: &'a Sysctls,
     limits: LimitMap<'a>,
@@ -90,7 +116,7 @@ impl<'a> Snapshot<'a> {
                 time_wait_life_s: Life::of(&TimeWaitLife::at(sample.host.hz)),
             },
             connect_failures: moment.trace.is_some().then_some(Failures(&observation.failures)),
-            findings: [],
+            findings: Findings(options.findings),
             counters: CounterMap { counters: &sample.counters, rates: &observation.counter_rates },
             sysctls: &sample.sysctls,
             limits: LimitMap(&sample.limits),

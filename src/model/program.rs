@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::Process;
+use super::Process;
 
 /// Interpreters, which have many scripts and one name.
 const INTERPRETERS: [&str; 7] = ["python", "node", "nodejs", "java", "ruby", "perl", "php"];
@@ -73,6 +73,7 @@ mod tests {
             uid: 0,
             user: "root".to_owned(),
             container: None,
+            runtime: None,
         };
         program(&process).into_owned()
     }
