@@ -19,6 +19,8 @@ mod moment;
 mod observation;
 mod pass;
 mod people;
+mod port_model;
+mod port_tally;
 mod ports;
 mod rates;
 mod recent;
@@ -30,13 +32,17 @@ mod trace_intern;
 mod trace_join;
 mod traced;
 
-pub use aggregate::{Aggregate, DestinationRow, PeerKey, PeerRow, ProcessRow};
+pub use aggregate::{Aggregate, BindPool, DestinationRow, PeerKey, PeerRow, ProcessRow};
 pub use flow_table::{FlowCounts, FlowKey, FlowRow, FlowTable, Service};
 pub use flows::{Flow, Flows, Sums};
 pub use history::{Activity, History};
 pub use ledger::{Ledger, LedgerSize};
 pub use moment::{Attribution, CounterRate, Link, Moment, Owned, Rates};
 pub use observation::Observation;
+pub use port_model::{
+    DestinationPorts, Doubt, Forecast, Held, Outlook, PortRules, PortUse, PortsLeft, Takeover, TimeWaitLife,
+    TwReuse,
+};
 pub use ports::PortRange;
 pub use series::Series;
 pub use trace_activity::{ConnectFailures, Lifetimes, TraceActivity, TraceCounts};
