@@ -116,7 +116,7 @@ fn a_time_wait_seen_alive_keeps_its_owner() {
     // Each connection lives 1 s, and is looked at every 0.2 s.
     let namespace = Namespace::with(&["--rate=50", "--hold=1000"]);
     let churn: BTreeSet<u64> = namespace.pids("churn").into_iter().collect();
-    let snapshot = snapshot(&namespace, &["--for", "4", "--interval", "0.2"]);
+    let snapshot = snapshot(&namespace, &["--for", "4", "--interval", "0.2", "--no-trace"]);
     let time_waits: Vec<&Value> = sockets(&snapshot).filter(|s| s["state"] == "TIME_WAIT").collect();
     let (seen, rest): (Vec<&Value>, Vec<&Value>) = time_waits.iter().partition(|s| s["evidence"] == "seen");
     assert!(!seen.is_empty(), "of {} TIME_WAITs none was seen alive", time_waits.len());
@@ -307,7 +307,7 @@ fn rates_follow_the_kernel_s_counters() {
     let namespace = Namespace::with(&["--rate=400"]);
     let read = |group, name| tools::counter(&namespace, group, name);
     let begin = (Instant::now(), read("Tcp", "ActiveOpens"), read("TcpExt", "TW"));
-    let snapshot = snapshot(&namespace, &["--for", "5"]);
+    let snapshot = snapshot(&namespace, &["--for", "5", "--no-trace"]);
     let end = (Instant::now(), read("Tcp", "ActiveOpens"), read("TcpExt", "TW"));
     let seconds = (end.0 - begin.0).as_secs_f64();
     let near = |key: &str, events: u64| {

@@ -18,7 +18,7 @@ use std::{
 
 use crate::{
     cli::{Action, Common, Invocation, NetnsArg},
-    source::{LiveConfig, NetnsChoice, SourceError},
+    source::{LiveConfig, NetnsChoice, SourceError, TraceStart},
 };
 
 /// Done.
@@ -82,8 +82,8 @@ pub fn report(error: &dyn Error) -> ExitCode {
     EXIT_ERROR.into()
 }
 
-/// How to sample, as the options say.
-fn sampling_config(common: &Common) -> LiveConfig {
+/// How to sample, as the options say; with a trace that begins at `trace`, if they want one.
+fn sampling_config(common: &Common, trace: TraceStart) -> LiveConfig {
     let netns = match &common.netns {
         NetnsArg::Own => NetnsChoice::SelfNs,
         NetnsArg::Pid(pid) => NetnsChoice::Pid(*pid),
@@ -93,7 +93,7 @@ fn sampling_config(common: &Common) -> LiveConfig {
         netns,
         interval: common.interval,
         budget: common.budget,
-        trace: common.trace,
+        trace: if common.trace { trace } else { TraceStart::Never },
         ..LiveConfig::default()
     }
 }

@@ -72,9 +72,9 @@ pub struct CommonArgs {
     /// The most processor time that sampling may take, percent of one core; the interval is stretched to keep it
     #[arg(long, value_name = "PERCENT", default_value = "5", global = true)]
     pub budget: String,
-    /// Trace who opens and closes connections, so that short ones get their owner too (root; new, see the README)
+    /// Do without the kernel's tracepoint: most short connections keep no owner then
     #[arg(long, global = true)]
-    pub trace: bool,
+    pub no_trace: bool,
     /// When the screen uses colour
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", global = true)]
     pub color: When,

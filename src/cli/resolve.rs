@@ -178,7 +178,7 @@ fn common(args: &CommonArgs, around: &Surroundings) -> Result<Common, UsageError
         filter_text,
         interval: seconds("--interval", &args.interval, 0.1, "a number of seconds from 0.1 to 3600")?,
         budget: percent("--budget", &args.budget)?,
-        trace: args.trace,
+        trace: !args.no_trace,
         netns: netns(&args.netns)?,
         color,
         ascii: args.ascii || Theme::needs_ascii(around.term.as_deref(), around.locale.as_deref()),

@@ -19,6 +19,17 @@ pub fn since_boot() -> Duration {
     duration(clock_gettime(ClockId::Boottime))
 }
 
+/// Time since boot, and how much of it the host was suspended: what is to be added to a `CLOCK_MONOTONIC` time.
+#[must_use]
+pub fn since_boot_and_suspended() -> (Duration, Duration) {
+    let [monotonic, boot] =
+        [ClockId::Monotonic, ClockId::Boottime].map(|clock| duration(clock_gettime(clock)));
+    // Between the two readings lies a moment; a host that never slept has no offset at all.
+    let suspended = boot.saturating_sub(monotonic);
+    let suspended = if suspended < Duration::from_millis(1) { Duration::ZERO } else { suspended };
+    (monotonic + suspended, suspended)
+}
+
 /// Processor time that the calling thread has used.
 #[must_use]
 pub fn thread_cpu() -> Duration {

@@ -35,11 +35,23 @@ pub struct LiveConfig {
     pub interval: Duration,
     /// The share of one core that sampling may take, 0.05 for 5 %; 0 for no bound.
     pub budget: f64,
-    /// Whether to trace who opens and closes, where that is allowed.
-    pub trace: bool,
+    /// Whether and when to trace who opens and closes, where that is allowed.
+    pub trace: TraceStart,
     /// Whether sockets that are only bound are asked for in every sample, whatever it costs; else they may be up to 5 s old where
     /// asking is dear.
     pub fresh_bound: bool,
+}
+
+/// When the trace begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TraceStart {
+    /// Never.
+    Never,
+    /// Before the first sample, so that it tells of all that happens from that sample on. The first sample waits for a
+    /// look at every process and thread.
+    BeforeFirst,
+    /// With the first sample, which does not wait for it.
+    AfterFirst,
 }
 
 /// Our own namespace, once a second, in 5 % of a core, without the trace.
@@ -49,7 +61,7 @@ impl Default for LiveConfig {
             netns: NetnsChoice::SelfNs,
             interval: Duration::from_secs(1),
             budget: 0.05,
-            trace: false,
+            trace: TraceStart::Never,
             fresh_bound: false,
         }
     }
@@ -88,6 +100,8 @@ pub struct LiveSource {
     faults: FaultLog,
     host: Arc<Host>,
     tracer: Option<Tracer>,
+    /// The trace is still to be started.
+    trace_later: bool,
     sight: Sight,
     privileges: Arc<Privileges>,
     spare: SocketTable,
@@ -106,7 +120,12 @@ impl LiveSource {
         let netns = netns::enter(&config.netns)?;
         let mut sight = Sight::find();
         let mut faults = FaultLog::default();
-        let tracer = if config.trace { start_trace(&mut sight, &mut faults) } else { None };
+        let mut tracer = None;
+        if config.trace == TraceStart::BeforeFirst {
+            tracer = start_trace(&mut sight, &mut faults);
+            // Once it answers, it knows all tasks. What it tells of the time before the first sample helps nobody.
+            let _ = tracer.as_mut().and_then(Tracer::take);
+        }
         let mut owners = OwnerScanner::new().map_err(SourceError::Proc)?;
         owners.set_reach(sight.reach());
         Ok(Self {
@@ -121,6 +140,7 @@ impl LiveSource {
             charged: clock::thread_cpu(),
             faults,
             tracer,
+            trace_later: config.trace == TraceStart::AfterFirst,
             host: Arc::new(host()),
             privileges: Arc::new(sight.privileges(&crate::model::OwnerScan::default(), false)),
             sight,
@@ -143,8 +163,11 @@ impl LiveSource {
         }
         let complete = self.dump(&mut sockets, Dump::All);
         let stamp = clock::stamp();
-        let trace = self.take_trace();
         let counters = self.counters.read(&mut self.faults);
+        // The answer is ready by the time that the descriptors are read.
+        if let Some(tracer) = &mut self.tracer {
+            tracer.ask();
+        }
 
         self.bound.add_to(&mut sockets, &self.owners);
         let (owners, searched) = self.owners.after(&mut sockets);
@@ -155,11 +178,15 @@ impl LiveSource {
         if let Some(trouble) = self.owners.take_trouble() {
             self.faults.count("/proc/PID/fd", FaultKind::Unreadable(trouble), 1);
         }
+        let trace = self.take_trace();
         let sysctls = self.sysctls.read(stamp.since_boot, &mut self.faults);
         let limits = self.sysctls.limits(&counters, &sysctls, &mut self.faults);
         let privileges = self.sight.privileges(&owners.scan, owners.any_denied);
         if privileges != *self.privileges {
             self.privileges = Arc::new(privileges);
+        }
+        if std::mem::take(&mut self.trace_later) {
+            self.tracer = start_trace(&mut self.sight, &mut self.faults);
         }
         let number = self.number;
         self.number += 1;

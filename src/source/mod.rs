@@ -19,7 +19,7 @@ pub mod sysctls;
 pub mod trace;
 
 pub use inspect::Inspector;
-pub use live::{LiveConfig, LiveSource, SourceError};
+pub use live::{LiveConfig, LiveSource, SourceError, TraceStart};
 pub use netns::{NetnsChoice, NetnsError};
 pub use owners::{OwnerScanner, Owners};
 pub use pacer::Pacer;

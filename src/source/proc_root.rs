@@ -117,6 +117,21 @@ impl ProcDir {
         Ok(fs::openat(&self.0, c"fd", DIRECTORY, Mode::empty())?)
     }
 
+    /// Opens the directory of its threads, whose entries are their ids.
+    pub(super) fn threads(&self) -> io::Result<OwnedFd> {
+        Ok(fs::openat(&self.0, c"task", DIRECTORY, Mode::empty())?)
+    }
+
+    /// The inode of the network namespace of its thread `tid`.
+    pub(super) fn netns(&self, tid: u32) -> io::Result<u64> {
+        let (mut path, mut link) = ([0_u8; 32], [0_u8; LINK]);
+        // 12 characters and at most ten digits leave room for the terminating zero.
+        let _ = write!(&mut path[..31], "task/{tid}/ns/net");
+        let path = CStr::from_bytes_until_nul(&path).expect("the last byte is zero");
+        let length = fs::readlinkat_raw(&self.0, path, &mut link)?;
+        procfs::netns_inode(&link[..length]).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
     /// Reads at most `most` bytes of the file `name` into `text`.
     pub(super) fn read(&self, name: &CStr, text: &mut Vec<u8>, most: usize) -> io::Result<()> {
         let file = fs::openat(&self.0, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;

@@ -36,7 +36,7 @@ pub struct Ledger {
     /// The connections that were open in the sample before, without their details.
     open: SocketTable,
     before: Option<Before>,
-    /// The first complete sample.
+    /// The first complete sample; the first that the trace comes with, once it has come.
     started: Option<Stamp>,
     /// Whether what is not remembered must be new.
     remembers_all: bool,
@@ -77,7 +77,10 @@ impl Ledger {
         let elapsed_s = self.before.as_ref().map(|before| sample.stamp.seconds_since(&before.stamp));
         self.tick = self.tick.wrapping_add(1);
         self.recent.begin(sample.stamp.since_boot);
-        if sample.complete && self.started.is_none() {
+        // What closed before the trace began may enter TIME_WAIT after that, but not after the first sample that the
+        // trace comes with, unless that sample saw it alive.
+        let trace_begins = sample.trace.is_some() && self.join.is_none();
+        if sample.complete && (self.started.is_none() || trace_begins) {
             self.started = Some(sample.stamp);
         }
         let linked = self.link(&sample);

@@ -3,6 +3,9 @@
 //! A process chooses its own name and command line, so every parser takes bytes and none of them
 //! believes that a separator cannot be part of a name.
 
+/// `PF_KTHREAD`.
+const KERNEL_THREAD: u64 = 0x0020_0000;
+
 /// What `/proc/PID/stat` says, as far as twtop uses it (`proc_pid_stat(5)`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat<'a> {
@@ -12,6 +15,8 @@ pub struct Stat<'a> {
     pub state: u8,
     /// The PID of its parent, field 4; 0 for none that is visible.
     pub parent: u32,
+    /// Whether it is a thread of the kernel: `PF_KTHREAD` (`include/linux/sched.h`) in field 9.
+    pub kernel: bool,
     /// Its threads, field 20.
     pub threads: u32,
     /// When it started, clock ticks since boot, field 22.
@@ -29,9 +34,10 @@ pub fn stat(text: &[u8]) -> Option<Stat<'_>> {
     let mut fields = words(&text[close + 1..]);
     let &[state] = fields.next()? else { return None };
     let parent = number(fields.next()?)?.try_into().ok()?;
-    let threads = number(fields.nth(15)?)?.try_into().ok()?;
+    let flags = number(fields.nth(4)?)?;
+    let threads = number(fields.nth(10)?)?.try_into().ok()?;
     let start_ticks = number(fields.nth(1)?)?;
-    Some(Stat { comm, state, parent, threads, start_ticks })
+    Some(Stat { comm, state, parent, kernel: flags & KERNEL_THREAD != 0, threads, start_ticks })
 }
 
 /// The real user id of `/proc/PID/status` (the first figure of `Uid:`).
@@ -68,6 +74,12 @@ pub fn open_files_limit(text: &[u8]) -> Option<u64> {
 pub fn socket_inode(link: &[u8]) -> Option<u32> {
     let digits = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
     number(digits)?.try_into().ok()
+}
+
+/// The inode in the target of `/proc/PID/ns/net` (`net:[4026531840]`).
+#[must_use]
+pub fn netns_inode(link: &[u8]) -> Option<u64> {
+    number(link.strip_prefix(b"net:[")?.strip_suffix(b"]")?)
 }
 
 /// A whole name as a decimal number, such as a directory of `/proc` or an entry of `fd`.
@@ -123,7 +135,10 @@ mod tests {
             let stat = stat(text.as_bytes()).expect("well formed");
             assert_eq!(stat.comm, comm.as_bytes());
             assert_eq!((stat.state, stat.threads, stat.start_ticks), (b'S', 6, 8642));
+            assert!(!stat.kernel);
         }
+        let kworker = b"7 (kworker/0:1) I 2 0 0 0 -1 69238880 0 0 0 0 0 6 0 0 20 0 1 0 33 0 0";
+        assert!(stat(kworker).expect("well formed").kernel);
     }
 
     #[test]
@@ -167,6 +182,13 @@ mod tests {
         assert_eq!(socket_inode(b"socket:[1] (deleted)"), None);
         assert_eq!(socket_inode(b"pipe:[12345]"), None);
         assert_eq!(socket_inode(b"socket:[-1]"), None);
+    }
+
+    #[test]
+    fn a_namespace_is_its_inode() {
+        assert_eq!(netns_inode(b"net:[4026531840]"), Some(4_026_531_840));
+        assert_eq!(netns_inode(b"mnt:[4026531840]"), None);
+        assert_eq!(netns_inode(b"net:[x]"), None);
     }
 
     #[test]

@@ -102,7 +102,7 @@ struct Times {
 fn measure(args: &Args) -> io::Result<bool> {
     let mut diag = SockDiag::open()?;
     let mut table = SocketTable::new();
-    let config = LiveConfig { budget: 0.0, trace: false, ..LiveConfig::default() };
+    let config = LiveConfig { budget: 0.0, ..LiveConfig::default() };
     let mut source = LiveSource::new(&config).map_err(io::Error::other)?;
     let mut ledger = Ledger::new();
     let first = thread_time(|| ledger.fold(source.sample()));

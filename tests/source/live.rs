@@ -11,7 +11,7 @@ use twtop::{
 use crate::helper::{Helper, alone};
 
 fn source(netns: NetnsChoice) -> LiveSource {
-    LiveSource::new(&LiveConfig { netns, trace: false, ..LiveConfig::default() }).expect("a source")
+    LiveSource::new(&LiveConfig { netns, ..LiveConfig::default() }).expect("a source")
 }
 
 fn states_on(sample: &Sample, port: u16) -> Vec<TcpState> {

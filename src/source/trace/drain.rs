@@ -12,10 +12,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    time::{ClockId, clock_gettime},
-};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{
     fold::{Entry, Fold, Said},
@@ -24,11 +21,15 @@ use super::{
 };
 use crate::{
     model::{Fault, FaultKind, TraceBatch, TraceLoss, TraceTally},
+    source::clock,
     wire::trace_record::{Layout, Record, Told, records},
 };
 
 /// The longest that a record lies in a ring.
-const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long a record may be in the writing. It bears the time at which that began, so that in this time another CPU's
+/// later record may be read before it. An interrupt in between can take so long.
+const SETTLED: Duration = Duration::from_millis(5);
 /// Rounds between two looks at which CPUs are there.
 const CPU_CHECK: u32 = 10;
 /// How many events wait for a reader that does not come.
@@ -58,6 +59,8 @@ pub(super) struct Drain {
     dropped: u64,
     faults: BTreeMap<String, Fault>,
     checked: Duration,
+    /// When a batch was asked for that has not been sent yet.
+    asked: Option<Duration>,
 }
 
 /// How far one CPU's ring was read.
@@ -87,14 +90,8 @@ struct Now {
 
 impl Now {
     fn read() -> Self {
-        let [monotonic, boot] = [ClockId::Monotonic, ClockId::Boottime].map(|clock| {
-            let time = clock_gettime(clock);
-            Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
-        });
-        // Between the two readings lies under a microsecond; a host that never slept has no offset at all.
-        let suspended = boot.saturating_sub(monotonic);
-        let suspended = if suspended < Duration::from_millis(1) { Duration::ZERO } else { suspended };
-        Self { boot: monotonic + suspended, suspended }
+        let (boot, suspended) = clock::since_boot_and_suspended();
+        Self { boot, suspended }
     }
 }
 
@@ -105,6 +102,7 @@ impl Drain {
         bell: Arc<OwnedFd>,
         stop: Arc<AtomicBool>,
         batches: SyncSender<TraceBatch>,
+        lookup: Procfs,
     ) -> Self {
         let since = Now::read().boot;
         let start = |ring: &CpuRing| (ring.cpu, Progress { newest: since, ..Progress::default() });
@@ -117,7 +115,7 @@ impl Drain {
             batches,
             since,
             fold: Fold::default(),
-            lookup: Procfs,
+            lookup,
             buffer: Vec::new(),
             pending: Vec::new(),
             progress,
@@ -128,22 +126,25 @@ impl Drain {
             dropped: 0,
             faults: BTreeMap::new(),
             checked: since,
+            asked: None,
         }
     }
 
     /// Runs until told to stop, or until nobody is left to read.
     pub(super) fn run(mut self) {
         self.fold.scan(&mut self.lookup);
+        // Who ended before that scan came to them cannot be told from the records that are there.
+        self.since = clock::since_boot();
+        self.fold.begin(self.since);
         let mut rounds = 0;
         while !self.stop.load(Ordering::Acquire) {
-            let (asked, broken) = self.wait();
+            let broken = self.wait();
             rounds += 1;
             if broken || rounds >= CPU_CHECK {
                 rounds = 0;
                 self.follow_cpus();
             }
-            let through = self.round(asked);
-            if asked {
+            if let Some(through) = self.round() {
                 let batch = self.batch(through);
                 if self.batches.send(batch).is_err() {
                     return;
@@ -152,37 +153,44 @@ impl Drain {
         }
     }
 
-    /// Waits for a ring to fill, for the bell, or for the pause to end. Yields whether the bell rang, and
+    /// Waits for a ring to fill, for the bell, for what was asked for to be complete, or for the pause to end. Yields
     /// whether a ring's CPU went away.
-    fn wait(&mut self) -> (bool, bool) {
+    fn wait(&mut self) -> bool {
+        let pause = self.asked.map_or(PAUSE, |asked| (asked + SETTLED).saturating_sub(clock::since_boot()));
         let mut fds: Vec<_> =
             self.rings.cpus.iter().map(|ring| PollFd::from_borrowed_fd(ring.fd(), PollFlags::IN)).collect();
         fds.push(PollFd::new(&*self.bell, PollFlags::IN));
         // An interrupted wait is a short one.
-        let _ = poll(&mut fds, Some(&PAUSE));
+        let _ = poll(&mut fds, Timespec::try_from(pause).as_ref().ok());
         let (bell, rings) = fds.split_last().expect("the bell is among them");
-        let asked = bell.revents().contains(PollFlags::IN);
         let broken = rings.iter().any(|fd| fd.revents().intersects(PollFlags::HUP | PollFlags::ERR));
-        if asked {
+        if bell.revents().contains(PollFlags::IN) {
             let _ = rustix::io::read(&self.bell, &mut [0; 8]);
+            self.asked.get_or_insert_with(clock::since_boot);
         }
-        (asked, broken)
+        broken
     }
 
-    /// Empties all rings and folds what is complete. Yields the instant up to which it is.
-    fn round(&mut self, count: bool) -> Duration {
+    /// Empties all rings and folds what is complete. If that is all that was asked for, yields the instant up to
+    /// which it is.
+    fn round(&mut self) -> Option<Duration> {
         // Whatever was written before this instant is seen below, whichever CPU wrote it.
         let now = Now::read();
+        let through = now.boot.saturating_sub(SETTLED);
+        let answers = self.asked.is_some_and(|asked| asked <= through);
         let mut rings = mem::take(&mut self.rings.cpus);
         for ring in &mut rings {
             self.empty(ring, now);
-            if count {
+            if answers {
                 self.count(ring);
             }
         }
         self.rings.cpus = rings;
-        self.fold_until(now.boot);
-        now.boot
+        self.fold_until(through);
+        answers.then(|| {
+            self.asked = None;
+            through
+        })
     }
 
     fn empty(&mut self, ring: &mut CpuRing, now: Now) {
@@ -261,6 +269,7 @@ impl Drain {
             }
             self.fold.push(&entry, &mut self.lookup);
         }
+        self.fold.end_round(&mut self.lookup);
         self.settle(until, doubt);
         if self.fold.waiting() > MOST_WAITING {
             self.drop_waiting(until);

@@ -40,6 +40,8 @@ pub(super) struct Fold {
     sockets: Sockets,
     out: Output,
     doubt: bool,
+    /// What happened before is not told.
+    since: Duration,
 }
 
 /// Events and the processes they refer to, on their way into a batch.
@@ -57,9 +59,19 @@ impl Fold {
         self.tasks.scan(lookup);
     }
 
+    /// The events from `since` on are told; of what came before the tasks may be unknown.
+    pub(super) fn begin(&mut self, since: Duration) {
+        self.since = since;
+    }
+
     /// Records follow that were read before now.
     pub(super) fn begin_round(&mut self) {
         self.tasks.begin_round();
+    }
+
+    /// No more records of this round.
+    pub(super) fn end_round(&mut self, lookup: &mut impl Lookup) {
+        self.tasks.end_round(lookup);
     }
 
     /// Records were lost around those that follow, or no more are. A lost record may have been about any task and
@@ -84,11 +96,12 @@ impl Fold {
     pub(super) fn push(&mut self, entry: &Entry, lookup: &mut impl Lookup) {
         let (pid, tid) = (entry.pid, entry.tid);
         match &entry.said {
-            Said::State(change) => self.changed(entry, change, lookup),
+            Said::State(change) if entry.at >= self.since => self.changed(entry, change, lookup),
+            Said::State(_) => {}
             Said::Fork { parent } => self.tasks.forked(entry.at, (pid, tid), *parent),
             Said::Exit => self.tasks.ended(entry.at, pid, tid),
-            Said::Name(name) => self.tasks.named(pid, tid, name),
-            Said::Netns(inode) => self.tasks.moved(pid, tid, *inode),
+            Said::Name(name) => self.tasks.named(entry.at, pid, tid, name),
+            Said::Netns(inode) => self.tasks.moved(entry.at, pid, tid, *inode),
         }
     }
 

@@ -31,7 +31,7 @@ use std::{
 
 use rustix::event::{EventfdFlags, eventfd};
 
-use self::{drain::Drain, ring::Rings};
+use self::{drain::Drain, procfs::Procfs, ring::Rings};
 use crate::{
     model::TraceBatch,
     wire::trace_record::{Layout, LayoutError},
@@ -122,19 +122,26 @@ impl Tracer {
         let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(setup)?);
         let stop = Arc::new(AtomicBool::new(false));
         let (sender, batches) = sync_channel(1);
-        let drain = Drain::new(rings, layout, Arc::clone(&bell), Arc::clone(&stop), sender);
+        let lookup = Procfs::open().map_err(TraceError::Setup)?;
+        let drain = Drain::new(rings, layout, Arc::clone(&bell), Arc::clone(&stop), sender, lookup);
         let thread = thread::Builder::new().name("twtop-trace".to_owned()).spawn(move || drain.run());
         let thread = thread.map_err(TraceError::Setup)?;
         Ok(Self { bell, stop, batches, asked: false, thread: Some(thread) })
     }
 
-    /// Everything since the last call, all that happened before this call included. `None` if the tracer's
-    /// thread does not answer within a second (its events come with a later call) or has ended.
-    pub fn take(&mut self) -> Option<TraceBatch> {
+    /// Asks for all that happened before now, which [`Tracer::take`] will bring: a few milliseconds pass before all CPUs
+    /// are known to have written what they saw.
+    pub fn ask(&mut self) {
         if !self.asked {
             self.ring_bell();
             self.asked = true;
         }
+    }
+
+    /// Everything since the last call, all that happened before [`Tracer::ask`] included; asks now if nobody has. `None` if
+    /// the tracer's thread does not answer within a second (its events come with a later call) or has ended.
+    pub fn take(&mut self) -> Option<TraceBatch> {
+        self.ask();
         match self.batches.recv_timeout(Self::PATIENCE) {
             Ok(batch) => {
                 self.asked = false;

@@ -1,5 +1,7 @@
 //! Who a task is, and in which network namespace: from `/proc` once, then from the records of tasks that
 //! start, end, change their name or move. So a process that is gone before anyone can look still has a name.
+//!
+//! What `/proc` says is true for the moment at which it was read; records of an earlier moment do not overrule it.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -17,15 +19,17 @@ const TICK: Duration = Duration::from_millis(10);
 pub(super) struct Seen {
     pub(super) start_ticks: u64,
     pub(super) name: String,
-    /// `None` for a kernel thread, and for a process that is ending.
+    pub(super) kernel: bool,
+    /// `None` for a kernel thread, for a process that is ending, and if it was not asked for.
     pub(super) command: Option<String>,
     pub(super) uid: Option<u32>,
-    pub(super) kernel: bool,
 }
 
 /// Where tasks are looked up; `/proc`, or a test's idea of it.
 pub(super) trait Lookup {
-    /// The process that has this PID now.
+    /// When the process that has this PID now started, and its name.
+    fn start(&mut self, pid: u32) -> Option<Seen>;
+    /// All about the process that has this PID now.
     fn process(&mut self, pid: u32) -> Option<Seen>;
     /// The network namespace of a thread now.
     fn netns(&mut self, pid: u32, tid: u32) -> Option<u64>;
@@ -36,8 +40,11 @@ pub(super) trait Lookup {
 /// A process in the list of all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Listed {
+    /// No later than this it was looked at.
+    pub(super) at: Duration,
     pub(super) pid: u32,
-    pub(super) name: String,
+    /// Without command and user.
+    pub(super) seen: Seen,
     pub(super) threads: Vec<(u32, Option<u64>)>,
 }
 
@@ -48,6 +55,8 @@ pub(super) struct Tasks {
     processes: HashMap<u32, Process>,
     /// PIDs that nobody had when they were looked up in this round.
     absent: HashSet<u32>,
+    /// Processes that were started in this round.
+    young: Vec<u32>,
     /// Whether records of tasks may be missing just now.
     doubt: bool,
     /// Threads that ended, oldest first.
@@ -57,19 +66,28 @@ pub(super) struct Tasks {
 /// How long a task is remembered after the record of its end. Since Linux 6.16 that record is written before the
 /// task's descriptors are closed, and closing may take a while.
 const LINGER: Duration = Duration::from_secs(5);
+/// So many of the processes that one round brought are looked up before somebody asks for them.
+const MOST_YOUNG: usize = 256;
 
 #[derive(Debug)]
 struct Thread {
     pid: u32,
     netns: Option<u64>,
     ended: bool,
+    /// The moment for which this is true.
+    at: Duration,
 }
 
 #[derive(Debug, Default)]
 struct Process {
     /// When its fork record was written, unless it is older than the trace.
     forked: Option<Duration>,
+    /// From `/proc`.
+    start_ticks: Option<u64>,
     name: Option<String>,
+    /// The moment at which it had this name.
+    named: Duration,
+    kernel: bool,
     /// Threads that have not ended.
     threads: u32,
     /// What was made of it when it was first asked for; out of date once its name changes.
@@ -80,6 +98,19 @@ impl Tasks {
     /// Records follow that were read before now: what `/proc` says from now on is newer than all of them.
     pub(super) fn begin_round(&mut self) {
         self.absent.clear();
+        self.young.clear();
+    }
+
+    /// All records of this round were told. The start of those who have just started and are still there is read, so
+    /// that they have the same key whether or not somebody asks for them before they end.
+    pub(super) fn end_round(&mut self, lookup: &mut impl Lookup) {
+        for pid in std::mem::take(&mut self.young).into_iter().take(MOST_YOUNG) {
+            if let Some(process) = self.processes.get_mut(&pid).filter(|process| process.threads > 0)
+                && process.start_ticks.is_none()
+            {
+                process.learn(lookup.start(pid));
+            }
+        }
     }
 
     /// Records were lost, or are complete again. In doubt only `/proc` is believed: a process that exists now and
@@ -95,12 +126,17 @@ impl Tasks {
 
     /// Takes in all tasks that exist now. Those known already stay: a fork record says more.
     pub(super) fn scan(&mut self, lookup: &mut impl Lookup) {
-        for listed in lookup.all() {
-            let count = u32::try_from(listed.threads.len()).unwrap_or(u32::MAX);
-            let fresh = || Process { name: Some(listed.name), threads: count, ..Process::default() };
-            self.processes.entry(listed.pid).or_insert_with(fresh);
-            for (tid, netns) in listed.threads {
-                self.threads.entry(tid).or_insert(Thread { pid: listed.pid, netns, ended: false });
+        for Listed { at, pid, seen, threads } in lookup.all() {
+            let count = u32::try_from(threads.len()).unwrap_or(u32::MAX);
+            let process = self.processes.entry(pid).or_insert_with(|| Process {
+                name: Some(seen.name.clone()),
+                named: at,
+                threads: count,
+                ..Process::default()
+            });
+            process.learn(Some(seen));
+            for (tid, netns) in threads {
+                self.threads.entry(tid).or_insert(Thread { pid, netns, ended: false, at });
             }
         }
     }
@@ -115,20 +151,31 @@ impl Tasks {
             }
             return;
         }
-        let netns = self.threads.get(&parent.1).filter(|thread| thread.pid == parent.0).and_then(|t| t.netns);
-        self.threads.insert(tid, Thread { pid, netns, ended: false });
+        // Whether it has been seen alive since.
+        let newer =
+            self.threads.get(&tid).is_some_and(|thread| thread.pid == pid && !thread.ended && at < thread.at);
+        if !newer {
+            let netns =
+                self.threads.get(&parent.1).filter(|thread| thread.pid == parent.0).and_then(|t| t.netns);
+            self.threads.insert(tid, Thread { pid, netns, ended: false, at });
+        }
         if pid == tid {
             let name = self.processes.get(&parent.0).and_then(|parent| parent.name.clone());
-            let process = Process { forked: Some(at), name, threads: 1, identity: None };
-            self.processes.insert(pid, process);
-        } else if let Some(process) = self.processes.get_mut(&pid) {
+            let fresh = Process { forked: Some(at), name, named: at, threads: 1, ..Process::default() };
+            if newer {
+                self.processes.entry(pid).or_insert(fresh).forked.get_or_insert(at);
+            } else {
+                self.processes.insert(pid, fresh);
+            }
+            self.young.push(pid);
+        } else if let Some(process) = self.processes.get_mut(&pid).filter(|_| !newer) {
             process.threads += 1;
         }
     }
 
     /// A task ended; it may still have to close its descriptors. A process lives on as long as one of its threads does.
     pub(super) fn ended(&mut self, at: Duration, pid: u32, tid: u32) {
-        if let Some(thread) = self.threads.get_mut(&tid).filter(|thread| !thread.ended) {
+        if let Some(thread) = self.threads.get_mut(&tid).filter(|thread| thread.pid == pid && !thread.ended) {
             thread.ended = true;
             if let Some(process) = self.processes.get_mut(&pid) {
                 process.threads = process.threads.saturating_sub(1);
@@ -150,18 +197,25 @@ impl Tasks {
     }
 
     /// A task changed its name; a process is called what its first thread is called.
-    pub(super) fn named(&mut self, pid: u32, tid: u32, name: &[u8]) {
-        if pid == tid && !self.doubt {
-            let process =
-                self.processes.entry(pid).or_insert_with(|| Process { threads: 1, ..Process::default() });
+    pub(super) fn named(&mut self, at: Duration, pid: u32, tid: u32, name: &[u8]) {
+        if pid != tid || self.doubt {
+            return;
+        }
+        let process =
+            self.processes.entry(pid).or_insert_with(|| Process { threads: 1, ..Process::default() });
+        if process.named <= at {
+            process.named = at;
             process.name = Some(String::from_utf8_lossy(name).into_owned());
             process.identity = None;
         }
     }
 
     /// A task moved to another network namespace, or was started in this one.
-    pub(super) fn moved(&mut self, pid: u32, tid: u32, netns: u64) {
-        self.threads.insert(tid, Thread { pid, netns: Some(netns), ended: false });
+    pub(super) fn moved(&mut self, at: Duration, pid: u32, tid: u32, netns: u64) {
+        let thread = self.threads.entry(tid).or_insert(Thread { pid, netns: None, ended: false, at });
+        if thread.at <= at {
+            *thread = Thread { pid, netns: Some(netns), at, ended: thread.ended && thread.pid == pid };
+        }
     }
 
     /// The network namespace of a thread.
@@ -170,7 +224,9 @@ impl Tasks {
             return Some(*netns);
         }
         let netns = if self.absent.contains(&pid) { None } else { lookup.netns(pid, tid) }?;
-        self.threads.insert(tid, Thread { pid, netns: Some(netns), ended: false });
+        // It may have moved since the record that is told now; what comes in later records is believed.
+        let at = Duration::ZERO;
+        self.threads.insert(tid, Thread { pid, netns: Some(netns), ended: false, at });
         Some(netns)
     }
 
@@ -181,44 +237,56 @@ impl Tasks {
         at: Duration,
         lookup: &mut impl Lookup,
     ) -> Option<Arc<TracedProcess>> {
-        let process = self.processes.get(&pid);
-        if let Some(identity) = process.and_then(|process| process.identity.clone()) {
+        let known = self.processes.get(&pid);
+        if let Some(identity) = known.and_then(|process| process.identity.clone()) {
             return Some(identity);
         }
-        let forked = process.and_then(|process| process.forked);
-        let name = process.and_then(|process| process.name.clone());
-        // Whoever has the PID now had it then if it started before then: a PID is not given twice at a time.
         let seen = if self.absent.contains(&pid) { None } else { lookup.process(pid) };
         if seen.is_none() {
             self.absent.insert(pid);
         }
-        let seen = seen.filter(|seen| match forked {
-            Some(forked) => seen.start_ticks.abs_diff(ticks(forked)) <= 1,
-            None => seen.start_ticks <= ticks(at),
-        });
-        let identity = Arc::new(match (seen, forked, name) {
-            (Some(seen), _, name) => TracedProcess {
-                key: ProcKey { pid, start_ticks: seen.start_ticks },
-                exact: true,
-                name: name.unwrap_or(seen.name),
-                command: seen.command,
-                uid: seen.uid,
-                kernel: seen.kernel,
-            },
-            (None, Some(forked), Some(name)) => TracedProcess {
-                key: ProcKey { pid, start_ticks: ticks(forked) },
-                exact: false,
-                name,
-                command: None,
-                uid: None,
-                kernel: false,
-            },
-            _ => return None,
-        });
+        // Whoever has the PID now had it then if it started before then: a PID is not given twice at a time.
+        let latest = ticks(known.and_then(|process| process.forked).unwrap_or(at));
+        let mut seen = seen.filter(|seen| seen.start_ticks <= latest);
+        if let Some(start) = known.and_then(|process| process.start_ticks) {
+            seen = seen.filter(|seen| seen.start_ticks == start);
+        }
+        let identity = match known {
+            Some(process) => process.identity(pid, seen)?,
+            None => Process::default().identity(pid, seen)?,
+        };
+        let identity = Arc::new(identity);
         let process =
             self.processes.entry(pid).or_insert_with(|| Process { threads: 1, ..Process::default() });
         process.identity = Some(Arc::clone(&identity));
         Some(identity)
+    }
+}
+
+impl Process {
+    /// Takes in what `/proc` says of whoever has the PID now, if that is this process.
+    fn learn(&mut self, seen: Option<Seen>) {
+        let Some(seen) = seen else { return };
+        // It started before its fork record was written, and nobody who came later did.
+        if self.forked.is_none_or(|forked| seen.start_ticks <= ticks(forked)) {
+            self.start_ticks = Some(seen.start_ticks);
+            self.kernel = seen.kernel;
+        }
+    }
+
+    /// What is known, with what `/proc` says of it now if it is still there. `None` if its start or its name is not known.
+    fn identity(&self, pid: u32, seen: Option<Seen>) -> Option<TracedProcess> {
+        let start = seen.as_ref().map(|seen| seen.start_ticks).or(self.start_ticks);
+        let (start_ticks, exact) = match start {
+            Some(start) => (start, true),
+            None => (ticks(self.forked?), false),
+        };
+        let kernel = seen.as_ref().map_or(self.kernel, |seen| seen.kernel);
+        let (name, command, uid) = match seen {
+            Some(seen) => (self.name.clone().unwrap_or(seen.name), seen.command, seen.uid),
+            None => (self.name.clone()?, None, None),
+        };
+        Some(TracedProcess { key: ProcKey { pid, start_ticks }, exact, name, command, uid, kernel })
     }
 }
 
@@ -239,6 +307,10 @@ mod tests {
     }
 
     impl Lookup for Fake {
+        fn start(&mut self, pid: u32) -> Option<Seen> {
+            self.process(pid).map(|seen| Seen { command: None, uid: None, ..seen })
+        }
+
         fn process(&mut self, pid: u32) -> Option<Seen> {
             self.looked += 1;
             let (_, start_ticks) = self.process.filter(|&(only, _)| only == pid)?;
@@ -251,7 +323,16 @@ mod tests {
         }
 
         fn all(&mut self) -> Vec<Listed> {
-            vec![Listed { pid: 1, name: "init".to_owned(), threads: vec![(1, Some(5))] }]
+            let seen = |start_ticks, name: &str| Seen {
+                start_ticks,
+                name: name.to_owned(),
+                kernel: false,
+                command: None,
+                uid: None,
+            };
+            let listed =
+                |pid, seen, netns| Listed { at: seconds(9), pid, seen, threads: vec![(pid, Some(netns))] };
+            vec![listed(1, seen(1, "init"), 5), listed(7, seen(700, "old"), 8)]
         }
     }
 
@@ -264,14 +345,51 @@ mod tests {
         let (mut tasks, mut gone) = (Tasks::default(), Fake::default());
         tasks.scan(&mut gone);
         tasks.forked(seconds(10), (20, 20), (1, 1));
-        tasks.named(20, 20, b"curl");
+        tasks.named(seconds(10), 20, 20, b"curl");
         // The record of the end may come before the closes.
         tasks.ended(seconds(11), 20, 20);
         let process = tasks.identify(20, seconds(11), &mut gone).expect("it has a name");
         assert_eq!((process.name.as_str(), process.key.start_ticks, process.exact), ("curl", 1000, false));
         assert_eq!(tasks.netns(20, 20, &mut gone), Some(5), "its parent's");
-        tasks.moved(20, 20, 6);
+        tasks.moved(seconds(11), 20, 20, 6);
         assert_eq!(tasks.netns(20, 20, &mut gone), Some(6));
+    }
+
+    #[test]
+    fn a_process_older_than_the_trace_that_is_killed_has_its_name() {
+        let (mut tasks, mut gone) = (Tasks::default(), Fake::default());
+        tasks.scan(&mut gone);
+        tasks.ended(seconds(12), 7, 7);
+        let process = tasks.identify(7, seconds(12), &mut gone).expect("it was there at the start");
+        assert_eq!((process.name.as_str(), process.key.start_ticks, process.exact), ("old", 700, true));
+    }
+
+    #[test]
+    fn a_record_that_comes_late_does_not_overrule_what_is_newer() {
+        let (mut tasks, mut gone) = (Tasks::default(), Fake::default());
+        tasks.scan(&mut gone);
+        tasks.forked(seconds(8), (7, 7), (1, 1));
+        tasks.moved(seconds(8), 7, 7, 5);
+        tasks.named(seconds(8), 7, 7, b"init");
+        assert_eq!(tasks.netns(7, 7, &mut gone), Some(8), "as it was when it was looked at");
+        assert_eq!(tasks.identify(7, seconds(12), &mut gone).expect("it is known").name, "old");
+        tasks.moved(seconds(10), 20, 20, 6);
+        tasks.forked(seconds(9), (20, 20), (1, 1));
+        assert_eq!(tasks.netns(20, 20, &mut gone), Some(6));
+    }
+
+    #[test]
+    fn a_fork_that_took_long_is_of_the_process_that_is_there() {
+        let mut tasks = Tasks::default();
+        let mut slow = Fake { process: Some((20, 950)), looked: 0 };
+        tasks.begin_round();
+        tasks.forked(seconds(10), (20, 20), (1, 1));
+        tasks.end_round(&mut slow);
+        let process = tasks.identify(20, seconds(11), &mut Fake::default());
+        assert_eq!(process, None, "nothing tells its name");
+        tasks.named(seconds(11), 20, 20, b"slow");
+        let process = tasks.identify(20, seconds(11), &mut Fake::default()).expect("it has a name");
+        assert_eq!((process.key.start_ticks, process.exact), (950, true));
     }
 
     #[test]
@@ -283,8 +401,9 @@ mod tests {
         assert!(tasks.identify(20, seconds(12), &mut young).is_some_and(|process| process.exact));
         // The PID is given again.
         tasks.forked(seconds(30), (20, 20), (1, 1));
-        tasks.named(20, 20, b"second");
-        let second = tasks.identify(20, seconds(31), &mut young).expect("it has a name");
+        tasks.named(seconds(30), 20, 20, b"second");
+        let mut third = Fake { process: Some((20, 3200)), looked: 0 };
+        let second = tasks.identify(20, seconds(31), &mut third).expect("it has a name");
         assert_eq!((second.key.start_ticks, second.name.as_str()), (3000, "second"));
     }
 
@@ -294,7 +413,7 @@ mod tests {
         let mut proc = Fake { process: Some((20, 1000)), looked: 0 };
         tasks.forked(seconds(10), (20, 20), (1, 1));
         let before = tasks.identify(20, seconds(11), &mut proc).expect("it is there");
-        tasks.named(20, 20, b"after");
+        tasks.named(seconds(11), 20, 20, b"after");
         let after = tasks.identify(20, seconds(12), &mut proc).expect("it is there");
         assert_eq!(before.key, after.key);
         assert_eq!((before.name.as_str(), after.name.as_str()), ("from-proc", "after"));
@@ -304,11 +423,11 @@ mod tests {
     fn in_doubt_only_proc_is_believed() {
         let (mut tasks, mut gone) = (Tasks::default(), Fake::default());
         tasks.forked(seconds(10), (20, 20), (1, 1));
-        tasks.named(20, 20, b"curl");
+        tasks.named(seconds(10), 20, 20, b"curl");
         tasks.set_doubt(true);
         assert_eq!(tasks.identify(20, seconds(11), &mut gone), None);
         tasks.forked(seconds(11), (21, 21), (1, 1));
-        tasks.named(21, 21, b"curl");
+        tasks.named(seconds(11), 21, 21, b"curl");
         assert_eq!(tasks.identify(21, seconds(12), &mut gone), None);
         tasks.begin_round();
         let mut there = Fake { process: Some((21, 1100)), looked: 0 };
