@@ -35,7 +35,7 @@ pub(super) fn write(observation: &Observation, options: &Options<'_>, out: &mut 
     }
     if observation.moment.trace.is_none() {
         writeln!(out)?;
-        let hint = "Without --trace, who opens and closes short connections is often not known: findings say less then.";
+        let hint = "Without the trace, who opens and closes short connections is often not known: findings say less then.";
         page.hanging("", 2, hint, &mut out)?;
     }
     out.flush()

@@ -14,6 +14,7 @@ pub mod pacer;
 pub mod privileges;
 mod proc_root;
 mod processes;
+mod runtime;
 pub mod sock_diag;
 pub mod sysctls;
 pub mod trace;

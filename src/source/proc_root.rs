@@ -117,6 +117,12 @@ impl ProcDir {
         Ok(fs::openat(&self.0, c"fd", DIRECTORY, Mode::empty())?)
     }
 
+    /// Opens the executable that it runs, and says by what path it was started.
+    pub(super) fn executable(&self) -> io::Result<(OwnedFd, String)> {
+        let path = fs::readlinkat(&self.0, c"exe", Vec::new())?.to_string_lossy().into_owned();
+        Ok((fs::openat(&self.0, c"exe", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?, path))
+    }
+
     /// Opens the directory of its threads, whose entries are their ids.
     pub(super) fn threads(&self) -> io::Result<OwnedFd> {
         Ok(fs::openat(&self.0, c"task", DIRECTORY, Mode::empty())?)

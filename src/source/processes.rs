@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     clock,
     proc_root::{ProcDir, ProcRoot},
+    runtime::Runtimes,
 };
 use crate::{
     model::{ProcKey, Process},
@@ -33,6 +34,7 @@ const LOOK: u32 = 32;
 pub(super) struct ProcessBook {
     known: HashMap<ProcKey, Known, FixedState>,
     users: Users,
+    runtimes: Runtimes,
     ticks_per_second: u64,
     text: Vec<u8>,
 }
@@ -52,6 +54,7 @@ impl ProcessBook {
         Self {
             known: HashMap::default(),
             users: Users::new("/etc/passwd".into()),
+            runtimes: Runtimes::default(),
             ticks_per_second: rustix::param::clock_ticks_per_second().max(1),
             text: Vec::new(),
         }
@@ -128,7 +131,8 @@ impl ProcessBook {
         let container = self.optional(dir, c"cgroup", FILE).and_then(cgroup::container);
         let fd_limit = self.optional(dir, c"limits", FILE).and_then(procfs::open_files_limit);
         let user = self.users.name(uid);
-        Some((Process { key, started, name, command, uid, user, container, runtime: None }, fd_limit))
+        let runtime = self.runtimes.of(dir, &name, &command);
+        Some((Process { key, started, name, command, uid, user, container, runtime }, fd_limit))
     }
 
     fn optional(&mut self, dir: &ProcDir, name: &std::ffi::CStr, most: usize) -> Option<&[u8]> {

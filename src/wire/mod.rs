@@ -2,6 +2,7 @@
 
 pub mod cgroup;
 pub mod cookies;
+pub mod elf;
 pub mod inet_diag;
 pub mod net_counters;
 pub mod procfs;

@@ -1,7 +1,7 @@
 //! Scenarios as text: what the kernel says sample by sample, and what should follow from it.
 //!
 //! ```text
-//! ports 32768 60999              the local port range; "reserved 8080,9000-9010"; "fin-timeout 30"
+//! ports 32768 60999              the local port range; "reserved 8080,9000-9010"; "fin-timeout 30"; "sysctl NAME VALUE"
 //! interval 2                     the interval in force, seconds
 //! tick 10.5 incomplete dump=0.2  a sample, so many seconds after boot; "unprivileged": capabilities are missing
 //! process 7 php-fpm start=3 fds=5/1024    more about a process (holders need no line)
@@ -11,7 +11,7 @@
 //! counter TcpActiveOpens 5
 //! tick 11.5 traced=10 lost=3     with a trace that began then and lost so many records since the tick before
 //! trace 7 opened 10.0.0.1:40000 10.0.0.2:443 at=11.2      or "closed", "no-port", "failed": what the trace told;
-//!                                times=9: so many, the local port counted up; life=0.003: how long they had lived
+//!                                times=9: so many, the local port (with "clients": the peer's) counted up; life=0.003: how long they had lived
 //! repeat 10                      the lines up to "end" so often, {n*5+1} being a sum with n from 0
 //! end
 //! expect …                       see `expect.rs`
@@ -98,6 +98,7 @@ impl World {
             ["ports", low, high] => self.sysctl("ip_local_port_range", format!("{low} {high}")),
             ["reserved", list] => self.sysctl("ip_local_reserved_ports", (*list).to_owned()),
             ["fin-timeout", length] => self.sysctl("tcp_fin_timeout", (*length).to_owned()),
+            ["sysctl", name, value] => drop(self.sysctls.insert((*name).to_owned(), (*value).to_owned())),
             ["interval", length] => self.interval = seconds(length)?,
             ["tick", at, rest @ ..] => {
                 self.fold();
@@ -210,9 +211,10 @@ impl Draft {
         (local, peer): (Endpoint, Endpoint),
         words: &[&str],
     ) -> Result<(), String> {
-        let (mut at, mut times, mut life) = (None, 1, None);
+        let (mut at, mut times, mut life, mut clients) = (None, 1, None, false);
         for word in words {
             match word.split_once('=') {
+                None if *word == "clients" => clients = true,
                 Some(("at", value)) => at = Some(seconds(value)?),
                 Some(("times", value)) => times = parse(value)?,
                 Some(("life", value)) => life = Some(seconds(value)?),
@@ -241,8 +243,8 @@ impl Draft {
                 cpu: 0,
                 kind,
                 family: if local.ip.is_ipv4() { Family::V4 } else { Family::V6 },
-                local: Endpoint { port: local.port.wrapping_add(n), ..local },
-                peer,
+                local: if clients { local } else { counted(local, n) },
+                peer: if clients { counted(peer, n) } else { peer },
                 began: life.map(|life| at.saturating_sub(life)),
                 side: None,
                 task: Some(task),
@@ -430,6 +432,11 @@ pub(crate) fn empty_detail() -> Detail {
         held: Held::Gone,
         tcp: None,
     }
+}
+
+/// The same address with a port that is `n` higher.
+fn counted(end: Endpoint, n: u16) -> Endpoint {
+    Endpoint { port: end.port + n, ..end }
 }
 
 /// `go/1.24.2`, or `nginx`.

@@ -4,7 +4,7 @@ use std::{collections::HashMap, mem, sync::Arc, time::Duration};
 
 use super::tasks::{Lookup, Tasks};
 use crate::{
-    model::{Side, TraceEvent, TraceKind, TraceTask, TracedProcess},
+    model::{Endpoint, Side, TraceEvent, TraceKind, TraceTask, TracedProcess},
     wire::trace_record::StateChange,
 };
 
@@ -113,7 +113,8 @@ impl Fold {
                     return;
                 }
                 let opener = Some(self.who(entry, lookup));
-                self.sockets.insert(change.socket, Opening { began: entry.at, side: Side::Client, opener });
+                let opening = Opening { began: entry.at, side: Side::Client, opener, peer: change.peer };
+                self.sockets.insert(change.socket, opening);
                 return;
             }
             (SYN_SENT, ESTABLISHED) => (TraceKind::Opened, self.sockets.get(change.socket)),
@@ -122,13 +123,19 @@ impl Fold {
             }
             (SYN_SENT, CLOSE) => (TraceKind::ConnectFailed, self.sockets.remove(change.socket)),
             (_, ESTABLISHED) => {
-                let opening = Opening { began: entry.at, side: Side::Server, opener: None };
+                let peer = change.peer;
+                let opening = Opening { began: entry.at, side: Side::Server, opener: None, peer };
                 if !self.doubt {
                     self.sockets.insert(change.socket, opening.clone());
                 }
                 (TraceKind::Accepted, Some(opening))
             }
-            (_, FIN_WAIT1) => (TraceKind::Closed, self.sockets.remove(change.socket)),
+            (_, FIN_WAIT1) => {
+                // Where accepting is not traced, the memory of a socket that its peer closed may be an accepted one by
+                // now: it has another peer.
+                let opening = self.sockets.remove(change.socket);
+                (TraceKind::Closed, opening.filter(|opening| opening.peer == change.peer))
+            }
             _ => return,
         };
         // The handshake ends wherever the last packet is met; only SYN_SENT and FIN_WAIT1 are a task's own doing.
@@ -192,6 +199,7 @@ struct Opening {
     began: Duration,
     side: Side,
     opener: Option<Who>,
+    peer: Endpoint,
 }
 
 /// How sockets that have not closed began. Those that their peer closes leave no record; so the older half is
