@@ -22,6 +22,7 @@ mod people;
 mod port_model;
 mod port_tally;
 mod ports;
+mod queues;
 mod rates;
 mod recent;
 mod rise;
@@ -44,6 +45,7 @@ pub use port_model::{
     TwReuse,
 };
 pub use ports::PortRange;
+pub use queues::AcceptQueue;
 pub use series::Series;
 pub use trace_activity::{ConnectFailures, Lifetimes, TraceActivity, TraceCounts};
 pub use trace_join::{Cause, Phase, Sighting, TraceGap, TraceJoin};
