@@ -114,7 +114,8 @@ fn finding(
         Stand::Out | Stand::Fails => Severity::Critical,
         Stand::Soon(_) | Stand::Slow => Severity::Warning,
     };
-    let holders = Holders::of(view, row.peer);
+    let mut holders = Holders::of(view, row.peer);
+    holders.runtime = holders.runtime.or_else(|| failing.0.first()?.runtime());
     let subject = Subject {
         // Those who closed before twtop looked are not known: then it is about those who find no port.
         processes: if holders.processes.is_empty() { failing.processes() } else { holders.processes.clone() },
