@@ -42,18 +42,18 @@ impl Fault {
         let place = format!("/proc/{}/ns/net", namespace.ready["pid"]);
         let place = File::open(place).expect("the namespace is there");
         let over = Arc::new(AtomicBool::new(false));
-        let (ready, begun) = mpsc::channel();
+        let (done, made) = mpsc::channel();
         let until = Arc::clone(&over);
         let thread = thread::spawn(move || {
             move_into_link_name_space(place.as_fd(), Some(LinkNameSpaceType::Network))
                 .expect("root may enter");
             let mut go_on = begin();
-            ready.send(()).expect("the test waits");
+            done.send(()).expect("the test waits");
             while !until.load(Ordering::Relaxed) {
                 go_on();
             }
         });
-        begun.recv().expect("the fault was made");
+        made.recv().expect("the fault was made");
         Self { over, thread: Some(thread) }
     }
 }
