@@ -62,7 +62,19 @@ impl<'a> Case<'a> {
     }
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
+    /// Everything that goes on, by service alone: for findings whose cause is the other end, whoever is at this one.
+    pub(super) fn services(&self) -> Vec<Case<'a>> {
+        let mut services: BTreeMap<Service, Case<'a>> = BTreeMap::new();
+        for case in &self.cases {
+            match services.get_mut(&case.service) {
+                Some(all) => all.merge(case),
+                None => drop(services.insert(case.service, case.clone())),
+            }
+        }
+        services.into_values().collect()
+    }
+
     /// The instant `ms` before the newest moment.
     pub(super) fn ago(&self, ms: u32) -> Stamp {
         let Stamp { since_boot, wall } = self.moment.sample.stamp;
@@ -87,6 +99,23 @@ fn program(owners: &[Arc<Process>], side: Side) -> Option<Program<'_>> {
     Some(Program { name: &first.name, command, container: first.container.as_deref() })
 }
 
+impl<'a> Case<'a> {
+    /// Takes another case in; the service stays.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.flows.extend(&other.flows);
+        self.now.merge(&other.now);
+        self.sums.merge(&other.sums);
+    }
+
+    /// All of `cases` as one with a service of many addresses.
+    pub(super) fn spread(cases: &[&Self]) -> Option<Case<'a>> {
+        let (first, rest) = cases.split_first()?;
+        let mut all = Case { service: Service { ip: None, ..first.service }, ..(*first).clone() };
+        rest.iter().for_each(|case| all.merge(case));
+        Some(all)
+    }
+}
+
 impl Case<'_> {
     /// Whose it is, each process once, by PID.
     pub(super) fn processes(&self) -> Vec<Arc<Process>> {
@@ -104,9 +133,7 @@ impl Case<'_> {
 
     /// What all of its processes run on.
     pub(super) fn runtime(&self) -> Option<Runtime> {
-        let processes = self.processes();
-        let (first, rest) = processes.split_first()?;
-        rest.iter().all(|other| other.runtime == first.runtime).then(|| first.runtime.clone())?
+        self.subject().runtime().cloned()
     }
 
     /// Who, for a sentence: a process, a pool, or `a process that is not known`.

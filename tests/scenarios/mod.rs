@@ -333,7 +333,7 @@ impl Draft {
                     let age = Duration::from_secs_f64(f64::from(count - 1 - n) / rate);
                     match state {
                         TcpState::TimeWait => {
-                            let left = Duration::from_secs(60).saturating_sub(age);
+                            let left = Duration::from_mins(1).saturating_sub(age);
                             new.timer = Timer::TimeWait;
                             new.expires_ms = u32::try_from(left.as_millis()).expect("a minute");
                         }
