@@ -5,10 +5,14 @@
 
 #[path = "live/clients.rs"]
 mod clients;
+#[path = "live/healthy.rs"]
+mod healthy;
 #[path = "live/host.rs"]
 mod host;
 #[path = "live/report.rs"]
 mod report;
+#[path = "live/servers.rs"]
+mod servers;
 #[path = "live/turn.rs"]
 mod turn;
 

@@ -134,6 +134,11 @@ impl Found<'_> {
         self
     }
 
+    /// The port of the service.
+    pub(super) fn about_port(&self) -> u64 {
+        self.finding["subject"]["port"].as_u64().expect("a port")
+    }
+
     /// A figure of it.
     pub(super) fn figure(&self, name: &str) -> f64 {
         let figures = self.finding["evidence"].as_array().expect("a list");

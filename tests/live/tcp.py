@@ -45,6 +45,19 @@ def ping(host, port):
         connection.recv(64)
 
 
+def pool(host, port, rate):
+    """Operations of Redis over ten connections that are kept."""
+    connections = [connect(host, port) for _ in range(10)]
+
+    def ask():
+        connection = connections.pop(0)
+        connection.sendall(b"PING\r\n")
+        connection.recv(64)
+        connections.append(connection)
+
+    every(rate, ask)
+
+
 def get(connection, host):
     connection.sendall(b"GET / HTTP/1.1\r\nHost: %s\r\n\r\n" % host.encode())
     connection.recv(65536)
@@ -109,6 +122,7 @@ ROLES = {
     "hold": hold,
     # Those that do something so many times a second.
     "ping": lambda host, port, rate: every(rate, lambda: ping(host, port)),
+    "pool": pool,
     "forget": lambda host, port, rate: every(rate, lambda: forget(host, port)),
     "drop": lambda host, port, rate: every(rate, lambda: connect(host, port).close()),
     "bound": lambda host, port, rate, source: every(rate, lambda: connect(host, port, source).close()),
