@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{Figure, Finding, FindingId, Severity, Subject, View, words};
 use crate::{
-    model::{Process, Runtime, Side, Stamp},
+    model::{ProcKey, Process, Runtime, Side, Stamp},
     store::{Flow, FlowCounts, Flows, Service, Sums},
 };
 
-/// Processes of one program that do the same on the client side are told apart up to this many.
+/// Processes of one program that do the same on the client side are told apart up to this many, and so are the
+/// destinations of one port to which one process does the same.
 const APART: usize = 3;
 
 /// What goes on between one process, or a pool of equal ones, and one service.
@@ -107,12 +108,23 @@ impl<'a> Case<'a> {
         self.sums.merge(&other.sums);
     }
 
-    /// All of `cases` as one with a service of many addresses.
-    pub(super) fn spread(cases: &[&Self]) -> Option<Case<'a>> {
-        let (first, rest) = cases.split_first()?;
-        let mut all = Case { service: Service { ip: None, ..first.service }, ..(*first).clone() };
-        rest.iter().for_each(|case| all.merge(case));
-        Some(all)
+    /// Cases of one process and port: each by itself, or many destinations as one of many addresses.
+    pub(super) fn told_apart(cases: &[&Self]) -> Vec<Case<'a>> {
+        match cases {
+            [first, rest @ ..] if rest.len() >= APART => {
+                let mut all = Case { service: Service { ip: None, ..first.service }, ..(*first).clone() };
+                for case in rest {
+                    all.merge(case);
+                }
+                vec![all]
+            }
+            few => few.iter().map(|&case| case.clone()).collect(),
+        }
+    }
+
+    /// Whose it is, and the service's port.
+    pub(super) fn who_and_port(&self) -> (Vec<ProcKey>, u16) {
+        (self.processes().iter().map(|process| process.key).collect(), self.service.port)
     }
 }
 

@@ -15,9 +15,6 @@ const CLIFF: f64 = 0.5;
 /// From this share on it is worth acting, however few closes that are.
 const SHARE: f64 = 0.1;
 
-/// One who does so to more destinations of one port than these is told of once.
-const DESTINATIONS: usize = 3;
-
 /// The diagnosis.
 pub(super) struct TimeWaitClient;
 
@@ -29,29 +26,13 @@ impl Diagnosis for TimeWaitClient {
     fn look(&self, view: &View<'_>) -> Vec<Finding> {
         let cases = &view.cases;
         let clients = cases.iter().filter(|case| case.service.side == Side::Client);
-        // What is worth a word, by who and the service's port.
         let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for case in clients {
-            if let Some(churn) = Churn::of(view, case, cases) {
-                let who: Vec<_> = case.processes().iter().map(|process| process.key).collect();
-                found.entry((who, case.service.port)).or_default().push((case, churn));
-            }
+        for case in clients.filter(|case| Churn::of(view, case, cases).is_some()) {
+            found.entry(case.who_and_port()).or_default().push(case);
         }
-        found.into_values().flat_map(|found| told(view, &found, cases)).collect()
+        let told = found.into_values().flat_map(|cases| Case::told_apart(&cases));
+        told.filter_map(|case| Some(finding(view, &case, &Churn::of(view, &case, cases)?))).collect()
     }
-}
-
-/// One finding for each destination; for many of them, one for all.
-fn told(view: &View<'_>, found: &[(&Case<'_>, Churn)], all: &[Case<'_>]) -> Vec<Finding> {
-    if found.len() > DESTINATIONS {
-        let cases: Vec<_> = found.iter().map(|&(case, _)| case).collect();
-        let together = Case::spread(&cases);
-        let together = together.and_then(|case| Some(finding(view, &case, &Churn::of(view, &case, all)?)));
-        if let Some(together) = together {
-            return vec![together];
-        }
-    }
-    found.iter().map(|(case, churn)| finding(view, case, churn)).collect()
 }
 
 fn finding(view: &View<'_>, case: &Case<'_>, churn: &Churn) -> Finding {

@@ -1,10 +1,6 @@
 //! What should be found.
 
-use twtop::{
-    export::{Format, Options, write_diagnosis},
-    findings::{Figure, Finding, FindingId, Severity},
-    query::Query,
-};
+use twtop::findings::{Figure, Finding, FindingId, Severity};
 
 use super::{World, parse};
 
@@ -14,17 +10,6 @@ impl World {
     /// What holds now.
     pub(crate) fn findings(&self) -> &[Finding] {
         self.watch.findings()
-    }
-
-    /// What `twtop diagnose` would write of all of it.
-    pub(crate) fn diagnosis(&self, format: Format) -> String {
-        let observation = self.observation.as_ref().expect("there was a tick");
-        let query = Query::default();
-        let options =
-            Options { query: &query, findings: self.findings(), sockets: false, ascii: false, top: 0 };
-        let mut out = Vec::new();
-        write_diagnosis(format, observation, &options, &mut out).expect("memory");
-        String::from_utf8(out).expect("UTF-8")
     }
 
     /// `nothing`, `calm`, or a finding: its id, `absent` or its severity, and more about it.

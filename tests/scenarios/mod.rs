@@ -55,7 +55,8 @@ pub(crate) struct World {
     ledger: Ledger,
     history: History,
     watch: Watch,
-    observation: Option<Observation>,
+    /// Over all samples so far.
+    pub(crate) observation: Option<Observation>,
     moment: Option<Arc<Moment>>,
     expectations: usize,
 }
