@@ -82,8 +82,8 @@ pub fn report(error: &dyn Error) -> ExitCode {
     EXIT_ERROR.into()
 }
 
-/// How to sample, as the options say.
-fn sampling_config(common: &Common) -> LiveConfig {
+/// How to sample, as the options say; with a trace that begins at `trace`, if they want one.
+fn sampling_config(common: &Common, trace: TraceStart) -> LiveConfig {
     let netns = match &common.netns {
         NetnsArg::Own => NetnsChoice::SelfNs,
         NetnsArg::Pid(pid) => NetnsChoice::Pid(*pid),
@@ -93,8 +93,7 @@ fn sampling_config(common: &Common) -> LiveConfig {
         netns,
         interval: common.interval,
         budget: common.budget,
-        // The screen comes first.
-        trace: if common.trace { TraceStart::AfterFirst } else { TraceStart::Never },
+        trace: if common.trace { trace } else { TraceStart::Never },
         ..LiveConfig::default()
     }
 }

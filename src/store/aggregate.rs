@@ -2,7 +2,10 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{Moment, Owned, tally::Tally};
+use super::{
+    DestinationPorts, Forecast, Moment, Owned, PortsLeft,
+    tally::{Scope, Tally},
+};
 use crate::model::{Endpoint, Evidence, Process, Side, StateCounts};
 
 /// Counts over all sockets of a moment, or over those that a filter keeps.
@@ -22,10 +25,13 @@ pub struct Aggregate {
     pub peers: Vec<PeerRow>,
     /// How many more peers there are, with fewer connections than these.
     pub peers_omitted: u32,
-    /// One row a destination of ours, most ports taken first.
+    /// One row a destination of ours, those first that can have the fewest ports.
     pub destinations: Vec<DestinationRow>,
     /// How many more destinations there are, with fewer ports taken than these.
     pub destinations_omitted: u32,
+    /// What is left for `bind()` at the addresses that the worst destinations are reached from, in their order; of the
+    /// whole only.
+    pub bind_pools: Vec<BindPool>,
     /// Surviving `TIME_WAIT`s by how many seconds ago they were entered; the last holds those at 60 s and over.
     pub ages: Vec<u32>,
     /// Different local ports of the usable ephemeral range that any socket uses, in whatever state and on
@@ -99,6 +105,30 @@ pub struct DestinationRow {
     pub time_wait: u32,
     /// Connections seen to begin since the sample before.
     pub opened: u32,
+    /// Connections seen to close since the sample before.
+    pub closed: u32,
+    /// What is left for it, whatever a filter keeps; `None` if the range of ports is not known, or for one that is
+    /// not among the [`Aggregate::MAX_ROWS`] of the whole.
+    pub ports: Option<DestinationPorts>,
+    /// What will become of its ports; of the worst destinations only.
+    pub forecast: Option<Forecast>,
+}
+
+/// The ports of one of our addresses as far as `bind()` to port 0 is concerned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BindPool {
+    /// Our address.
+    pub source: IpAddr,
+    /// How many more sockets can be bound to it before they connect, unless with `IP_BIND_ADDRESS_NO_PORT`.
+    pub left: PortsLeft,
+}
+
+impl DestinationRow {
+    /// Ports that a new connection to it cannot have; those that its sockets occupy where more is not known.
+    #[must_use]
+    pub fn blocked(&self) -> u32 {
+        self.ports.map_or(self.taken, |ports| ports.blocked)
+    }
 }
 
 impl Aggregate {
@@ -112,8 +142,17 @@ impl Aggregate {
     ///
     /// Rows come worst first; ties are broken by what they are of, so equal moments give equal rows.
     #[must_use]
-    pub fn of(moment: &Moment, mut keep: impl FnMut(&Owned<'_>) -> bool) -> Self {
-        let mut tally = Tally::new(moment);
+    pub fn of(moment: &Moment, keep: impl FnMut(&Owned<'_>) -> bool) -> Self {
+        Self::count(Tally::new(moment, Scope::Part), moment, keep)
+    }
+
+    /// Counts all sockets of `moment`, and works out what ports are left.
+    #[must_use]
+    pub(super) fn whole(moment: &Moment) -> Self {
+        Self::count(Tally::new(moment, Scope::Whole), moment, |_| true)
+    }
+
+    fn count(mut tally: Tally<'_>, moment: &Moment, mut keep: impl FnMut(&Owned<'_>) -> bool) -> Self {
         for owned in moment.iter() {
             if keep(&owned) {
                 tally.add(&owned);

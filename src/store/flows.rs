@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use super::{CounterRate, FlowCounts, FlowKey, FlowRow, FlowTable, Lifetimes, Moment, Rates, TraceCounts};
+use super::{
+    AcceptQueue, CounterRate, FlowCounts, FlowKey, FlowRow, FlowTable, Lifetimes, Moment, Rates, TraceCounts,
+    queues::Queues,
+};
 use crate::model::{Process, Stamp};
 
 /// A window of time over flows. Bounded: those with the most in them are kept, for as long as they have something.
@@ -15,6 +18,7 @@ pub struct Flows {
     window: Duration,
     spans: VecDeque<Span>,
     by_key: BTreeMap<FlowKey, Flow>,
+    queues: Queues,
     number: u64,
 }
 
@@ -110,7 +114,7 @@ impl Flows {
     /// An empty window of that length.
     #[must_use]
     pub fn new(window: Duration) -> Self {
-        Self { window, spans: VecDeque::new(), by_key: BTreeMap::new(), number: 0 }
+        Self { window, spans: VecDeque::new(), by_key: BTreeMap::new(), queues: Queues::default(), number: 0 }
     }
 
     /// Adds the newest moment. One with an incomplete dump is left out: what is absent from it proves nothing.
@@ -131,6 +135,7 @@ impl Flows {
                 moment.counter_rates.get(index).copied().flatten()
             }),
         });
+        self.queues.push(moment, self.window);
         self.by_key.values_mut().for_each(|flow| flow.now = FlowCounts::default());
         for row in &moment.flows.rows {
             let flow = self.by_key.entry(row.key.clone()).or_insert_with(|| Flow::new(moment.sample.stamp));
@@ -170,6 +175,11 @@ impl Flows {
     #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&FlowKey, &Flow)> {
         self.by_key.iter()
+    }
+
+    /// The accept queues that were full in one of the moments, by listener.
+    pub fn full_queues(&self) -> impl Iterator<Item = &AcceptQueue> {
+        self.queues.iter()
     }
 
     /// How many moments the window has.

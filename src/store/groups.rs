@@ -50,6 +50,12 @@ impl Groups {
             .get()
     }
 
+    /// The number of the group with `key`, if there is one.
+    pub(super) fn get(&self, key: u64) -> Option<u32> {
+        let same = |&group: &u32| self.keys[group as usize] == key;
+        self.index.find(self.hasher.hash_one(key), same).copied()
+    }
+
     /// The keys, by number.
     pub(super) fn keys(&self) -> &[u64] {
         &self.keys

@@ -99,7 +99,7 @@ impl Ledger {
         };
         // The events have been counted and joined; there may be many, and a moment may be kept for long.
         moment.sample.trace = None;
-        moment.totals = Aggregate::of(&moment, |_| true);
+        moment.totals = Aggregate::whole(&moment);
         if let Some(traced) = &moment.trace {
             traced.add_to(&mut moment.totals);
         }

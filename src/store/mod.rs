@@ -19,7 +19,10 @@ mod moment;
 mod observation;
 mod pass;
 mod people;
+mod port_model;
+mod port_tally;
 mod ports;
+mod queues;
 mod rates;
 mod recent;
 mod rise;
@@ -30,14 +33,19 @@ mod trace_intern;
 mod trace_join;
 mod traced;
 
-pub use aggregate::{Aggregate, DestinationRow, PeerKey, PeerRow, ProcessRow};
+pub use aggregate::{Aggregate, BindPool, DestinationRow, PeerKey, PeerRow, ProcessRow};
 pub use flow_table::{FlowCounts, FlowKey, FlowRow, FlowTable, Service};
 pub use flows::{Flow, Flows, Sums};
 pub use history::{Activity, History};
 pub use ledger::{Ledger, LedgerSize};
 pub use moment::{Attribution, CounterRate, Link, Moment, Owned, Rates};
 pub use observation::Observation;
+pub use port_model::{
+    DestinationPorts, Doubt, Forecast, Held, Outlook, PortRules, PortUse, PortsLeft, Takeover, TimeWaitLife,
+    TwReuse,
+};
 pub use ports::PortRange;
+pub use queues::AcceptQueue;
 pub use series::Series;
 pub use trace_activity::{ConnectFailures, Lifetimes, TraceActivity, TraceCounts};
 pub use trace_join::{Cause, Phase, Sighting, TraceGap, TraceJoin};

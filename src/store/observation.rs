@@ -133,10 +133,10 @@ fn add_sums(now: &mut Aggregate, before: &Aggregate) {
     tally::sort_peers(&mut now.peers);
     add_rows(
         &mut now.destinations,
-        before.destinations.iter().filter(|row| row.opened > 0),
+        before.destinations.iter().filter(|row| row.opened + row.closed > 0),
         |row| (row.source, row.peer),
-        |row, old| row.opened += old.opened,
-        |old| DestinationRow { taken: 0, time_wait: 0, ..old.clone() },
+        |row, old| (row.opened, row.closed) = (row.opened + old.opened, row.closed + old.closed),
+        |old| DestinationRow { taken: 0, time_wait: 0, ports: None, forecast: None, ..old.clone() },
     );
     tally::sort_destinations(&mut now.destinations);
     now.peers_omitted += cut(&mut now.peers);

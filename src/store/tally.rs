@@ -3,14 +3,24 @@
 
 use std::{cmp::Reverse, collections::BTreeMap, net::IpAddr, sync::Arc};
 
-use foldhash::fast::FixedState;
+use foldhash::fast::{FixedState, RandomState};
 use hashbrown::{HashMap, HashSet};
 
 use super::{
-    Aggregate, DestinationRow, Link, Moment, Owned, PeerKey, PeerRow, PortRange, ProcessRow, groups::Groups,
-    ports::PortSet,
+    Aggregate, BindPool, DestinationRow, Link, Moment, Owned, PeerKey, PeerRow, ProcessRow,
+    groups::Groups,
+    port_tally::{DestinationCounts, PortTally, WATCHED, Watch},
 };
-use crate::model::{Evidence, Family, ProcKey, Process, Side, SocketRef, StateCounts, TcpState};
+use crate::model::{Endpoint, Evidence, Family, ProcKey, Process, Side, SocketRef, StateCounts, TcpState};
+
+/// Which sockets are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// All: what ports are left follows from them.
+    Whole,
+    /// Some: what ports are left is known from the whole.
+    Part,
+}
 
 /// Counts being taken.
 pub(super) struct Tally<'a> {
@@ -18,11 +28,8 @@ pub(super) struct Tally<'a> {
     /// By attribution: everything about processes follows from these at the end.
     by_attribution: Vec<Counts>,
     ages: Vec<u32>,
-    /// Ports that a socket uses.
-    used: PortSet,
-    /// Ports that the kernel may pick.
-    usable: PortSet,
-    range_known: bool,
+    scope: Scope,
+    ports: PortTally,
     peers: Groups,
     /// The peer of each socket of the sample so far, then of each that ended; [`NO_PEER`] for none.
     peer_of: Vec<u32>,
@@ -50,13 +57,6 @@ impl Counts {
     }
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct DestinationCounts {
-    taken: u32,
-    time_wait: u32,
-    opened: u32,
-}
-
 const NO_PEER: u32 = u32::MAX;
 /// Marks a row of the ended sockets among [`super::groups::Members::first`].
 const ENDED: u32 = 1 << 31;
@@ -64,15 +64,13 @@ const IS_V6: u64 = 1 << 1;
 const IS_SERVER: u64 = 1;
 
 impl<'a> Tally<'a> {
-    pub(super) fn new(moment: &'a Moment) -> Self {
-        let range = PortRange::from_sysctls(&moment.sample.sysctls);
+    pub(super) fn new(moment: &'a Moment, scope: Scope) -> Self {
         Self {
             moment,
+            scope,
+            ports: PortTally::new(&moment.sample),
             by_attribution: vec![Counts::default(); moment.attributions.len()],
             ages: vec![0; Aggregate::AGES],
-            used: PortSet::default(),
-            usable: range.as_ref().map_or_else(PortSet::full, PortRange::to_set),
-            range_known: range.is_some(),
             peers: Groups::default(),
             peer_of: Vec::with_capacity(moment.sample.sockets.len()),
             destinations: Groups::default(),
@@ -94,7 +92,7 @@ impl<'a> Tally<'a> {
         let counts = &mut self.by_attribution[link.attribution()];
         counts.states.add(row.state);
         counts.flags(link);
-        self.used.insert(row.local_port);
+        self.ports.add(row.local_port, link.side());
         if let Some(age_ms) = row.time_wait_age_ms() {
             self.ages[(age_ms / 1000) as usize] += 1;
         }
@@ -107,13 +105,11 @@ impl<'a> Tally<'a> {
             // Both addresses are of one family, so the peer's key tells it for the local one.
             let destination = self.destinations.add(u64::from(peer) << 32 | u64::from(local), index) as usize;
             if destination == self.destination_counts.len() {
-                self.destination_counts.push(DestinationCounts::default());
+                self.destination_counts.push(self.ports.destination(owned.socket));
             }
             let counts = &mut self.destination_counts[destination];
-            let takes = u32::from(self.usable.contains(row.local_port));
-            counts.taken += takes;
-            counts.time_wait += takes * u32::from(row.state == TcpState::TimeWait);
-            counts.opened += u32::from(link.opened());
+            self.ports.take(counts, row);
+            counts.flags(link);
         }
     }
 
@@ -126,11 +122,21 @@ impl<'a> Tally<'a> {
             Family::V4 | Family::Mapped => owned.socket.address_keys().1,
             Family::V6 => self.number(owned.socket.peer().ip),
         };
-        let peer = self.peers.add(peer_key(owned.socket, remote, side), ENDED | index);
+        let key = peer_key(owned.socket, remote, side);
+        let peer = self.peers.add(key, ENDED | index);
         self.peer_of.push(peer);
+        if side == Side::Client {
+            let local = match owned.socket.row().family {
+                Family::V4 | Family::Mapped => owned.socket.address_keys().0,
+                Family::V6 => self.number(owned.socket.local().ip),
+            };
+            if let Some(destination) = self.destinations.get(u64::from(peer) << 32 | u64::from(local)) {
+                self.destination_counts[destination as usize].flags(owned.link);
+            }
+        }
     }
 
-    /// The number of an IPv6 address of a peer, a new one if the sample does not have it.
+    /// The number of an IPv6 address of a connection, a new one if the sample does not have it.
     fn number(&mut self, ip: IpAddr) -> u32 {
         let numbers = self.numbers.get_or_insert_with(|| {
             let mut numbers = HashMap::default();
@@ -139,6 +145,13 @@ impl<'a> Tally<'a> {
                     let first = self.moment.sample.sockets.get(members.first as usize);
                     let socket = first.expect("an index of its rows");
                     numbers.insert(socket.peer().ip, socket.address_keys().1);
+                }
+            }
+            for members in self.destinations.members() {
+                let first = self.moment.sample.sockets.get(members.first as usize);
+                let socket = first.expect("an index of its rows");
+                if socket.row().family == Family::V6 {
+                    numbers.insert(socket.local().ip, socket.address_keys().0);
                 }
             }
             numbers
@@ -150,9 +163,7 @@ impl<'a> Tally<'a> {
     pub(super) fn finish(mut self) -> Aggregate {
         self.numbers = None;
         let mut all = Aggregate { ages: std::mem::take(&mut self.ages), ..Aggregate::default() };
-        if self.range_known {
-            all.ports_in_use = self.used.common(&self.usable);
-        }
+        all.ports_in_use = self.ports.in_use();
         for (counts, attribution) in self.by_attribution.iter().zip(self.moment.attributions.iter()) {
             for (state, n) in counts.states.iter() {
                 all.states[state] += n;
@@ -163,7 +174,7 @@ impl<'a> Tally<'a> {
             all.closed += counts.closed;
         }
         all.processes = self.process_rows();
-        (all.destinations, all.destinations_omitted) = self.destination_rows();
+        (all.destinations, all.bind_pools, all.destinations_omitted) = self.destination_rows();
         (all.peers, all.peers_omitted) = self.peer_rows();
         all
     }
@@ -198,19 +209,87 @@ impl<'a> Tally<'a> {
         rows
     }
 
-    fn destination_rows(&self) -> (Vec<DestinationRow>, u32) {
-        let counts = |group: u32| &self.destination_counts[group as usize];
-        let kept = self.destinations.heaviest(Aggregate::MAX_ROWS, |group| counts(group).taken);
+    fn destination_rows(&mut self) -> (Vec<DestinationRow>, Vec<BindPool>, u32) {
+        let by_taken = |group: u32| self.destination_counts[group as usize].taken;
+        let kept = self.destinations.heaviest(Aggregate::MAX_ROWS, by_taken);
         let omitted = index32(self.destinations.keys().len() - kept.len());
+        if self.scope == Scope::Whole {
+            self.count_shared();
+        }
         let row = |&group: &u32| {
             let first = self.destinations.members()[group as usize].first;
             let socket = self.moment.sample.sockets.get(first as usize).expect("an index of its rows");
-            let DestinationCounts { taken, time_wait, opened } = *counts(group);
-            DestinationRow { source: socket.local().ip, peer: socket.peer(), taken, time_wait, opened }
+            let counts = &self.destination_counts[group as usize];
+            let ports = (self.scope == Scope::Whole).then(|| self.ports.left(counts)).flatten();
+            (group, counts.row(socket, ports))
         };
-        let mut rows: Vec<DestinationRow> = kept.iter().map(row).collect();
-        sort_destinations(&mut rows);
-        (rows, omitted)
+        let mut rows: Vec<(u32, DestinationRow)> = kept.iter().map(row).collect();
+        rows.sort_by_key(|(_, row)| destination_order(row));
+        let mut pools = Vec::new();
+        match self.scope {
+            Scope::Whole => pools = self.detail(&mut rows),
+            Scope::Part => self.copy_ports(&mut rows),
+        }
+        let mut rows: Vec<DestinationRow> = rows.into_iter().map(|(_, row)| row).collect();
+        if self.scope == Scope::Part {
+            sort_destinations(&mut rows);
+        }
+        (rows, pools, omitted)
+    }
+
+    /// Corrects the counts for client sockets on ports that nobody else can have: those ports are counted already.
+    fn count_shared(&mut self) {
+        if !self.ports.are_shared() {
+            return;
+        }
+        let sockets = self.moment.sample.sockets.iter().zip(&self.moment.links).zip(&self.peer_of);
+        for ((socket, link), &peer) in sockets {
+            let row = socket.row();
+            if link.side() == Some(Side::Client) && self.ports.is_exclusive(row.local_port) {
+                let key = u64::from(peer) << 32 | u64::from(socket.address_keys().0);
+                let destination = self.destinations.get(key).expect("each was counted");
+                self.ports.give_back(&mut self.destination_counts[destination as usize], row);
+            }
+        }
+    }
+
+    /// Looks at the sockets of the worst destinations once more, for what only these are told.
+    fn detail(&self, rows: &mut [(u32, DestinationRow)]) -> Vec<BindPool> {
+        let watched = rows.len().min(WATCHED);
+        let rows = &mut rows[..watched];
+        let sockets = &self.moment.sample.sockets;
+        let first = |group: u32| self.destinations.members()[group as usize].first as usize;
+        let firsts = rows.iter().map(|(group, _)| sockets.get(first(*group)).expect("an index of its rows"));
+        let Some(mut watch) = Watch::new(&self.ports, firsts) else { return Vec::new() };
+        // One peer may be reached from several of our addresses.
+        let mut of_peer: HashMap<u32, Vec<usize>, FixedState> = HashMap::default();
+        for (index, (group, _)) in rows.iter().enumerate() {
+            let peer = self.destinations.keys()[*group as usize] >> 32;
+            of_peer.entry(u32::try_from(peer).expect("32 bits are left")).or_default().push(index);
+        }
+        let mut place = vec![false; self.peers.keys().len()];
+        of_peer.keys().for_each(|&peer| place[peer as usize] = true);
+        for (socket, &peer) in sockets.iter().zip(&self.peer_of) {
+            watch.see(socket);
+            if place.get(peer as usize) == Some(&true)
+                && let Some(&index) = of_peer[&peer].iter().find(|&&index| watch.is_of(index, socket))
+            {
+                watch.see_of(index, socket.row());
+            }
+        }
+        watch.finish(self.moment, rows.iter_mut().map(|(_, row)| row))
+    }
+
+    /// What ports are left does not depend on what is counted here.
+    fn copy_ports(&self, rows: &mut [(u32, DestinationRow)]) {
+        let whole = &self.moment.totals.destinations;
+        let known: HashMap<(IpAddr, Endpoint), &DestinationRow, RandomState> =
+            whole.iter().map(|row| ((row.source, row.peer), row)).collect();
+        for (_, row) in rows {
+            if let Some(known) = known.get(&(row.source, row.peer)) {
+                (row.ports, row.forecast) = (known.ports, known.forecast);
+            }
+        }
     }
 
     fn peer_rows(&self) -> (Vec<PeerRow>, u32) {
@@ -348,9 +427,13 @@ pub(super) fn sort_peers(rows: &mut [PeerRow]) {
     rows.sort_by_key(|row| (Reverse(row.states.total()), Reverse(row.closed), Reverse(row.opened), row.key));
 }
 
-/// Most ports taken first.
+/// Those first that can have the fewest ports, then those with most ports taken.
 pub(super) fn sort_destinations(rows: &mut [DestinationRow]) {
-    rows.sort_by_key(|row| (Reverse(row.taken), Reverse(row.opened), row.peer, row.source));
+    rows.sort_by_key(destination_order);
+}
+
+fn destination_order(row: &DestinationRow) -> impl Ord + use<> {
+    (Reverse(row.blocked()), Reverse(row.taken), Reverse(row.opened), row.peer, row.source)
 }
 
 fn index32(n: usize) -> u32 {

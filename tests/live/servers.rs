@@ -122,7 +122,10 @@ fn nginx_as_a_proxy_without_upstream_keepalive() {
     report.only(&["time-wait-server"], &[]);
     // The upstream holds them, and the proxy is the cause.
     let found = report.finding("time-wait-server", &[upstream.pid()]);
-    found.about("server", Some("127.0.0.1"), 8080).says("opened on this host by nginx").advises("proxy_http_version 1.1");
+    found
+        .about("server", Some("127.0.0.1"), 8080)
+        .says("opened on this host by nginx")
+        .advises("proxy_http_version 1.1");
 }
 
 #[test]
@@ -176,5 +179,8 @@ fn peers_that_went_away_before_the_last_acknowledgement() {
     until("last acknowledgements to be missed", || right.count("09") >= 20);
     let report = right.diagnose();
     report.only(&["last-ack-pileup"], &[]);
-    report.the_only("last-ack-pileup").about("server", Some(LEFT), 9000).advises("Nothing is wrong with the process");
+    report
+        .the_only("last-ack-pileup")
+        .about("server", Some(LEFT), 9000)
+        .advises("Nothing is wrong with the process");
 }

@@ -1,0 +1,86 @@
+//! The ports that are said to be left, held against the kernel: mixtures of sockets made at random in namespaces of our
+//! own, and then real `connect()` and `bind()` calls until they fail.
+
+use std::{
+    collections::hash_map::RandomState,
+    hash::BuildHasher as _,
+    process::{Command, Stdio},
+};
+
+#[path = "ports/mixture.rs"]
+mod mixture;
+#[path = "ports/sockets.rs"]
+mod sockets;
+
+mod support {
+    pub(crate) mod require;
+}
+
+use mixture::{Question, Tally};
+use support::require::can_run;
+
+/// Set in the environment of a process that is inside a namespace: the seed, the first case and how many.
+const INSIDE: &str = "TWTOP_PORTS_INSIDE";
+/// May be set to the seed that a failure told.
+const SEED: &str = "TWTOP_PORTS_SEED";
+/// How many namespaces work side by side.
+const WORKERS: u64 = 2;
+
+#[test]
+fn connect_finds_as_many_ports_as_are_left() {
+    let Some(tally) = run("connect_finds_as_many_ports_as_are_left", Question::Connect, 300) else { return };
+    // Most mixtures have a socket that may have been bound before it connected, which is not visible.
+    assert!(tally.exact * 100 >= tally.cases * 20, "too few are exact: {tally:?}");
+    assert!(tally.exact_if_told * 100 >= tally.cases * 70, "too few are exact: {tally:?}");
+}
+
+#[test]
+fn bind_finds_as_many_ports_as_are_left() {
+    let Some(tally) = run("bind_finds_as_many_ports_as_are_left", Question::Bind, 100) else { return };
+    assert!(tally.exact * 100 >= tally.cases * 50, "too few are exact: {tally:?}");
+}
+
+/// Runs `cases` cases in namespaces, in processes of their own that run `test` again; `None` inside one of these, and
+/// where there can be none.
+fn run(test: &str, question: Question, cases: u64) -> Option<Tally> {
+    if let Ok(inside) = std::env::var(INSIDE) {
+        let mut words = inside.split(' ').map(|word| word.parse::<u64>().expect("a number"));
+        let [seed, from, count] = std::array::from_fn(|_| words.next().expect("three numbers"));
+        let tally = mixture::run(question, seed, from..from + count);
+        // To the process that waits for it.
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{tally}\n").as_bytes());
+        return None;
+    }
+    if !can_run("netns") {
+        return None;
+    }
+    let given = std::env::var(SEED).ok().map(|seed| seed.parse().expect("a seed is a number"));
+    let seed = given.unwrap_or_else(|| RandomState::new().hash_one(0));
+    let share = cases.div_ceil(WORKERS);
+    let workers: Vec<_> =
+        (0..WORKERS).map(|worker| inside(test, &format!("{seed} {} {share}", worker * share))).collect();
+    let mut all = Tally::default();
+    for worker in workers {
+        let output = worker.wait_with_output().expect("it can be waited for");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{SEED}={seed}: {told}{}", String::from_utf8_lossy(&output.stdout));
+        let tally: Option<Tally> = told.lines().rev().find_map(Tally::read);
+        all.add(tally.unwrap_or_else(|| panic!("no result: {told}")));
+    }
+    assert!(all.cases >= cases, "{all:?}");
+    Some(all)
+}
+
+/// This program again, in a network namespace of its own.
+fn inside(test: &str, order: &str) -> std::process::Child {
+    let how: &[&str] = if rustix::process::geteuid().is_root() {
+        &["--net", "--kill-child"]
+    } else {
+        &["--user", "--map-root-user", "--net", "--kill-child"]
+    };
+    let program = std::env::current_exe().expect("this program");
+    let mut command = Command::new("unshare");
+    command.args(how).arg("--").arg(program).args(["--exact", test, "--nocapture", "--test-threads=1"]);
+    command.env(INSIDE, order).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("unshare runs")
+}
