@@ -40,6 +40,8 @@ scenarios! {
     short_connections_of_a_client_by_the_trace: "time-wait-client-traced",
     a_server_that_closes: "time-wait-server",
     a_client_that_wins_the_race_is_not_accused: "time-wait-client-race",
+    nor_is_one_that_is_as_fast_as_the_server: "time-wait-client-race-both",
+    nor_one_whose_server_is_elsewhere: "time-wait-client-race-far",
     nor_without_the_trace: "time-wait-client-race-untraced",
     long_lives_are_no_churn: "time-wait-client-long",
     a_pool_of_workers_is_one: "time-wait-client-pool",
