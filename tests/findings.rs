@@ -87,6 +87,7 @@ scenarios! {
     a_peer_that_does_not_acknowledge: "retransmits-stalled",
     a_path_that_loses: "retransmits-lossy",
     some_loss_is_usual: "retransmits-usual",
+    ends_that_are_sent_again_are_no_loss: "retransmits-fins",
     peers_that_do_not_read: "zero-window",
     readers_that_are_busy_for_a_moment: "zero-window-moment",
     processes_near_their_limit: "fd-limit",

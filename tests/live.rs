@@ -9,6 +9,8 @@ mod clients;
 mod healthy;
 #[path = "live/host.rs"]
 mod host;
+#[path = "live/limits.rs"]
+mod limits;
 #[path = "live/report.rs"]
 mod report;
 #[path = "live/servers.rs"]
