@@ -143,23 +143,26 @@ fn summary(
 ) -> String {
     let way = format!("from {} to {}", row.source, row.peer);
     let who = &holders.words;
+    let held = holders.held.map_or(ports.blocked, |held| held.min(ports.blocked));
     let text = match stand {
         Stand::Out => {
-            format!("No local port is left {way}: {who} holds {} of {}", ports.blocked, ports.usable)
+            format!("No local port is left {way}: {who} holds {held} of {}", ports.usable)
         }
         Stand::Fails => format!("connect() finds no port {way}, though {} should be left", left_words(ports)),
         Stand::Soon(in_s) => format!(
-            "Local ports {way} are used up in {in_s:.0} s at this rate: {who} holds {} of {}",
-            ports.blocked, ports.usable,
+            "Local ports {way} are used up in {in_s:.0} s at this rate: {who} holds {held} of {}",
+            ports.usable,
         ),
         Stand::Slow => format!(
-            "connect() {way} is slow: half of the ports are gone, {who} holds {}, {} are left",
-            ports.blocked,
+            "connect() {way} is slow: half of the ports are gone, {who} holds {held}, {} are left",
             left_words(ports),
         ),
     };
-    let fail = |rate| format!("{text}; {rate} fail (EADDRNOTAVAIL)");
-    if failures > 0.0 { fail(words::rate(failures)) } else { text }
+    if failures <= 0.0 {
+        return text;
+    }
+    let failing = holders.failing.as_ref().map_or_else(String::new, |who| format!(" of {who}"));
+    format!("{text}; {}{failing} fail (EADDRNOTAVAIL)", words::rate(failures))
 }
 
 /// `12`, or `between 3 and 12` where `sock_diag` cannot tell.
@@ -235,6 +238,10 @@ fn what_to_do(runtime: Option<&Runtime>, mostly_closed: bool, source: IpAddr) ->
 struct Holders {
     processes: Vec<Arc<Process>>,
     words: String,
+    /// How many sockets those have; `None` if nobody is known.
+    held: Option<u32>,
+    /// Whose `connect()` calls fail most, if that is known.
+    failing: Option<String>,
     runtime: Option<Runtime>,
 }
 
@@ -256,12 +263,21 @@ impl Holders {
         let runtime = cases.first().and_then(|(_, case)| case.runtime());
         let words = cases.iter().map(|(_, case)| case.who()).collect::<Vec<_>>().join(" and ");
         let words = if words.is_empty() { words_for(&[]) } else { words };
-        Self { processes, words, runtime }
+        let held = (!cases.is_empty()).then(|| cases.iter().map(|(count, _)| count).sum());
+        let failing = failing(view, peer);
+        Self { processes, words, held, failing, runtime }
     }
 }
 
 fn towards(case: &Case<'_>, peer: Endpoint) -> bool {
     case.service.ip == Some(peer.ip) && case.service.port == peer.port
+}
+
+/// Whose `connect()` calls to `peer` find no port, most of them.
+fn failing(view: &View<'_>, peer: Endpoint) -> Option<String> {
+    let cases = view.cases.iter().filter(|case| case.service.side == Side::Client && towards(case, peer));
+    let worst = cases.max_by_key(|case| case.sums.traced.no_port)?;
+    (worst.sums.traced.no_port > 0 && !worst.processes().is_empty()).then(|| worst.who())
 }
 
 /// Calls of `connect()` to `peer` that found no port, per second over the window, as the trace told.

@@ -125,7 +125,7 @@ ROLES = {
     "pool": pool,
     "forget": lambda host, port, rate: every(rate, lambda: forget(host, port)),
     "drop": lambda host, port, rate: every(rate, lambda: connect(host, port).close()),
-    "bound": lambda host, port, rate, source: every(rate, lambda: connect(host, port, source).close()),
+    "bound": lambda host, port, rate, source: every(rate, lambda: held.append(connect(host, port, source))),
     "wait": lambda host, port, rate: every(
         rate, lambda: threading.Thread(target=connect, args=(host, port), daemon=True).start()
     ),
