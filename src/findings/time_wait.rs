@@ -36,7 +36,7 @@ pub(super) struct Churn {
     pub(super) per_s: f64,
     /// The share of them in all connections, 0 to 1, as far as known.
     pub(super) share: f64,
-    /// How long half of them lived at most, where the trace told.
+    /// About how long half of them lived at most, where the trace told.
     pub(super) life: Option<Duration>,
     /// How sure that is.
     pub(super) confidence: Confidence,
@@ -91,16 +91,16 @@ impl Churn {
         }
         figures.push(figure("closed_first_share", (self.share * 100.0).round(), "%"));
         if let Some(life) = self.life {
-            figures.push(figure("lifetime_median_at_most", round(life.as_secs_f64() * 1000.0), "ms"));
+            figures.push(figure("lifetime_median", round(life.as_secs_f64() * 1000.0), "ms"));
         }
         figures.push(sockets("time_wait", case.now.states[TcpState::TimeWait]));
         figures
     }
 
-    /// How long they live, for a sentence: ` that live 4 ms at most`.
+    /// How long they live, for a sentence: `, half of which live 4 ms or less`.
     pub(super) fn life_words(&self) -> String {
         self.life.map_or_else(String::new, |life| {
-            format!(", half of which live {} at most", words::duration(life))
+            format!(", half of which live {} or less", words::duration(life))
         })
     }
 }
