@@ -1,9 +1,10 @@
 //! The wiring: the only place that knows everyone.
 //!
 //! The sampler runs on a thread of its own (`sampler`); the screen's loop (`screen`) owns history and view;
-//! `snapshot` prints one report, `diagnose` what was found. Errors end up here, on standard error, in one or two lines.
+//! `snapshot` prints one report, `diagnose` what was found, `explain` what a word means. Errors end up here, on standard error, in one or two lines.
 
 mod diagnose;
+mod explain;
 mod export_file;
 mod sampler;
 mod screen;
@@ -51,6 +52,14 @@ enum RunError {
         /// Why.
         error: io::Error,
     },
+    /// There is nothing of that name to explain.
+    #[error("there is no topic '{asked}'; {near}`twtop explain` lists them")]
+    NoTopic {
+        /// What was typed, printable.
+        asked: String,
+        /// What may have been meant, empty or with a space at its end.
+        near: String,
+    },
     /// The only look failed.
     #[error("the kernel gave no socket table: {0}")]
     NoTable(String),
@@ -65,6 +74,7 @@ pub fn run(invocation: Invocation) -> ExitCode {
     let done = match invocation.action {
         Action::Screen => screen::run(&invocation.common),
         Action::Diagnose(plan) => diagnose::run(&invocation.common, &plan),
+        Action::Explain(topic) => explain::run(topic.as_deref()).map(|()| EXIT_DONE),
         Action::Snapshot(plan) => snapshot::run(&invocation.common, &plan).map(|()| EXIT_DONE),
     };
     match done {

@@ -90,7 +90,7 @@ impl<'a> Crowd<'a> {
         let most = self.sum(AcceptQueue::most);
         let refused = if drops {
             let whose = if alone { "" } else { " (of all listeners)" };
-            format!("; {} are refused{whose}", words::rate(per_s))
+            format!("; SYNs and ACKs are dropped, {}{whose}", words::rate(per_s))
         } else {
             String::new()
         };

@@ -43,8 +43,8 @@ fn severity(used: f64) -> Option<Severity> {
 
 fn process(view: &View<'_>, row: &ProcessRow) -> Option<Finding> {
     let limit = Limit { value: row.fds?.into(), max: row.fd_limit? };
-    // With more open than allowed, the limit was lowered on purpose after they had been opened.
-    if limit.max < LEAST || limit.value > limit.max {
+    // With far more open than allowed, the limit was lowered on purpose after they had been opened; a few more are inherited.
+    if limit.max < LEAST || limit.value / 2 > limit.max {
         return None;
     }
     let used = percent(limit.value, limit.max);

@@ -20,6 +20,7 @@ mod conntrack_full;
 mod draft;
 mod ephemeral_exhaustion;
 mod established_leak;
+mod explain;
 mod fd_limit;
 mod fin_wait2_pileup;
 mod id;
@@ -42,6 +43,7 @@ mod words;
 mod zero_window;
 
 use case::Case;
+pub use explain::{Topic, TopicKind};
 pub use id::FindingId;
 pub use watch::Watch;
 

@@ -26,7 +26,12 @@ pub(super) fn look(view: &View<'_>) -> Vec<Finding> {
     if let Some(finding) = hoarder {
         return vec![finding];
     }
-    let empty = totals.bind_pools.iter().filter(|pool| pool.left.max == 0);
+    // Where connect() finds none either, that is the finding.
+    let is_out = |pool: &&BindPool| {
+        let from_there = totals.destinations.iter().filter(|row| row.source == pool.source);
+        from_there.filter_map(|row| row.ports).any(|ports| ports.left.max == 0)
+    };
+    let empty = totals.bind_pools.iter().filter(|pool| pool.left.max == 0 && !is_out(pool));
     empty.map(|pool| nothing_to_bind(view, pool, &range)).collect()
 }
 

@@ -34,18 +34,20 @@ fn finding(view: &View<'_>, overflow: f64) -> Finding {
     let severity = if over { Severity::Warning } else { Severity::Info };
     let mut finding = draft(view, FindingId::TimeWaitBucketOverflow, severity, subject);
     let limit = limit(view, "tcp_max_tw_buckets").map(|(limit, _)| limit);
-    let most = limit.map_or_else(String::new, |limit| format!(" ({})", limit.max));
+    let (there, most) = limit.map_or((0, 0), |limit| (limit.value, limit.max));
     let kept = view.flows.rate(|rates| rates.time_wait).unwrap_or(0.0);
     let closer = culprit.map_or_else(String::new, |case| format!("; most are closed by {}", case.who()));
     finding.summary = if over {
         format!(
-            "tcp_max_tw_buckets is reached{most}: {} skip TIME_WAIT; the true close rate is {}, and counts of TIME_WAIT are \
+            "tcp_max_tw_buckets ({most}) is reached: {} skip TIME_WAIT; the true close rate is {}, and counts of TIME_WAIT are \
              too low{closer}",
             words::rate(overflow),
             words::rate(kept + overflow),
         )
     } else {
-        format!("tcp_max_tw_buckets is nearly reached{most}: beyond it connections skip TIME_WAIT{closer}")
+        format!(
+            "{there} of {most} TIME_WAITs (tcp_max_tw_buckets) are there: beyond that connections skip it{closer}"
+        )
     };
     finding.evidence = vec![
         figure("overflow_per_s", round(overflow), "/s"),
