@@ -2,14 +2,14 @@
 
 use super::{
     can_run,
-    host::{Host, LEFT, RIGHT},
+    host::{Host, Program, RIGHT, until},
 };
 
 const LOCAL: Option<&str> = Some("127.0.0.1");
 const URL: &str = "http://127.0.0.1:8080/";
 
 /// A host with a server of Go's that keeps connections, and answers 100 bytes after `delay` ms.
-fn served(delay: &str) -> (Host, super::host::Program) {
+fn served(delay: &str) -> (Host, Program) {
     let host = Host::new();
     let server = host.go(&["serve", ":8080", delay, "100"]);
     (host, server)
@@ -39,6 +39,20 @@ fn bodies_that_are_closed_unread() {
     let found = report.finding("time-wait-client", &[client.pid()]);
     found.about("client", LOCAL, 8080).rate("closed_first_per_s", closed).rate("opened_per_s", made);
     found.advises("io.Copy(io.Discard, resp.Body)");
+}
+
+#[test]
+fn large_bodies_that_are_closed_unread() {
+    let Some(_turn) = can_run() else { return };
+    let (left, right) = Host::pair();
+    // Far more than the client has read when it closes.
+    let _server = right.go(&["serve", ":8080", "0", "8000000"]);
+    let mut client = left.go(&["unread", "http://10.77.0.2:8080/", "20"]);
+    until("requests", || client.made() > 20);
+    let (report, [made]) = left.diagnose_while(|| [client.made()]);
+    report.only(&["reset-churn"], &["time-wait-client"]);
+    let found = report.finding("reset-churn", &[client.pid()]);
+    found.about("client", Some(RIGHT), 8080).rate("reset_per_s", made).advises("drain the body");
 }
 
 #[test]
@@ -99,7 +113,7 @@ fn three_clients_each_at_its_own_rate() {
     let mut clients = ["25", "50", "100"].map(|rate| host.go(&["each", URL, rate]));
     let kept = host.go(&["kept", URL, "4", "20"]);
     host.await_entries(200);
-    let (report, truth) = host.diagnose_while(|| clients.each_mut().map(super::host::Program::made));
+    let (report, truth) = host.diagnose_while(|| clients.each_mut().map(Program::made));
     report.only(&["time-wait-client"; 3], &[]);
     for (client, truth) in clients.iter().zip(truth) {
         assert_ne!(client.pid(), kept.pid());
@@ -148,10 +162,9 @@ fn a_client_that_does_not_close_what_the_server_has_closed() {
     let directory = tempfile::tempdir().expect("there is room");
     let _server = right.nginx(directory.path(), 80, "keepalive_timeout 1s; server { listen 80; }");
     let client = left.python(&["forget", RIGHT, "80", "5"]);
-    super::host::until("closes", || left.count("08") >= 10);
+    until("closes", || left.count("08") >= 10);
     let report = left.diagnose();
     report.only(&["close-wait-leak"], &[]);
     let found = report.finding("close-wait-leak", &[client.pid()]);
     found.about("client", Some(RIGHT), 80).rate("growth_per_s", 5.0).says("tcp.py").advises("close()");
-    let _ = LEFT;
 }

@@ -286,6 +286,7 @@ fn go_program() -> &'static Path {
             .arg(&path)
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/live/http.go"));
         build.env("GOCACHE", directory.join("go-cache")).env("GOFLAGS", "-mod=mod");
+        build.env("GOPATH", directory.join("go-path"));
         build.env("GOPROXY", "off").env("GOTOOLCHAIN", "local");
         let output = build.output().expect("go starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -29,8 +29,7 @@ fn connect_runs_out_of_ports() {
     found.about("client", Some(RIGHT), 8080).rate("connect_failures_per_s", 60.0);
     found.says(&format!("tcp.py ({}) holds 180 of 200", holder.pid()));
     found.says(&format!("/s of live-http ({}) fail", client.pid()));
-    assert_eq!([found.figure("usable"), found.figure("left_at_most")], [200.0, 0.0], "{report}");
-    assert_ne!(client.pid(), holder.pid());
+    found.is("usable", 200.0).is("left_at_most", 0.0);
 }
 
 #[test]
@@ -59,7 +58,7 @@ fn bind_runs_out_of_ports() {
     let report = left.diagnose();
     report.only(&["ephemeral-exhaustion"], &["ephemeral-exhaustion"]);
     let found = report.finding("ephemeral-exhaustion", &[client.pid()]);
-    assert_eq!(found.figure("left_at_most"), 0.0, "{report}");
+    found.is("left_at_most", 0.0).is("usable", 200.0);
 }
 
 #[test]
@@ -74,7 +73,7 @@ fn a_server_that_accepts_slowly() {
     report.only(&["accept-queue-overflow"], &[]);
     let found = report.finding("accept-queue-overflow", &[server.pid()]);
     found.says("tcp.py").says("9000");
-    assert_eq!(found.figure("backlog"), 5.0, "{report}");
+    found.is("backlog", 5.0);
     // Each client repeats its SYN less and less often: the rate falls and rises.
     let error = (found.figure("overflows_per_s") - truth).abs() / truth;
     assert!(error < 0.2, "in truth {truth}\n{report}");

@@ -38,7 +38,7 @@ impl Host {
     ) -> (Report, [f64; N]) {
         let (begin, before) = (now(), counts());
         let report = self.diagnose();
-        let (after, seconds) = (counts(), (now() - begin).as_secs_f64());
+        let (after, seconds) = (counts(), now().saturating_sub(begin).as_secs_f64());
         let mut rates = [0.0; N];
         for ((rate, before), after) in rates.iter_mut().zip(before).zip(after) {
             *rate = f64::from(u32::try_from(after - before).expect("a small count")) / seconds;
@@ -134,17 +134,19 @@ impl Found<'_> {
         self
     }
 
-    /// The port of the service.
-    pub(super) fn about_port(&self) -> u64 {
-        self.finding["subject"]["port"].as_u64().expect("a port")
-    }
-
     /// A figure of it.
     pub(super) fn figure(&self, name: &str) -> f64 {
         let figures = self.finding["evidence"].as_array().expect("a list");
         let figure = figures.iter().find(|figure| figure["name"] == name);
         let value = figure.and_then(|figure| figure["value"].as_f64());
         value.unwrap_or_else(|| panic!("no figure {name}\n{}", self.report))
+    }
+
+    /// A figure of it is that, as exactly as it is printed.
+    pub(super) fn is(&self, name: &str, value: f64) -> &Self {
+        let found = self.figure(name);
+        assert!((found - value).abs() < 1e-6, "{name} is {found}, not {value}\n{}", self.report);
+        self
     }
 
     /// A rate of it is right.

@@ -155,8 +155,7 @@ fn a_server_that_does_not_close_what_its_clients_have_closed() {
     let (report, [made]) = right.diagnose_while(|| [client.made()]);
     report.only(&["close-wait-leak"], &[]);
     let found = report.finding("close-wait-leak", &[server.pid()]);
-    found.rate("growth_per_s", made).says("tcp.py").advises("no timeout");
-    assert_eq!(found.about_port(), 9000);
+    found.about("server", Some(LEFT), 9000).rate("growth_per_s", made).says("tcp.py").advises("no timeout");
 }
 
 #[test]
