@@ -3,6 +3,7 @@
 use super::{
     can_run,
     host::{Host, Program, RIGHT, until},
+    report::meter,
 };
 
 const LOCAL: Option<&str> = Some("127.0.0.1");
@@ -137,7 +138,26 @@ fn a_client_that_has_exited() {
         report.join().expect("it reports")
     });
     report.only(&["time-wait-client"], &[]);
-    report.finding("time-wait-client", &[pid]).about("client", LOCAL, 8080);
+    let found = report.finding("time-wait-client", &[pid]);
+    let rate = found.about("client", LOCAL, 8080).figure("closed_first_per_s");
+    // Of 10 s, it was there for 6 and for as long as the program takes to begin less.
+    assert!((50.0..=61.0).contains(&rate), "{report}");
+}
+
+#[test]
+fn without_the_trace_less_is_said_and_nothing_wrong() {
+    let Some(_turn) = can_run() else { return };
+    let (host, server) = served("0");
+    let clients = ["25", "50"].map(|rate| host.go(&["each", URL, rate]));
+    let kept = host.go(&["kept", URL, "4", "20"]);
+    host.await_entries(100);
+    let (report, [truth]) = meter(|| [host.entries()], || host.diagnose_untraced());
+    // Those who live for a millisecond are seen by no look: how many there are is known all the same.
+    report.only(&["time-wait-client"], &[]);
+    report.the_only("time-wait-client").about("client", LOCAL, 8080).rate("closed_first_per_s", truth);
+    let named = report.named();
+    assert!(![server.pid(), kept.pid()].iter().any(|pid| named.contains(pid)), "{report}");
+    assert!(named.iter().all(|pid| clients.iter().any(|client| client.pid() == *pid)), "{report}");
 }
 
 #[test]

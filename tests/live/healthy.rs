@@ -63,7 +63,7 @@ fn nothing_is_found_in_ten_minutes() {
     std::thread::scope(|scope| {
         for (host, quiet) in [(&idle, &[][..]), (&busy, &["time-wait-server"]), (&kept, &[])] {
             let seconds = &seconds;
-            scope.spawn(move || host.diagnose_for(seconds).only(&[], quiet));
+            scope.spawn(move || host.diagnose_with(&["--for", seconds]).only(&[], quiet));
         }
     });
 }

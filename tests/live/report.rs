@@ -19,12 +19,17 @@ pub(super) struct Report {
 impl Host {
     /// Lets the program look at this host for 10 s, as its user would.
     pub(super) fn diagnose(&self) -> Report {
-        self.diagnose_for(LOOK_S)
+        self.diagnose_with(&["--for", LOOK_S])
     }
 
-    /// Lets the program look at this host for so many seconds.
-    pub(super) fn diagnose_for(&self, seconds: &str) -> Report {
-        let words = ["diagnose", "--json", "--for", seconds];
+    /// The same without the trace.
+    pub(super) fn diagnose_untraced(&self) -> Report {
+        self.diagnose_with(&["--no-trace", "--for", LOOK_S])
+    }
+
+    /// Lets the program look at this host with these options.
+    pub(super) fn diagnose_with(&self, options: &[&str]) -> Report {
+        let words = [&["diagnose", "--json"], options].concat();
         let output = self.output(env!("CARGO_BIN_EXE_twtop"), &words);
         let errors = String::from_utf8_lossy(&output.stderr);
         let json = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {errors}"));
@@ -34,17 +39,25 @@ impl Host {
     /// The same, and by how much the counts of the truth grew meanwhile, per second.
     pub(super) fn diagnose_while<const N: usize>(
         &self,
-        mut counts: impl FnMut() -> [u64; N],
+        counts: impl FnMut() -> [u64; N],
     ) -> (Report, [f64; N]) {
-        let (begin, before) = (now(), counts());
-        let report = self.diagnose();
-        let (after, seconds) = (counts(), now().saturating_sub(begin).as_secs_f64());
-        let mut rates = [0.0; N];
-        for ((rate, before), after) in rates.iter_mut().zip(before).zip(after) {
-            *rate = f64::from(u32::try_from(after - before).expect("a small count")) / seconds;
-        }
-        (report, rates)
+        meter(counts, || self.diagnose())
     }
+}
+
+/// By how much the counts of the truth grow while somebody looks, per second.
+pub(super) fn meter<const N: usize>(
+    mut counts: impl FnMut() -> [u64; N],
+    look: impl FnOnce() -> Report,
+) -> (Report, [f64; N]) {
+    let (begin, before) = (now(), counts());
+    let report = look();
+    let (after, seconds) = (counts(), now().saturating_sub(begin).as_secs_f64());
+    let mut rates = [0.0; N];
+    for ((rate, before), after) in rates.iter_mut().zip(before).zip(after) {
+        *rate = f64::from(u32::try_from(after - before).expect("a small count")) / seconds;
+    }
+    (report, rates)
 }
 
 impl Report {
@@ -64,6 +77,12 @@ impl Report {
 
     fn findings(&self) -> impl Iterator<Item = &Value> {
         self.json["findings"].as_array().expect("a list").iter()
+    }
+
+    /// Everybody who is named in the findings.
+    pub(super) fn named(&self) -> Vec<u32> {
+        let pids = self.findings().flat_map(|finding| finding["subject"]["pids"].as_array().expect("a list"));
+        pids.filter_map(|pid| u32::try_from(pid.as_u64()?).ok()).collect()
     }
 
     /// The finding of that name about `pids`, any order; there must be one.
