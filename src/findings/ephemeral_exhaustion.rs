@@ -162,18 +162,18 @@ fn summary(
 ) -> String {
     let way = format!("from {} to {}", row.source, row.peer);
     let who = &holders.words;
+    let held = holders.held.map_or(ports.blocked, |held| held.min(ports.blocked));
     let text = match stand {
         Stand::Out => {
-            format!("No local port is left {way}: {who} holds {} of {}", ports.blocked, ports.usable)
+            format!("No local port is left {way}: {who} holds {held} of {}", ports.usable)
         }
         Stand::Fails => format!("connect() finds no port {way}, though {} should be left", left_words(ports)),
         Stand::Soon(in_s) => format!(
-            "Local ports {way} are used up in {in_s:.0} s at this rate: {who} holds {} of {}",
-            ports.blocked, ports.usable,
+            "Local ports {way} are used up in {in_s:.0} s at this rate: {who} holds {held} of {}",
+            ports.usable,
         ),
         Stand::Slow => format!(
-            "connect() {way} is slow: half of the ports are gone, {who} holds {}, {} are left",
-            ports.blocked,
+            "connect() {way} is slow: half of the ports are gone, {who} holds {held}, {} are left",
             left_words(ports),
         ),
     };
@@ -257,6 +257,8 @@ fn what_to_do(runtime: Option<&Runtime>, mostly_closed: bool, source: IpAddr) ->
 struct Holders {
     processes: Vec<Arc<Process>>,
     words: String,
+    /// How many sockets those have; `None` if nobody is known.
+    held: Option<u32>,
     runtime: Option<Runtime>,
 }
 
@@ -278,7 +280,8 @@ impl Holders {
         let runtime = cases.first().and_then(|(_, case)| case.runtime());
         let words = cases.iter().map(|(_, case)| case.who()).collect::<Vec<_>>().join(" and ");
         let words = if words.is_empty() { words_for(&[]) } else { words };
-        Self { processes, words, runtime }
+        let held = (!cases.is_empty()).then(|| cases.iter().map(|(count, _)| count).sum());
+        Self { processes, words, held, runtime }
     }
 }
 
@@ -291,7 +294,8 @@ struct Failing<'c, 'a>(Vec<&'c Case<'a>>);
 
 impl<'c, 'a> Failing<'c, 'a> {
     fn of(view: &'c View<'a>) -> Self {
-        Self(view.cases.iter().filter(|case| case.sums.traced.no_port > 0).collect())
+        let clients = view.cases.iter().filter(|case| case.service.side == Side::Client);
+        Self(clients.filter(|case| case.sums.traced.no_port > 0).collect())
     }
 
     fn towards(&self, peer: Endpoint) -> Self {

@@ -59,7 +59,10 @@ impl Diagnosis for Retransmits {
         let loss = if view.flows.seconds() < LEAST_S { Loss::default() } else { Loss::of(view) };
         let stalled = view.cases.iter().filter(|case| case.now.retransmitting > 0);
         let mut findings: Vec<Finding> = stalled.map(|case| stalled_case(view, case, loss)).collect();
-        if loss.is_some() && findings.iter().all(|finding| finding.severity < loss.severity()) {
+        if loss.is_some()
+            && !only_fins(view)
+            && findings.iter().all(|finding| finding.severity < loss.severity())
+        {
             let lossy = lossy(view, loss);
             // One finding for one subject: that of the whole says more.
             findings.retain(|finding| finding.subject != lossy.subject);
@@ -121,14 +124,21 @@ fn lossy(view: &View<'_>, loss: Loss) -> Finding {
 
 /// The case with at least half of what was sent again in the window, as far as open connections tell.
 fn worst<'c, 'a>(view: &'c View<'a>) -> Option<&'c Case<'a>> {
-    let grown = |case: &Case<'_>| {
-        let course =
-            case.course(view, |counts: &FlowCounts| u32::try_from(counts.resent).unwrap_or(u32::MAX));
-        course.windows(2).map(|pair| u64::from(pair[1].saturating_sub(pair[0]))).sum::<u64>()
-    };
-    let all: u64 = view.cases.iter().map(grown).sum();
-    let worst = view.cases.iter().max_by_key(|case| grown(case))?;
-    (grown(worst) > 0 && grown(worst) * 2 >= all).then_some(worst)
+    let all: u64 = view.cases.iter().map(|case| resent(view, case)).sum();
+    let worst = view.cases.iter().max_by_key(|case| resent(view, case))?;
+    (resent(view, worst) > 0 && resent(view, worst) * 2 >= all).then_some(worst)
+}
+
+/// Whether nothing but the ends of closed connections is known to be sent again: last-ack-pileup tells of those.
+fn only_fins(view: &View<'_>) -> bool {
+    let cases = &view.cases;
+    cases.iter().any(|case| case.now.unacknowledged > 0) && cases.iter().all(|case| resent(view, case) == 0)
+}
+
+/// What a case's open connections have sent again in the window, segments.
+fn resent(view: &View<'_>, case: &Case<'_>) -> u64 {
+    let course = case.course(view, |counts: &FlowCounts| u32::try_from(counts.resent).unwrap_or(u32::MAX));
+    course.windows(2).map(|pair| u64::from(pair[1].saturating_sub(pair[0]))).sum()
 }
 
 const WHY: &str = "Segments are lost on the way, or their acknowledgements are, or the peer has vanished. Each loss costs a \
