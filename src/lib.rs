@@ -26,7 +26,8 @@
 //! | [`wire`] | bytes to nouns: netlink messages, `tcp_info`, texts of `/proc`. Pure | `model` |
 //! | [`source`] | the only I/O that observes: `sock_diag`, the scan of descriptors, counters, settings, the clock | `model`, `wire` |
 //! | [`store`] | samples folded: connections remembered by cookie, owners, counts, time series. Pure | `model` |
-//! | [`field`] | the table of metrics: title, unit, meaning, getter; columns, sort keys and JSON keys come from it | `model`, `store` |
+//! | [`findings`] | what is wrong, who causes it, what to do: one file a diagnosis, behind one trait. Pure | `model`, `store` |
+//! | [`field`] | the table of metrics: title, unit, meaning, getter; columns, sort keys and JSON keys come from it | `model`, `store`, `findings` |
 //! | [`query`] | the filter language, selection and sorting. Pure | the above but `source`, `wire` |
 //! | [`export`] | text, JSON, CSV, markdown | the same and `query` |
 //! | [`ui`] | the command table, the view, what a key does, the panes. Pure | the same and `query` |
@@ -55,6 +56,16 @@
 //! cookie was alive in an earlier sample and a process held it), `listener` (accepted from a listener that one process
 //! holds), `candidates` (a set, one of which it is), `unknown` (with the reason). Descriptors are read before and
 //! after the dump, because a short connection's descriptor is gone when one looks only afterwards.
+//!
+//! # How a finding is made
+//!
+//! The ledger counts each moment by flow ([`store::FlowTable`]): whose connections, on which side, of which service.
+//! [`store::Flows`] keeps half a minute of that, bounded. A [`findings::Diagnosis`] is a pure function of the newest moment,
+//! the history and those flows; [`findings::Watch`] raises what holds for a while and keeps it from flapping. Rates come
+//! from the trace where it told of everything, else from the exact counters and what the samples saw: a finding without
+//! the trace says less, not something else. A finding is about who closes or leaks, never about who happens to be there: a
+//! client that wins the race against a server that closes is not accused, and where both ends are on this host and it cannot
+//! be told which resets, nobody is named.
 //!
 //! # Cost
 //!

@@ -253,3 +253,21 @@ fn a_file_keeps_its_mode_its_other_names_and_what_was_appended_to() {
     let text = fs::read_to_string(path("log")).expect("there");
     assert!(text.starts_with("precious\ntwtop "), "{text}");
 }
+
+#[test]
+fn a_diagnosis_says_by_its_code_whether_somebody_should_act() {
+    let output = twtop(&["diagnose", "--for", "1", "--no-trace", "--json"]);
+    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(found["schema"], "twtop.diagnose/1");
+    let findings = found["findings"].as_array().expect("a list");
+    let bad = findings.iter().any(|finding| finding["severity"] != "info");
+    assert_eq!(output.status.code(), Some(i32::from(bad)), "{found:#}");
+    assert!(found["observed_s"].as_f64().is_some_and(|seconds| seconds >= 0.9), "{found:#}");
+}
+
+#[test]
+fn a_diagnosis_wants_time() {
+    refusal(&["diagnose", "--for", "0.2"]);
+    let output = twtop(&["diagnose", "--format", "csv"]);
+    assert_eq!(output.status.code(), Some(2));
+}

@@ -5,6 +5,7 @@ mod scene;
 use std::{
     io::{self, ErrorKind, Write},
     sync::Arc,
+    time::Duration,
 };
 
 use jsonschema::Validator;
@@ -15,11 +16,11 @@ use twtop::{
     export::{Format, Options, SNAPSHOT_SCHEMA, write},
     field::SOCKETS,
     model::{
-        Counters, Detail, Evidence, Fault, FaultKind, Limit, OwnerScan, Privileges, Process, ProcessSeen,
-        Side, TcpInfo, TcpState, Timer, Unknown, text::printable,
+        Counters, Detail, Endpoint, Evidence, Fault, FaultKind, Limit, OwnerScan, Privileges, Process,
+        ProcessSeen, Side, TcpInfo, TcpState, Timer, Unknown, text::printable,
     },
     query::Query,
-    store::{Observation, Rates},
+    store::{ConnectFailure, Coverage, Lifetimes, Observation, Rates, Traced},
 };
 use unicode_width::UnicodeWidthStr;
 
@@ -74,6 +75,7 @@ fn rich() -> Scene {
     };
     scene.processes = vec![seen(&nginx, 812, Some(1024)), seen(&redis, 30, None)];
     let held = scene.attribute(Evidence::Held, &[&nginx]);
+    scene.told(held, Some(&redis), Some(&nginx));
     let seen = scene.attribute(Evidence::Seen, &[&nginx]);
     let shared = scene.attribute(Evidence::Held, &[&nginx, &child]);
     let either = scene.attribute(Evidence::Candidates, &[&nginx, &child]);
@@ -239,6 +241,76 @@ fn every_snapshot_holds_to_the_schema() {
     assert_eq!(snapshot["sockets"], Value::Null);
 }
 
+/// What ten seconds led up to, with a trace of a client that is short of ports.
+fn traced() -> Observation {
+    let mut observation = observed(rich(), &Query::default());
+    let mut lifetimes = Lifetimes::default();
+    (0..50).for_each(|_| lifetimes.add(Duration::from_millis(3)));
+    let moment = Arc::make_mut(&mut observation.moment);
+    let since = moment.sample.stamp.since_boot.saturating_sub(Duration::from_secs(14));
+    let row = &mut observation.aggregate.processes[0];
+    row.lifetimes = Some(Arc::new(lifetimes));
+    observation.aggregate.peers[0].lifetimes = Some(Arc::new(lifetimes));
+    observation.failures = vec![
+        ConnectFailure {
+            process: Some(Arc::clone(&row.process)),
+            source: "10.0.0.5".parse().expect("an address"),
+            peer: Endpoint::new("10.0.0.9".parse().expect("an address"), 443),
+            no_port: 1_234,
+            other: 1,
+        },
+        ConnectFailure {
+            process: None,
+            source: "::".parse().expect("an address"),
+            peer: Endpoint::new("2001:db8::9".parse().expect("an address"), 80),
+            no_port: 0,
+            other: 2,
+        },
+    ];
+    moment.trace = Some(Arc::new(Traced {
+        coverage: Coverage {
+            since,
+            exact_at: since + Coverage::LIFETIME,
+            entries: 120,
+            attributed: 101,
+            before_start: 14,
+            nameless: 5,
+            ..Coverage::default()
+        },
+        ..Traced::default()
+    }));
+    observation.named_closes = Some(101);
+    observation
+}
+
+#[test]
+fn what_the_trace_told_is_written_everywhere() {
+    let snapshot = json(&traced());
+    let errors: Vec<String> = closed().iter_errors(&snapshot).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    let trace = &snapshot["coverage"]["trace"];
+    assert_eq!((&trace["attributed"], &trace["before_start"]), (&Value::from(101), &Value::from(14)));
+    assert_eq!(trace["since"], "2026-05-01T11:59:46.25Z");
+    assert_eq!(trace["exact_at"], "2026-05-01T12:00:48.3Z");
+    let failures = snapshot["connect_failures"].as_array().expect("a list");
+    assert_eq!((&failures[0]["pid"], &failures[0]["no_port"]), (&Value::from(1234), &Value::from(1234)));
+    assert!(failures[1]["pid"].is_null() && failures[1]["source"].is_null());
+    assert!(snapshot["rates"]["connect_failures_per_s"].is_null(), "not known is not none");
+    for row in [&snapshot["processes"][0], &snapshot["peers"][0]] {
+        let life = row["lifetime_p50_s"].as_f64().expect("known");
+        assert!((0.0025..0.0031).contains(&life), "{life}");
+    }
+    assert!(snapshot["processes"][1]["lifetime_p50_s"].is_null());
+    let held = snapshot["sockets"].as_array().expect("sockets").iter().find(|s| s["evidence"] == "held");
+    let held = held.expect("one is held");
+    assert_eq!((&held["opener"]["pid"], &held["closer"]["name"]), (&Value::from(20), &Value::from("nginx")));
+
+    insta::assert_snapshot!("text_traced", every(Format::Text, &traced()));
+    let markdown = every(Format::Markdown, &traced());
+    assert!(markdown.contains("## Failed connect() calls, by the trace"), "{markdown}");
+    assert!(markdown.contains("14 before start, 5 nameless; will be exact from 2026-05-01T12:00:48Z"));
+}
+
 #[test]
 fn the_schema_refuses_what_is_wrong() {
     let validator = jsonschema::draft202012::new(&schema()).expect("a schema");
@@ -358,7 +430,7 @@ fn csv_has_the_keys_and_the_values_of_json() {
     for (row, socket) in rows.iter().zip(sockets) {
         for (key, cell) in header.iter().zip(row).filter(|(key, _)| !key.starts_with("owners_")) {
             let value = match key.split_once('_') {
-                Some((outer @ ("timer" | "tcp"), inner)) => &socket[outer][inner],
+                Some((outer @ ("timer" | "tcp" | "opener" | "closer"), inner)) => &socket[outer][inner],
                 _ => &socket[key],
             };
             let same = match value {

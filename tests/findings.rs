@@ -3,7 +3,13 @@
 mod scenarios;
 
 use scenarios::World;
-use twtop::query::Query;
+use serde_json::Value;
+use twtop::{
+    export::{Format, Options, write_diagnosis},
+    findings::{DIAGNOSES, FindingId},
+    query::Query,
+};
+use unicode_width::UnicodeWidthStr as _;
 
 macro_rules! scenarios {
     ($($name:ident: $file:literal,)*) => {
@@ -53,6 +59,7 @@ scenarios! {
     a_peer_that_vanished: "last-ack-pileup",
     last_segments_under_way: "last-ack-passing",
     a_destination_that_does_not_answer: "syn-sent-pileup",
+    destinations_that_do_not_answer_are_told_once: "syn-sent-many",
     idle_without_keepalive: "no-keepalive",
     a_process_that_does_not_read: "unread-data",
     a_program_that_does_not_accept: "accept-queue-overflow",
@@ -90,9 +97,21 @@ scenarios! {
     a_service_with_kept_connections: "healthy-keepalive",
     a_busy_web_server: "healthy-web",
     findings_do_not_flap: "steady",
+    a_burst_is_no_churn: "time-wait-burst",
+    many_destinations_are_told_once: "time-wait-client-many",
 }
 
-/// What holds of every finding.
+/// What `twtop diagnose` would write of all of it.
+fn diagnosis(world: &World, format: Format) -> String {
+    let observation = world.observation.as_ref().expect("there was a tick");
+    let query = Query::default();
+    let options = Options { query: &query, findings: world.findings(), sockets: false, ascii: false, top: 0 };
+    let mut out = Vec::new();
+    write_diagnosis(format, observation, &options, &mut out).expect("memory");
+    String::from_utf8(out).expect("UTF-8")
+}
+
+/// What holds of every finding, and of how it is written.
 fn check(world: &World) {
     for finding in world.findings() {
         assert!(
@@ -104,4 +123,65 @@ fn check(world: &World) {
         );
         assert!(Query::parse(&finding.filter).is_ok(), "its filter can be typed: {}", finding.filter);
     }
+    let written: Value = serde_json::from_str(&diagnosis(world, Format::Json)).expect("JSON");
+    let schema = closed(include_str!("../assets/twtop.diagnose.1.schema.json"));
+    let validator = jsonschema::draft202012::new(&schema).expect("a schema");
+    let wrong: Vec<_> = validator.iter_errors(&written).map(|error| error.to_string()).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(written["findings"].as_array().map(Vec::len), Some(world.findings().len()));
+    let page = diagnosis(world, Format::Text);
+    assert!(page.lines().all(|line| line.width() <= 80), "{page}");
+    assert!(page.chars().all(|c| c == '\n' || !c.is_control()), "{page:?}");
+}
+
+/// A schema whose objects have no other keys than those it describes.
+fn closed(schema: &str) -> Value {
+    fn close(value: &mut Value) {
+        if let Some(object) = value.as_object_mut() {
+            if object.contains_key("properties") {
+                object.insert("additionalProperties".to_owned(), Value::Bool(false));
+            }
+            object.values_mut().for_each(close);
+        } else if let Some(array) = value.as_array_mut() {
+            array.iter_mut().for_each(close);
+        }
+    }
+    let mut schema = serde_json::from_str(schema).expect("JSON");
+    close(&mut schema);
+    schema
+}
+
+#[test]
+fn the_two_schemas_describe_a_finding_alike() {
+    let finding =
+        |schema: &str| serde_json::from_str::<Value>(schema).expect("JSON")["$defs"]["finding"].clone();
+    let snapshot = finding(include_str!("../assets/twtop.snapshot.1.schema.json"));
+    assert_eq!(snapshot, finding(include_str!("../assets/twtop.diagnose.1.schema.json")));
+    assert!(snapshot.is_object());
+}
+
+#[test]
+fn a_page_for_people() {
+    let world = World::played(include_str!("scenarios/findings/time-wait-client-traced.txt"));
+    insta::assert_snapshot!("diagnosis", diagnosis(&world, Format::Text));
+}
+
+#[test]
+fn a_hostile_name_reaches_no_terminal() {
+    let scenario = include_str!("scenarios/findings/close-wait-leak.txt");
+    let hostile = scenario.replace("process 5 worker", "process 5 a\u{1b}[2Jb\u{202e}");
+    let expectations = hostile.lines().filter(|line| !line.starts_with("expect"));
+    let world = World::played(&expectations.collect::<Vec<_>>().join("\n"));
+    assert_eq!(world.findings().len(), 1);
+    check(&world);
+    assert!(diagnosis(&world, Format::Text).contains("a\\x1b[2Jb"), "it is spelt out");
+}
+
+#[test]
+fn every_finding_has_a_name_of_its_own() {
+    for id in FindingId::ALL {
+        assert_eq!(FindingId::from_name(id.name()), Some(id));
+    }
+    let made: Vec<_> = DIAGNOSES.iter().map(|diagnosis| diagnosis.id()).collect();
+    assert!(made.iter().all(|id| made.iter().filter(|other| *other == id).count() == 1), "{made:?}");
 }

@@ -51,6 +51,8 @@ fn everything() -> Moment {
     });
     let held = scene.attribute(Evidence::Held, &[&nginx]);
     let seen = scene.attribute(Evidence::Seen, &[&nginx]);
+    scene.told(held, Some(&child), None);
+    scene.told(seen, Some(&nginx), Some(&redis));
     let either = scene.attribute(Evidence::Candidates, &[&nginx, &redis]);
     let shared = scene.attribute(Evidence::Held, &[&nginx, &child]);
     let store = scene.attribute(Evidence::Held, &[&redis]);
@@ -216,6 +218,23 @@ fn each_key_keeps_what_it_says() {
 }
 
 /// The third socket is that of nginx 10 or redis 20, not known which.
+#[test]
+fn who_opened_and_who_closed_are_different_questions() {
+    let moment = everything();
+    let cases: [(&str, &[u64]); 7] = [
+        ("opener:nginx", &[1, 2]),
+        ("opener:11", &[1]),
+        ("opened-by:=redis-server", &[]),
+        ("closer:redis", &[2]),
+        ("closer:20", &[2]),
+        ("closed_by:*", &[2]),
+        ("!closer:* opener:*", &[1]),
+    ];
+    for (filter, expected) in cases {
+        assert_eq!(kept(&moment, filter), expected, "{filter}");
+    }
+}
+
 #[test]
 fn candidates_count_where_all_of_them_fit() {
     let moment = everything();
@@ -383,6 +402,8 @@ const CONDITIONS: &[&str] = &[
     "recvq:>=1KiB",
     "container:*",
     "candidate:*",
+    "opener:12,curl",
+    "closer:='x y'",
     "nginx",
     "443",
     "10.0.0.1",

@@ -1,22 +1,19 @@
 //! The `root` tier: real connections in network namespaces of our own, and who the trace says closed them.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    path::{Path, PathBuf},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-    sync::OnceLock,
-    time::Duration,
+#[path = "root/program.rs"]
+mod program;
+#[path = "root/world.rs"]
+mod world;
+
+use std::{collections::BTreeMap, io::Write as _};
+
+use twtop::{
+    model::TraceKind,
+    source::trace::{TraceOptions, Tracer},
+    store::{TraceGap, TraceJoin},
 };
 
-use rustix::time::{ClockId, clock_gettime};
-use twtop::{
-    model::{Endpoint, TraceKind},
-    source::trace::{TraceOptions, Tracer},
-    store::{Phase, Sighting, TraceGap, TraceJoin},
-};
+use world::{Actor, Namespace, now};
 
 /// This tier needs root and the tracepoint. A test that cannot run says so, and fails if `TWTOP_REQUIRE` names the tier.
 fn can_run() -> bool {
@@ -31,189 +28,6 @@ fn can_run() -> bool {
     assert!(!required.split(',').any(|tier| tier.trim() == "root"), "tier root is required, but {why}");
     let _ = writeln!(std::io::stderr(), "SKIPPED: a test of tier root did not run, because {why}");
     false
-}
-
-fn now() -> Duration {
-    let time = clock_gettime(ClockId::Boottime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).expect("below 10^9"))
-}
-
-/// A process in the namespace that talks to us in lines.
-struct Actor {
-    child: Child,
-    orders: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Actor {
-    fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// The rest of the next line that begins with `word`; lines before it are passed to `other`.
-    fn until(&mut self, word: &str, mut other: impl FnMut(&str)) -> String {
-        loop {
-            let mut line = String::new();
-            let read = self.answers.read_line(&mut line).expect("the output is readable");
-            assert!(read > 0, "the process ended before it said {word}");
-            match line.trim_end().strip_prefix(word) {
-                Some(rest) => return rest.trim().to_owned(),
-                None => other(line.trim_end()),
-            }
-        }
-    }
-
-    /// Closes its input, which is its order to go on to the end, and waits for that.
-    fn end(&mut self) {
-        self.orders = None;
-        self.answers.read_to_end(&mut Vec::new()).expect("the output is readable");
-        self.child.wait().expect("a child can be waited for");
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().expect("it has not been waited for");
-        self.child.wait().expect("a child can be waited for");
-    }
-}
-
-impl Drop for Actor {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A network namespace that lives as long as this.
-struct Namespace {
-    keeper: Actor,
-    netns: u64,
-}
-
-impl Namespace {
-    fn new() -> Self {
-        // Without reuse by connect(), a client's TIME_WAITs stay to be counted; a FIN that is repeated late, and answered by a
-        // reset, would end others (RFC 1337).
-        let script = "ip link set lo up && echo 0 > /proc/sys/net/ipv4/tcp_tw_reuse && \
-             echo 1 > /proc/sys/net/ipv4/tcp_rfc1337 && echo ready && read line";
-        let mut command = Command::new("unshare");
-        command.args(["--net", "sh", "-c", script]);
-        let mut keeper = actor(command);
-        keeper.until("ready", |_| {});
-        let link = fs::read_link(format!("/proc/{}/ns/net", keeper.pid())).expect("the namespace has a name");
-        let text = link.to_string_lossy().into_owned();
-        let netns = text.trim_start_matches("net:[").trim_end_matches(']').parse().expect("an inode");
-        Self { keeper, netns }
-    }
-
-    /// `twtop-trace-load` inside. `nsenter` executes it, so the PID is its own.
-    fn load(&self, words: &[&str]) -> Actor {
-        let mut command = Command::new("nsenter");
-        command.arg("--target").arg(self.keeper.pid().to_string()).args(["--net", "--"]).arg(load_path());
-        command.args(words);
-        actor(command)
-    }
-
-    fn serve(&self, family: &str, turn: &str, life: &str) -> (Actor, String) {
-        let mut server = self.load(&["serve", family, turn, life]);
-        let port = server.until("port", |_| {});
-        (server, port)
-    }
-
-    /// The kernel's exact count of entries into `TIME_WAIT`.
-    fn entries(&self) -> u64 {
-        let text = fs::read_to_string(format!("/proc/{}/net/netstat", self.keeper.pid())).expect("readable");
-        let mut lines = text.lines().filter(|line| line.starts_with("TcpExt:"));
-        let (names, values) = (lines.next().expect("names"), lines.next().expect("values"));
-        let pairs = names.split_whitespace().zip(values.split_whitespace());
-        let sum = pairs.filter(|(name, _)| matches!(*name, "TW" | "TWKilled"));
-        sum.map(|(_, value)| value.parse::<u64>().expect("a number")).sum()
-    }
-
-    /// Waits until so many entries were counted since `before`, and the other ends have closed too.
-    fn await_entries(&self, before: u64, wanted: u64) {
-        let deadline = now() + Duration::from_secs(20);
-        while self.entries() - before < wanted
-            || self.lines().iter().any(|line| matches!(state(line), "04" | "05"))
-        {
-            assert!(now() < deadline, "{} of {wanted} entries into TIME_WAIT", self.entries() - before);
-            std::thread::yield_now();
-        }
-    }
-
-    /// The lines of both tables, without their titles.
-    fn lines(&self) -> Vec<String> {
-        let read =
-            |file| fs::read_to_string(format!("/proc/{}/net/{file}", self.keeper.pid())).expect("readable");
-        let tables = ["tcp", "tcp6"].map(read);
-        tables.iter().flat_map(|text| text.lines().skip(1)).map(str::to_owned).collect()
-    }
-
-    /// Every `TIME_WAIT` in the namespace: its ends, and when it was seen.
-    fn time_waits(&self) -> Vec<(Endpoint, Endpoint, Sighting)> {
-        let begin = now();
-        let lines = self.lines();
-        let end = now();
-        let waits = lines.iter().filter(|line| state(line) == "06").map(|line| {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            let (_, left) = fields[5].split_once(':').expect("a timer and its time");
-            // Hundredths of a second.
-            let left =
-                Duration::from_millis(10 * u64::from_str_radix(left, 16).expect("a hexadecimal number"));
-            let entered = (end + left).saturating_sub(Duration::from_mins(1));
-            (
-                endpoint(fields[1]),
-                endpoint(fields[2]),
-                Sighting { begin, end, phase: Phase::TimeWait(entered) },
-            )
-        });
-        waits.collect()
-    }
-}
-
-/// The state in a line of `/proc/net/tcp`, hexadecimal.
-fn state(line: &str) -> &str {
-    line.split_whitespace().nth(3).expect("a state")
-}
-
-/// An address of `/proc/net/tcp` or `tcp6`: words of 32 bits in the order of the host.
-fn endpoint(text: &str) -> Endpoint {
-    let (address, port) = text.split_once(':').expect("an address and a port");
-    let port = u16::from_str_radix(port, 16).expect("a hexadecimal port");
-    let words: Vec<u8> = (0..address.len() / 8)
-        .flat_map(|n| u32::from_str_radix(&address[n * 8..][..8], 16).expect("hexadecimal").to_ne_bytes())
-        .collect();
-    let ip = match <[u8; 4]>::try_from(&words[..]) {
-        Ok(bytes) => IpAddr::V4(Ipv4Addr::from(bytes)),
-        Err(_) => Ipv6Addr::from(<[u8; 16]>::try_from(&words[..]).expect("16 bytes")).to_canonical(),
-    };
-    Endpoint::new(ip, port)
-}
-
-fn actor(mut command: Command) -> Actor {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the command starts");
-    let orders = child.stdin.take();
-    let answers = BufReader::new(child.stdout.take().expect("its output is a pipe"));
-    Actor { child, orders, answers }
-}
-
-/// The path of `twtop-trace-load`, built if need be: a single test target does not build the examples.
-fn load_path() -> &'static Path {
-    static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| {
-        let twtop = PathBuf::from(env!("CARGO_BIN_EXE_twtop"));
-        let directory = twtop.parent().expect("a file lies in a directory");
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--example", "twtop-trace-load", "--manifest-path"]);
-        build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
-        if directory.ends_with("release") {
-            build.arg("--release");
-        }
-        // Without a cargo at hand, one that was built before will do.
-        let _ = build.status();
-        let path = directory.join("examples/twtop-trace-load");
-        assert!(path.exists(), "{} is missing: cargo build --example twtop-trace-load", path.display());
-        path
-    })
 }
 
 /// The trace and its memory of one namespace.
@@ -518,69 +332,5 @@ fn connects_without_a_port_and_refused_ones_are_told() {
                 (5, 3, 4)
             );
         },
-    );
-}
-
-/// What the program prints of a namespace: its report, and the PIDs of the clients whose connections are in it.
-fn watched_by_the_program(clients: usize, each: u64, more: &[&str]) -> (serde_json::Value, Vec<u32>) {
-    let namespace = Namespace::new();
-    let (_server, port) = namespace.serve("v4", "second", "1");
-    let mut command = Command::new("nsenter");
-    command.arg("--target").arg(namespace.keeper.pid().to_string()).args(["--net", "--"]);
-    command.arg(env!("CARGO_BIN_EXE_twtop")).args(["snapshot", "--for", "4", "--interval", "0.5", "--json"]);
-    command.arg("--sockets").args(more).stdout(Stdio::piped());
-    let mut clients: Vec<Actor> = (0..clients)
-        .map(|_| namespace.load(&["connect", "v4", "first", "1", &port, &each.to_string(), "100"]))
-        .collect();
-    let output = command.output().expect("the program runs");
-    let pids = clients.iter().map(Actor::pid).collect();
-    for client in &mut clients {
-        client.until("done", |_| {});
-    }
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    (serde_json::from_slice(&output.stdout).expect("JSON"), pids)
-}
-
-#[test]
-fn the_program_names_who_closed_and_nobody_wrongly() {
-    if !can_run() {
-        return;
-    }
-    let (report, pids) = watched_by_the_program(3, 250, &[]);
-    let observed = report["observed_s"].as_f64().expect("it was an observation");
-    let mut traced: BTreeMap<u64, u64> = BTreeMap::new();
-    let sockets = report["sockets"].as_array().expect("sockets were asked for");
-    for socket in sockets.iter().filter(|socket| socket["state"] == "TIME_WAIT") {
-        if socket["evidence"] == "traced" {
-            let owners = socket["owners"].as_array().expect("a list");
-            assert_eq!(owners.len(), 1, "{socket}");
-            *traced.entry(owners[0]["pid"].as_u64().expect("a PID")).or_default() += 1;
-        } else {
-            let age = socket["age_s"].as_f64().expect("a TIME_WAIT has one");
-            assert!(age + 0.1 > observed, "what closed under our eyes is traced: {socket}");
-        }
-    }
-    let expected: Vec<u64> = pids.iter().map(|&pid| pid.into()).collect();
-    assert!(traced.keys().all(|pid| expected.contains(pid)), "{traced:?} instead of {expected:?}");
-    assert_eq!(traced.len(), expected.len(), "each of them closed some: {traced:?}");
-    assert!(traced.values().sum::<u64>() > 100, "{traced:?}");
-    let coverage = &report["coverage"];
-    assert_eq!(coverage["events_lost"], 0);
-    let figure = |name: &str| coverage[name].as_u64().expect("a figure");
-    let (entries, attributed) = (figure("time_wait_entries"), figure("time_wait_attributed"));
-    // On a busy machine a FIN may come long before the observation and the entry within it.
-    assert!(entries > 100 && attributed * 100 >= entries * 90, "{attributed} of {entries}");
-    assert_eq!(report["rates"]["connect_failures_per_s"], 0.0);
-}
-
-#[test]
-fn without_the_trace_nothing_is_traced() {
-    if !can_run() {
-        return;
-    }
-    let (report, _) = watched_by_the_program(1, 100, &["--no-trace"]);
-    assert_eq!(report["coverage"]["by_evidence"]["traced"], 0);
-    assert!(
-        report["coverage"]["events_lost"].is_null() && report["rates"]["connect_failures_per_s"].is_null()
     );
 }

@@ -53,4 +53,5 @@ scenarios! {
     mapped_addresses_are_ipv4: "mapped",
     the_trace_names_who_closed: "traced",
     what_the_trace_lost_names_nobody: "trace-lost",
+    every_entry_is_accounted_for: "coverage",
 }

@@ -49,7 +49,12 @@ fn counted(findings: &[Finding]) -> String {
     let words: Vec<String> = counts
         .iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, severity)| format!("{count} {}", severity.name()))
+        .map(|(count, severity)| match severity {
+            Severity::Info => format!("{count} for information"),
+            _ if *count == 1 => format!("1 {}", severity.name()),
+            Severity::Warning => format!("{count} warnings"),
+            Severity::Critical => format!("{count} critical"),
+        })
         .collect();
     if words.is_empty() { "nothing found".to_owned() } else { words.join(", ") }
 }

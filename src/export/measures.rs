@@ -7,10 +7,6 @@ use crate::{
     store::{Observation, PortRange},
 };
 
-/// Every reason for an unknown owner, in the order in which they are listed.
-pub(super) const REASONS: [Unknown; 5] =
-    [Unknown::Denied, Unknown::Kernel, Unknown::Gone, Unknown::BeforeStart, Unknown::TooShort];
-
 /// Figures over an observation.
 #[derive(Debug, Clone)]
 pub(super) struct Measures {
@@ -18,8 +14,8 @@ pub(super) struct Measures {
     pub(super) sockets: u32,
     /// Of those, sockets whose owner is known for sure.
     pub(super) owned: u32,
-    /// Of those, sockets without an owner, in the order of [`REASONS`].
-    pub(super) reasons: [u32; REASONS.len()],
+    /// Of those, sockets without an owner, in the order of [`Unknown::ALL`].
+    pub(super) reasons: [u32; Unknown::ALL.len()],
     /// `TIME_WAIT`s that the filter keeps: of our client side, of our server side.
     pub(super) time_waits: (u32, u32),
     /// Entries into `TIME_WAIT` over the observation, by the exact counter; the filter does not apply.
@@ -66,12 +62,12 @@ impl Measures {
 }
 
 /// The reasons for there being no owner, and the `TIME_WAIT`s of either side, counted.
-fn counts(observation: &Observation, query: &Query) -> ([u32; REASONS.len()], (u32, u32)) {
-    let (mut reasons, mut time_waits) = ([0; REASONS.len()], (0, 0));
+fn counts(observation: &Observation, query: &Query) -> ([u32; Unknown::ALL.len()], (u32, u32)) {
+    let (mut reasons, mut time_waits) = ([0; Unknown::ALL.len()], (0, 0));
     let mut matcher = query.matcher();
     for socket in observation.moment.iter().filter(|socket| matcher.matches(socket)) {
         let why = socket.attribution.unknown;
-        if let Some(place) = why.and_then(|why| REASONS.iter().position(|reason| *reason == why)) {
+        if let Some(place) = why.and_then(|why| Unknown::ALL.iter().position(|reason| *reason == why)) {
             reasons[place] += 1;
         }
         if socket.socket.row().state == TcpState::TimeWait {

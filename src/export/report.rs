@@ -1,16 +1,14 @@
 //! The page for people: what it says, before it is set as text or as Markdown.
 
-use super::{
-    Options,
-    measures::{Measures, REASONS},
-};
+use super::{Options, measures::Measures};
 use crate::{
     field::{
         self, Align, Field, Row, Value,
         format::{self, grouped, percent, rate},
+        program::program,
     },
-    model::{Evidence, StateCounts, TcpState, text::printable},
-    store::{DestinationRow, Observation, PeerRow, ProcessRow, Rates},
+    model::{Evidence, Stamp, StateCounts, TcpState, Unknown, text::printable},
+    store::{ConnectFailure, Coverage, DestinationRow, Observation, PeerRow, ProcessRow, Rates},
 };
 
 /// What the page says. Every text is printable.
@@ -105,6 +103,9 @@ const PROCESS_KEYS: &[(&str, u8)] = &[
     ("close", 10),
     ("opened_per_s", 6),
     ("closed_per_s", 4),
+    ("lifetime_p50_s", 4),
+    ("lifetime_p99_s", 6),
+    ("evidence", 2),
     ("fds", 8),
 ];
 const PEER_KEYS: &[(&str, u8)] = &[
@@ -122,15 +123,21 @@ const PEER_KEYS: &[(&str, u8)] = &[
     ("last_ack", 7),
     ("closing", 8),
     ("closed_per_s", 5),
+    ("lifetime_p50_s", 5),
+    ("lifetime_p99_s", 7),
     ("processes", 1),
+    ("evidence", 3),
 ];
 const DESTINATION_KEYS: &[(&str, u8)] = &[
     ("source", 4),
     ("peer_endpoint", 0),
-    ("taken", 0),
+    ("left", 0),
     ("percent", 1),
+    ("forecast", 1),
+    ("taken", 3),
     ("time_wait", 2),
     ("opened_per_s", 3),
+    ("sustainable_per_s", 5),
 ];
 
 impl Report {
@@ -151,7 +158,10 @@ impl Report {
                     .titled(ports, aggregate.destinations_omitted),
                 table::<ProcessRow>(&processes, PROCESS_KEYS, measures, top).titled("Processes", 0),
                 table::<PeerRow>(&peers, PEER_KEYS, measures, top).titled("Peers", aggregate.peers_omitted),
-            ],
+            ]
+            .into_iter()
+            .chain(failures(observation, top))
+            .collect(),
             warnings: warnings(observation),
             hint: observation
                 .elapsed_s
@@ -200,7 +210,19 @@ fn facts(observation: &Observation, options: &Options<'_>, measures: &Measures) 
             )
         });
     }
+    let traced = observation.moment.trace.as_ref();
+    facts.extend(traced.map(|traced| trace_coverage(&traced.coverage, observation.moment.sample.stamp)));
     facts
+}
+
+/// Since the trace began: what it does not account for and why, and when its coverage is whole.
+fn trace_coverage(coverage: &Coverage, stamp: Stamp) -> String {
+    let parts = coverage.remainder().map(|(reason, count)| format!(", {} {reason}", grouped(count)));
+    let parts = parts.collect::<Vec<_>>().concat();
+    let exact = format::time(stamp.wall_at(coverage.exact_at));
+    let verb = if coverage.exact_at > stamp.since_boot { "will be exact from" } else { "exact since" };
+    let [attributed, entries] = [coverage.attributed, coverage.entries].map(grouped);
+    format!("Since the trace began: {attributed} of {entries} entries{parts}; {verb} {exact}.")
 }
 
 fn owners(observation: &Observation, measures: &Measures) -> String {
@@ -214,7 +236,7 @@ fn owners(observation: &Observation, measures: &Measures) -> String {
     }
     let unknown = observation.aggregate.evidence[Evidence::Unknown as usize];
     if unknown > 0 {
-        let reasons = REASONS.iter().zip(measures.reasons).filter(|(_, count)| *count > 0);
+        let reasons = Unknown::ALL.iter().zip(measures.reasons).filter(|(_, count)| *count > 0);
         let reasons: Vec<_> =
             reasons.map(|(why, count)| format!("{} {}", grouped(count.into()), why.name())).collect();
         parts.push(format!("{} unknown ({})", grouped(unknown.into()), reasons.join(", ")));
@@ -274,6 +296,35 @@ fn states(counts: &StateCounts, total: u32) -> Section {
         rows: shown.map(row).collect(),
         more: 0,
     }
+}
+
+/// Failed calls of `connect()`, where the trace told of any.
+fn failures(observation: &Observation, top: usize) -> Option<Section> {
+    let all = &observation.failures;
+    let row = |failed: &ConnectFailure| {
+        let process = failed.process.as_ref().map_or_else(
+            || "[unknown]".to_owned(),
+            |process| format!("{} {}", printable(&program(process)), process.key.pid),
+        );
+        let source =
+            if failed.source.is_unspecified() { "any".to_owned() } else { failed.source.to_string() };
+        let counts = [failed.no_port, failed.other].map(grouped);
+        let texts = [process, source, failed.peer.to_string()].into_iter().chain(counts);
+        texts.map(Cell::Text).collect()
+    };
+    let elastic = |title, cut, rank| Column { cut, rank, ..column(title, Align::Left) };
+    (!all.is_empty()).then(|| Section {
+        title: "Failed connect() calls, by the trace".to_owned(),
+        columns: vec![
+            elastic("PROCESS", Cut::End, 0),
+            elastic("SOURCE", Cut::Middle, 4),
+            elastic("DESTINATION", Cut::Middle, 0),
+            column("NO PORT", Align::Right),
+            column("OTHER", Align::Right),
+        ],
+        rows: all.iter().take(top).map(row).collect(),
+        more: all.len().saturating_sub(top),
+    })
 }
 
 const fn column(title: &'static str, align: Align) -> Column {
@@ -342,7 +393,7 @@ fn is_optional(key: &str) -> bool {
 fn cut(key: &str) -> Cut {
     match key {
         "address" | "source" | "peer_endpoint" => Cut::Middle,
-        "program" | "processes" => Cut::End,
+        "program" | "processes" | "evidence" => Cut::End,
         _ => Cut::Never,
     }
 }

@@ -11,6 +11,7 @@ use crate::{
 };
 
 pub mod format;
+pub mod ports;
 mod rows;
 mod sockets;
 

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{Align, Field, Row, Value, program::program};
+use super::{Align, Field, Row, Value, ports, program::program};
 use crate::{
     model::{Evidence, TcpState},
-    store::{DestinationRow, PeerRow, ProcessRow},
+    store::{DestinationRow, Forecast, Lifetimes, PeerRow, ProcessRow},
 };
 
 type Processes = Field<ProcessRow>;
@@ -121,6 +121,30 @@ pub static PROCESSES: &[Field<ProcessRow>] = &[
         |row, context| context.per_second(row.closed),
     )
     .in_unit("/s"),
+    Processes::right(
+        "lifetime_p50_s",
+        "LIFE50",
+        6,
+        "Half of the connections that it closed first in the last minute lived no longer; from the trace.",
+        |row, _| lifetime(row.lifetimes.as_deref(), 0.5),
+    )
+    .in_unit("s"),
+    Processes::right(
+        "lifetime_p99_s",
+        "LIFE99",
+        6,
+        "99 % of the connections that it closed first in the last minute lived no longer; from the trace.",
+        |row, _| lifetime(row.lifetimes.as_deref(), 0.99),
+    )
+    .in_unit("s"),
+    Processes::left(
+        "evidence",
+        "EVIDENCE",
+        12,
+        "What the claims about its sockets rest on: the most frequent evidence, and how many other kinds there are.",
+        |row, _| evidence(&row.evidence, row.lifetimes.is_some()),
+    )
+    .for_people(),
     Processes::right("fds", "FDS", 6, "Open file descriptors.", |row, _| count(row.fds.map(u64::from))),
     Processes::right("fd_limit", "FD-MAX", 7, "Soft limit of open file descriptors.", |row, _| {
         count(row.fd_limit)
@@ -168,6 +192,22 @@ pub static PEERS: &[Field<PeerRow>] = &[
         context.per_second(row.closed)
     })
     .in_unit("/s"),
+    Peers::right(
+        "lifetime_p50_s",
+        "LIFE50",
+        6,
+        "Half of the connections that we closed first in the last minute lived no longer; from the trace.",
+        |row, _| lifetime(row.lifetimes.as_deref(), 0.5),
+    )
+    .in_unit("s"),
+    Peers::right(
+        "lifetime_p99_s",
+        "LIFE99",
+        6,
+        "99 % of the connections that we closed first in the last minute lived no longer; from the trace.",
+        |row, _| lifetime(row.lifetimes.as_deref(), 0.99),
+    )
+    .in_unit("s"),
     Peers::left(
         "processes",
         "PROCESSES",
@@ -175,6 +215,14 @@ pub static PEERS: &[Field<PeerRow>] = &[
         "Our processes that own one of the connections; `?` after it marks candidates.",
         |row, _| peer_processes(row),
     ),
+    Peers::left(
+        "evidence",
+        "EVIDENCE",
+        12,
+        "What the claims about the owners of its connections rest on: the most frequent evidence, and how many other kinds there are.",
+        |row, _| evidence(&row.evidence, row.lifetimes.is_some()),
+    )
+    .for_people(),
 ];
 
 /// The metrics of a destination.
@@ -195,10 +243,62 @@ pub static DESTINATIONS: &[Field<DestinationRow>] = &[
         "Usable local ports that a socket towards it occupies.",
         |row, _| Value::Count(row.taken.into()),
     ),
-    Destinations::right("percent", "USED", 6, "Ports taken, of the usable ones.", |row, context| {
-        share(row.taken, context.usable_ports)
+    Destinations::right(
+        "left_max",
+        "LEFT",
+        7,
+        "New connections to it that can be made before there is no port, at most.",
+        |row, _| count(row.ports.map(|ports| ports.left.max.into())),
+    ),
+    Destinations::right(
+        "left_min",
+        "LEAST",
+        7,
+        "The same at least: whether a connection was bound before it connected is not visible.",
+        |row, _| count(row.ports.map(|ports| ports.left.min.into())),
+    ),
+    Destinations::right("left", "LEFT", 13, "New connections to it that can be made.", |row, _| {
+        row.ports.map_or(Value::None, |of| Value::Text(Cow::Owned(ports::left(&of.left, "-"))))
     })
+    .for_people(),
+    Destinations::right(
+        "percent",
+        "USED",
+        6,
+        "Usable ports that a new connection to it cannot have, by what is known for sure.",
+        |row, context| match row.ports.and_then(|ports| ports.percent()) {
+            Some(percent) => Value::Percent(percent),
+            None => share(row.taken, context.usable_ports),
+        },
+    )
     .in_unit("%"),
+    Destinations::right(
+        "exhausted_in_s",
+        "FULL IN",
+        8,
+        "When no port is left for it, if all goes on as it does.",
+        |row, _| match row.forecast {
+            Some(Forecast::Full { in_s }) => Value::Seconds(in_s),
+            _ => Value::None,
+        },
+    )
+    .in_unit("s"),
+    Destinations::left(
+        "forecast",
+        "FORECAST",
+        15,
+        "What becomes of its ports if all goes on as it does.",
+        |row, _| ports::forecast(row).map_or(Value::None, |text| Value::Text(Cow::Owned(text))),
+    )
+    .for_people(),
+    Destinations::right(
+        "sustainable_per_s",
+        "BEARS/s",
+        8,
+        "Closes a second, by our side first, that never use its ports up.",
+        |row, _| row.ports.and_then(|ports| ports.sustainable_per_s()).map_or(Value::None, Value::Rate),
+    )
+    .in_unit("/s"),
     Destinations::right("time_wait", "TIME_WAIT", 9, "Of the ports taken, those in TIME_WAIT.", |row, _| {
         Value::Count(row.time_wait.into())
     }),
@@ -214,6 +314,24 @@ pub static DESTINATIONS: &[Field<DestinationRow>] = &[
 
 fn text(text: &str) -> Value<'_> {
     Value::Text(Cow::Borrowed(text))
+}
+
+/// The most frequent kind, and how many others occur: `seen +1`.
+fn evidence(counts: &[u32; Evidence::ALL.len()], traced: bool) -> Value<'static> {
+    let mut kinds: Vec<_> = Evidence::ALL.iter().zip(counts).filter(|(_, count)| **count > 0).collect();
+    kinds.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    match kinds.as_slice() {
+        // Nothing is left of its connections but what the trace told.
+        [] if traced => text(Evidence::Traced.name()),
+        [] => Value::None,
+        [(only, _)] => text(only.name()),
+        [(most, _), others @ ..] => Value::Text(Cow::Owned(format!("{} +{}", most.name(), others.len()))),
+    }
+}
+
+fn lifetime(lifetimes: Option<&Lifetimes>, share: f64) -> Value<'static> {
+    let life = lifetimes.and_then(|lifetimes| lifetimes.quantile(share));
+    life.map_or(Value::None, |life| Value::Seconds(life.as_secs_f64()))
 }
 
 fn count(value: Option<u64>) -> Value<'static> {

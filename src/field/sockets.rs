@@ -126,6 +126,25 @@ pub static SOCKETS: &[Field<SocketRows>] = &[
     exported("unknown", "WHY", "", "Why nobody is named as the owner.", left(12), |s, _| {
         some(s.attribution.unknown, |why| text(why.name()))
     }),
+    exported("opener_pid", "OPENED", "", "PID of the process that called connect().", right(7), |s, _| {
+        some(opener(s), pid)
+    }),
+    exported("opener_start_time", "STARTED", "", "When that process started, UTC.", left(20), |s, _| {
+        some(opener(s), |p| Value::Time(p.started))
+    }),
+    exported("opener_name", "OPENER", "", "Its name.", left(15), |s, _| some(opener(s), |p| text(&p.name))),
+    exported(
+        "closer_pid",
+        "CLOSED",
+        "",
+        "PID of the process that closed our end, where that was the first to close.",
+        right(7),
+        |s, _| some(closer(s), pid),
+    ),
+    exported("closer_start_time", "STARTED", "", "When that process started, UTC.", left(20), |s, _| {
+        some(closer(s), |p| Value::Time(p.started))
+    }),
+    exported("closer_name", "CLOSER", "", "Its name.", left(15), |s, _| some(closer(s), |p| text(&p.name))),
     exported(
         "side",
         "SIDE",
@@ -199,6 +218,12 @@ pub static SOCKETS: &[Field<SocketRows>] = &[
         left(15),
         |s, _| process(s),
     ),
+    shown("opener", "OPENED BY", "Who called connect(), as the trace told.", left(15), |s, _| {
+        some(opener(s), who)
+    }),
+    shown("closer", "CLOSED BY", "Who closed our end first, as the trace told.", left(15), |s, _| {
+        some(closer(s), who)
+    }),
     shown("command", "COMMAND", "Command line of the owner.", left(30), |s, _| {
         some(owner(s), |p| text(&p.command))
     }),
@@ -234,6 +259,22 @@ fn timer(socket: Owned<'_>) -> Option<(&'static str, f64)> {
 fn owner(socket: Owned<'_>) -> Option<&Process> {
     let known = socket.attribution.evidence < Evidence::Candidates;
     socket.attribution.owners.first().filter(|_| known).map(|process| &**process)
+}
+
+fn opener(socket: Owned<'_>) -> Option<&Process> {
+    socket.attribution.opener.as_deref()
+}
+
+fn closer(socket: Owned<'_>) -> Option<&Process> {
+    socket.attribution.closer.as_deref()
+}
+
+fn pid(process: &Process) -> Value<'_> {
+    Value::Id(process.key.pid.into())
+}
+
+fn who(process: &Process) -> Value<'_> {
+    Value::Text(Cow::Owned(format!("{} {}", process.name, process.key.pid)))
 }
 
 fn owners(socket: Owned<'_>, part: impl FnMut(&Process) -> String) -> Value<'_> {

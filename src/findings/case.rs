@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{Figure, Finding, FindingId, Severity, Subject, View, words};
 use crate::{
-    model::{Process, Runtime, Side, Stamp},
+    model::{ProcKey, Process, Runtime, Side, Stamp},
     store::{Flow, FlowCounts, Flows, Service, Sums},
 };
 
-/// Processes of one program that do the same on the client side are told apart up to this many.
+/// Processes of one program that do the same on the client side are told apart up to this many, and so are the
+/// destinations of one port to which one process does the same.
 const APART: usize = 3;
 
 /// What goes on between one process, or a pool of equal ones, and one service.
@@ -62,7 +63,19 @@ impl<'a> Case<'a> {
     }
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
+    /// Everything that goes on, by service alone: for findings whose cause is the other end, whoever is at this one.
+    pub(super) fn services(&self) -> Vec<Case<'a>> {
+        let mut services: BTreeMap<Service, Case<'a>> = BTreeMap::new();
+        for case in &self.cases {
+            match services.get_mut(&case.service) {
+                Some(all) => all.merge(case),
+                None => drop(services.insert(case.service, case.clone())),
+            }
+        }
+        services.into_values().collect()
+    }
+
     /// The instant `ms` before the newest moment.
     pub(super) fn ago(&self, ms: u32) -> Stamp {
         let Stamp { since_boot, wall } = self.moment.sample.stamp;
@@ -87,6 +100,34 @@ fn program(owners: &[Arc<Process>], side: Side) -> Option<Program<'_>> {
     Some(Program { name: &first.name, command, container: first.container.as_deref() })
 }
 
+impl<'a> Case<'a> {
+    /// Takes another case in; the service stays.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.flows.extend(&other.flows);
+        self.now.merge(&other.now);
+        self.sums.merge(&other.sums);
+    }
+
+    /// Cases of one process and port: each by itself, or many destinations as one of many addresses.
+    pub(super) fn told_apart(cases: &[&Self]) -> Vec<Case<'a>> {
+        match cases {
+            [first, rest @ ..] if rest.len() >= APART => {
+                let mut all = Case { service: Service { ip: None, ..first.service }, ..(*first).clone() };
+                for case in rest {
+                    all.merge(case);
+                }
+                vec![all]
+            }
+            few => few.iter().map(|&case| case.clone()).collect(),
+        }
+    }
+
+    /// Whose it is, and the service's port.
+    pub(super) fn who_and_port(&self) -> (Vec<ProcKey>, u16) {
+        (self.processes().iter().map(|process| process.key).collect(), self.service.port)
+    }
+}
+
 impl Case<'_> {
     /// Whose it is, each process once, by PID.
     pub(super) fn processes(&self) -> Vec<Arc<Process>> {
@@ -104,9 +145,7 @@ impl Case<'_> {
 
     /// What all of its processes run on.
     pub(super) fn runtime(&self) -> Option<Runtime> {
-        let processes = self.processes();
-        let (first, rest) = processes.split_first()?;
-        rest.iter().all(|other| other.runtime == first.runtime).then(|| first.runtime.clone())?
+        self.subject().runtime().cloned()
     }
 
     /// Who, for a sentence: a process, a pool, or `a process that is not known`.

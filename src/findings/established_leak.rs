@@ -34,32 +34,32 @@ impl Diagnosis for EstablishedLeak {
     }
 }
 
-fn finding(view: &View<'_>, case: &Case<'_>) -> Option<Finding> {
+/// How many connections per second leak; `None` if none do.
+fn leak_per_s(view: &View<'_>, case: &Case<'_>) -> Option<f64> {
     let open = case.course(view, |counts| counts.states[TcpState::Established]);
     let idle = case.course(view, |counts| counts.idle);
-    let growth = steady_growth(&open);
-    let idle_now = case.now.idle;
-    let all = case.now.states[TcpState::Established];
-    let watched_s = view.flows.seconds();
+    let (growth, watched_s) = (steady_growth(&open), view.flows.seconds());
     // A pool in use keeps its connections busy: of those that were there a moment ago, nearly all must be idle.
     let old = before(view, &open, FlowCounts::IDLE_MS);
-    let unused = f64::from(idle_now) >= 0.8 * f64::from(old) && idle_now >= LEAST;
-    if watched_s < LEAST_S || growth < LEAST / 2 || steady_growth(&idle) == 0 || !unused {
-        return None;
-    }
-    let severity = if idle_now >= WARN { Severity::Warning } else { Severity::Info };
+    let unused = f64::from(case.now.idle) >= 0.8 * f64::from(old) && case.now.idle >= LEAST;
+    let leaks = watched_s >= LEAST_S && growth >= LEAST / 2 && steady_growth(&idle) > 0 && unused;
+    leaks.then(|| f64::from(growth) / watched_s)
+}
+
+fn finding(view: &View<'_>, case: &Case<'_>) -> Option<Finding> {
+    let per_s = leak_per_s(view, case)?;
+    let (idle, all) = (case.now.idle, case.now.states[TcpState::Established]);
+    let severity = if idle >= WARN { Severity::Warning } else { Severity::Info };
     let mut finding = case.finding(view, FindingId::EstablishedLeak, severity);
-    let per_s = f64::from(growth) / watched_s;
     finding.summary = format!(
-        "{} keeps opening connections to {} and leaves them idle: {} of {all} open, {} more",
+        "{} keeps opening connections to {} and leaves them idle: {idle} of {all}, {} more",
         case.who(),
         case.service_words(),
-        words::many(idle_now, "idle one"),
         words::rate(per_s),
     );
     finding.evidence = vec![
         sockets("established", all),
-        sockets("idle", idle_now),
+        sockets("idle", idle),
         seconds("idle_longest", case.now.idle_ms),
         figure("growth_per_s", round(per_s), "/s"),
     ];

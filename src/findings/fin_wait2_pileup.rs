@@ -21,11 +21,11 @@ impl Diagnosis for FinWait2Pileup {
     }
 
     fn look(&self, view: &View<'_>) -> Vec<Finding> {
-        let cases = &view.cases;
+        let cases = view.services();
         cases
             .iter()
             .filter(|case| case.now.fin_wait2 >= LEAST)
-            .map(|case| finding(view, case, cases))
+            .map(|case| finding(view, case, &cases))
             .collect()
     }
 }
@@ -47,7 +47,7 @@ fn finding(view: &View<'_>, case: &Case<'_>, all: &[Case<'_>]) -> Finding {
         case.service_words(),
     );
     if let Some(who) = other_end {
-        finding.summary.push_str(&format!(": {who} on this host holds the other end"));
+        finding.summary.extend([": ", &who, " on this host holds the other end"]);
     }
     finding.evidence = vec![
         sockets("fin_wait2", case.now.states[TcpState::FinWait2]),

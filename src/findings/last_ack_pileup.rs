@@ -22,7 +22,7 @@ impl Diagnosis for LastAckPileup {
     }
 
     fn look(&self, view: &View<'_>) -> Vec<Finding> {
-        let cases = &view.cases;
+        let cases = view.services();
         cases.iter().filter(|case| case.now.unacknowledged >= LEAST).map(|case| finding(view, case)).collect()
     }
 }

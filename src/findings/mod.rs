@@ -8,7 +8,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use crate::{
-    model::{Process, Side, Stamp},
+    model::{Process, Runtime, Side, Stamp},
     store::{Flows, History, Moment},
 };
 
@@ -166,6 +166,13 @@ impl Subject {
             [one] => Some(one),
             _ => None,
         }
+    }
+
+    /// What all its processes run on; `None` if that is not known.
+    #[must_use]
+    pub fn runtime(&self) -> Option<&Runtime> {
+        let (first, rest) = self.processes.split_first()?;
+        rest.iter().all(|other| other.runtime == first.runtime).then_some(first.runtime.as_ref())?
     }
 
     /// The name that all its processes have (hostile text); `None` without one.

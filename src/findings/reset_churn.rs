@@ -13,7 +13,9 @@ const WARN_PER_S: f64 = 10.0;
 /// Fewer are not worth a word.
 const INFO_PER_S: f64 = 1.0;
 /// A rate over less time than this says little.
-const LEAST_S: f64 = 2.5;
+const LEAST_S: f64 = 3.5;
+/// Resets that are so small a share of all ends, 0 to 1, are how some clients hang up.
+const PEERS_SHARE: f64 = 0.2;
 
 /// The diagnosis.
 pub(super) struct ResetChurn;
@@ -37,7 +39,7 @@ impl Diagnosis for ResetChurn {
         if view.flows.seconds() < LEAST_S {
             return Vec::new();
         }
-        let of = |name| view.flows.counter_per_s(name).unwrap_or(0.0);
+        let of = |name| view.flows.steady_per_s(name);
         let resets = Resets {
             on_data: of("TcpExtTCPAbortOnData"),
             on_close: of("TcpExtTCPAbortOnClose"),
@@ -56,6 +58,8 @@ impl Resets {
 fn finding(view: &View<'_>, resets: &Resets) -> Finding {
     let ours = resets.ours() >= resets.all / 4.0 && resets.ours() >= INFO_PER_S;
     let per_s = if ours { resets.ours() } else { resets.all };
+    let ended = view.flows.rate(|rates| rates.closed).unwrap_or(0.0);
+    let much = per_s >= WARN_PER_S && (ours || per_s >= ended * PEERS_SHARE);
     let cases = &view.cases;
     let culprit = culprit(view, per_s, cases);
     let subject = culprit.map(Case::subject).unwrap_or_default();
@@ -67,7 +71,7 @@ fn finding(view: &View<'_>, resets: &Resets) -> Finding {
     };
     Finding {
         id: FindingId::ResetChurn,
-        severity: if per_s >= WARN_PER_S { Severity::Warning } else { Severity::Info },
+        severity: if much { Severity::Warning } else { Severity::Info },
         filter: super::case::filter(&subject, ""),
         subject,
         since: view.moment.sample.stamp,

@@ -1,5 +1,7 @@
 //! `syn-sent-pileup`: a destination does not answer.
 
+use std::collections::BTreeMap;
+
 use super::{
     Diagnosis, Finding, FindingId, Severity, View,
     case::{Case, figure, sockets},
@@ -19,7 +21,12 @@ impl Diagnosis for SynSentPileup {
     }
 
     fn look(&self, view: &View<'_>) -> Vec<Finding> {
-        view.cases.iter().filter(|case| case.now.unanswered > 0).map(|case| finding(view, case)).collect()
+        let mut waiting: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for case in view.cases.iter().filter(|case| case.now.unanswered > 0) {
+            waiting.entry(case.who_and_port()).or_default().push(case);
+        }
+        let told = waiting.into_values().flat_map(|cases| Case::told_apart(&cases));
+        told.map(|case| finding(view, &case)).collect()
     }
 }
 
@@ -28,8 +35,11 @@ fn finding(view: &View<'_>, case: &Case<'_>) -> Finding {
     let severity = if waiting >= WARN { Severity::Warning } else { Severity::Info };
     let mut finding = case.finding(view, FindingId::SynSentPileup, severity);
     finding.summary = format!(
-        "{} does not answer: {} of {} wait",
-        case.service_words(),
+        "{} does not answer {} of {}",
+        case.service.ip.map_or_else(
+            || format!("More than one destination ({})", case.service_words()),
+            |_| case.service_words()
+        ),
         words::many(waiting, "connect() call"),
         case.who(),
     );

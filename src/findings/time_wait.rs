@@ -8,7 +8,7 @@ use super::{
     words,
 };
 use crate::{
-    model::Side,
+    model::{Side, TcpState},
     store::{Flows, PortRange},
 };
 
@@ -24,7 +24,7 @@ const LONG_LIFE: Duration = Duration::from_secs(10);
 /// Of connections that were meant to be closed by the other end, our end wins the race for up to 8 % (measured).
 const RACE: f64 = 0.2;
 /// A rate over less time than this says little.
-const LEAST_S: f64 = 2.5;
+const LEAST_S: f64 = 3.5;
 
 /// The closes of a case.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +33,7 @@ pub(super) struct Churn {
     pub(super) per_s: f64,
     /// The share of them in all connections, 0 to 1, as far as known.
     pub(super) share: f64,
-    /// How long half of them lived at most, where the trace told.
+    /// About how long half of them lived at most, where the trace told.
     pub(super) life: Option<Duration>,
     /// How sure that is.
     pub(super) confidence: Confidence,
@@ -42,7 +42,13 @@ pub(super) struct Churn {
 impl Churn {
     /// The churn of a case; `None` if there is none worth a word, or it is the other end that closes.
     pub(super) fn of(view: &View<'_>, case: &Case<'_>, all: &[Case<'_>]) -> Option<Self> {
-        if view.flows.seconds() < LEAST_S {
+        // A burst is over before anybody could act on it.
+        if view.flows.seconds() < LEAST_S || !case.sums.closes_steadily() {
+            return None;
+        }
+        // Those whose peer does not close never come to TIME_WAIT: another finding.
+        let states = &case.now.states;
+        if states[TcpState::TimeWait] == 0 && states[TcpState::FinWait2] > 0 {
             return None;
         }
         let traced = case.sums.is_traced();
@@ -77,16 +83,16 @@ impl Churn {
         }
         figures.push(figure("closed_first_share", (self.share * 100.0).round(), "%"));
         if let Some(life) = self.life {
-            figures.push(figure("lifetime_median_at_most", life.as_secs_f64(), "s"));
+            figures.push(figure("lifetime_median", round(life.as_secs_f64() * 1000.0), "ms"));
         }
-        figures.push(sockets("time_wait", case.now.states[crate::model::TcpState::TimeWait]));
+        figures.push(sockets("time_wait", case.now.states[TcpState::TimeWait]));
         figures
     }
 
-    /// How long they live, for a sentence: ` that live 4 ms at most`.
+    /// How long they live, for a sentence: `, half of which live 4 ms or less`.
     pub(super) fn life_words(&self) -> String {
         self.life.map_or_else(String::new, |life| {
-            format!(", half of which live {} at most", words::duration(life))
+            format!(", half of which live {} or less", words::duration(life))
         })
     }
 }

@@ -1,5 +1,7 @@
 //! `time-wait-client`: our side opens connections and closes them first, often.
 
+use std::collections::BTreeMap;
+
 use super::{
     Diagnosis, Finding, FindingId, Severity, View, advice,
     case::{Case, figure},
@@ -24,7 +26,12 @@ impl Diagnosis for TimeWaitClient {
     fn look(&self, view: &View<'_>) -> Vec<Finding> {
         let cases = &view.cases;
         let clients = cases.iter().filter(|case| case.service.side == Side::Client);
-        clients.filter_map(|case| Some(finding(view, case, &Churn::of(view, case, cases)?))).collect()
+        let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for case in clients.filter(|case| Churn::of(view, case, cases).is_some()) {
+            found.entry(case.who_and_port()).or_default().push(case);
+        }
+        let told = found.into_values().flat_map(|cases| Case::told_apart(&cases));
+        told.filter_map(|case| Some(finding(view, &case, &Churn::of(view, &case, cases)?))).collect()
     }
 }
 

@@ -41,7 +41,7 @@ fn finding(view: &View<'_>, case: &Case<'_>, churn: &Churn, all: &[Case<'_>]) ->
         .clone_into(&mut finding.why);
     let asks = client.as_ref().map(|(who, runtime)| (&**who, runtime.as_ref()));
     if let Some((who, _)) = &asks {
-        finding.summary.push_str(&format!("; opened on this host by {who}"));
+        finding.summary.extend(["; opened on this host by ", who]);
     }
     finding.advice = advice::short_server(case.runtime().as_ref(), asks);
     finding.advice.extend(advice::time_wait_kernel());

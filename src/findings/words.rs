@@ -14,7 +14,8 @@ pub(super) fn duration(time: Duration) -> String {
     let s = time.as_secs_f64();
     match s {
         _ if s < 0.001 => format!("{} µs", time.as_micros()),
-        _ if s < 1.0 => format!("{} ms", time.as_millis()),
+        _ if s < 0.01 => format!("{:.1} ms", s * 1000.0),
+        _ if s < 1.0 => format!("{:.0} ms", s * 1000.0),
         _ if s < 120.0 => format!("{s:.0} s"),
         _ if s < 7200.0 => format!("{:.0} min", s / 60.0),
         _ => format!("{:.1} h", s / 3600.0),

@@ -156,6 +156,9 @@ pub enum Unknown {
 }
 
 impl Unknown {
+    /// Every reason, in the order in which they are listed: what can be cured first.
+    pub const ALL: [Self; 5] = [Self::Denied, Self::BeforeStart, Self::TooShort, Self::Gone, Self::Kernel];
+
     /// A short name, such as `denied`.
     #[must_use]
     pub const fn name(self) -> &'static str {

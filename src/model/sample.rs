@@ -17,7 +17,7 @@ pub struct Sample {
     pub sockets: SocketTable,
     /// Whether the dump came to its end. If not, `sockets` is what came before it broke off.
     pub complete: bool,
-    /// The processes that hold TCP sockets of this namespace.
+    /// The processes that hold TCP sockets of this namespace, and some of those that the trace names and that hold none.
     pub processes: Vec<ProcessSeen>,
     /// Sets of holders as indices into `processes`, what [`super::Held::By`] refers to.
     pub holders: Vec<Box<[u32]>>,

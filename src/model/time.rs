@@ -19,4 +19,14 @@ impl Stamp {
     pub fn seconds_since(&self, earlier: &Self) -> f64 {
         self.since_boot.saturating_sub(earlier.since_boot).as_secs_f64()
     }
+
+    /// The wall-clock time of another instant, given as time since boot.
+    #[must_use]
+    pub fn wall_at(&self, since_boot: Duration) -> Timestamp {
+        let at = match self.since_boot.checked_sub(since_boot) {
+            Some(ago) => self.wall.checked_sub(ago),
+            None => self.wall.checked_add(since_boot.saturating_sub(self.since_boot)),
+        };
+        at.unwrap_or(self.wall)
+    }
 }

@@ -48,10 +48,12 @@ impl Term {
                 sure(attribution, |process| pids.iter().any(|pid| pid.holds(process.key.pid.into(), 1)))
             }
             Self::Text(TextKey::Candidate, patterns) => {
-                let named = |process: &Process| patterns.iter().any(|p| candidate(p, process));
+                let named = |process: &Process| patterns.iter().any(|p| named(p, process));
                 attribution.evidence == Evidence::Candidates
                     && attribution.owners.iter().any(|process| named(process))
             }
+            Self::Text(TextKey::Opener, patterns) => told(attribution.opener.as_ref(), patterns),
+            Self::Text(TextKey::Closer, patterns) => told(attribution.closer.as_ref(), patterns),
             Self::Text(key @ (TextKey::Process | TextKey::Command | TextKey::Container), patterns) => {
                 sure(attribution, |process| patterns.iter().any(|p| text_fits(*key, p, process)))
             }
@@ -133,7 +135,13 @@ fn text_fits(key: TextKey, pattern: &Pattern, process: &Process) -> bool {
     }
 }
 
-fn candidate(pattern: &Pattern, process: &Process) -> bool {
+/// Whether the trace told of a process, and it is one of those meant.
+fn told(process: Option<&Arc<Process>>, patterns: &[Pattern]) -> bool {
+    process.is_some_and(|process| patterns.iter().any(|pattern| named(pattern, process)))
+}
+
+/// Whether a process is meant by its PID or its name.
+fn named(pattern: &Pattern, process: &Process) -> bool {
     match pattern {
         Pattern::Any => true,
         Pattern::Is(whole) => process.name == *whole,

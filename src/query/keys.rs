@@ -58,6 +58,8 @@ pub(super) enum TextKey {
     User,
     Container,
     Candidate,
+    Opener,
+    Closer,
 }
 
 /// What a key asks for.
@@ -139,6 +141,18 @@ pub(super) static KEYS: &[Key] = &[
         &["maybe"],
         Kind::Text(TextKey::Candidate),
         "PID, or part of the name, of any one of several processes that may own it.",
+    ),
+    key(
+        "opener",
+        &["opened-by"],
+        Kind::Text(TextKey::Opener),
+        "PID, or part of the name, of the process that called connect(), as the trace told; opener:* for any.",
+    ),
+    key(
+        "closer",
+        &["closed-by"],
+        Kind::Text(TextKey::Closer),
+        "PID, or part of the name, of the process that closed our end first, as the trace told.",
     ),
     key("state", &["st"], Kind::State, "State: time-wait, established, listen, connected, …"),
     key("side", &[], Kind::Side, "Which end is ours: client, server, none."),

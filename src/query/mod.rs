@@ -38,7 +38,7 @@ mod value;
 use ast::Expr;
 pub use complete::Completion;
 pub use keys::{nearest_name, state_named};
-pub use select::{Matcher, Selection, select};
+pub use select::{Matcher, Selection, select, select_of};
 pub use sort::{Sort, sort, sort_rows, sort_window};
 
 /// A filter over sockets, as written after `/` or `--filter`. The default keeps everything.

@@ -23,11 +23,17 @@ pub fn select(moment: &Moment, query: &Query) -> Selection {
         let rows = (0..moment.links.len()).map(index32).collect();
         return Selection { aggregate: moment.totals.clone(), rows };
     }
+    select_of(moment, query, |_| true)
+}
+
+/// As [`select()`], of those sockets of which `within` says yes as well. Connections that ended are counted.
+#[must_use]
+pub fn select_of(moment: &Moment, query: &Query, within: impl Fn(&Owned<'_>) -> bool) -> Selection {
     let mut matcher = query.matcher();
-    let kept = moment.iter().enumerate().filter(|(_, socket)| matcher.matches(socket));
+    let mut keep = |socket: &Owned<'_>| within(socket) && matcher.matches(socket);
+    let kept = moment.iter().enumerate().filter(|(_, socket)| keep(socket));
     let rows = kept.map(|(index, _)| index32(index)).collect();
-    let aggregate = Aggregate::of(moment, |socket| matcher.matches(socket));
-    Selection { aggregate, rows }
+    Selection { aggregate: Aggregate::of(moment, keep), rows }
 }
 
 fn index32(index: usize) -> u32 {

@@ -1,6 +1,6 @@
 //! Samples of the running host.
 
-use std::{error::Error as _, fs, io, marker::PhantomData, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, error::Error as _, fs, io, marker::PhantomData, sync::Arc, time::Duration};
 
 use super::{
     bound::Bound,
@@ -16,7 +16,7 @@ use super::{
     trace::{TraceError, Tracer},
 };
 use crate::{
-    model::{Cost, Fault, FaultKind, Host, Privileges, Sample, SocketTable, TraceBatch},
+    model::{Cost, Fault, FaultKind, Host, Privileges, ProcKey, Sample, SocketTable, TraceBatch},
     wire::procfs,
 };
 
@@ -179,6 +179,10 @@ impl LiveSource {
             self.faults.count("/proc/PID/fd", FaultKind::Unreadable(trouble), 1);
         }
         let trace = self.take_trace();
+        if let Some(batch) = &trace {
+            // Those whose connections are short may hold none when they are looked for.
+            self.owners.tell_of(processes_here(batch, self.netns).into_iter());
+        }
         let sysctls = self.sysctls.read(stamp.since_boot, &mut self.faults);
         let limits = self.sysctls.limits(&counters, &sysctls, &mut self.faults);
         let privileges = self.sight.privileges(&owners.scan, owners.any_denied);
@@ -304,6 +308,14 @@ impl LiveSource {
             }
         }
     }
+}
+
+/// The processes that opened or closed something in the namespace, and of which it is sure which they are.
+fn processes_here(batch: &TraceBatch, netns: u64) -> BTreeSet<ProcKey> {
+    let tasks = batch.events.iter().filter_map(|event| event.task.as_ref());
+    let here = tasks.filter(|task| task.netns == Some(netns));
+    let processes = here.filter_map(|task| batch.processes.get(task.process? as usize));
+    processes.filter(|process| process.exact && !process.kernel).map(|process| process.key).collect()
 }
 
 /// Starts the trace. One that is not allowed is a privilege that is missing, one that fails otherwise is a fault.

@@ -14,7 +14,7 @@
 //!   Some of all claims are verified each time, in turn, so that one which nothing speaks against does not last long either.
 //! - An inode number that is used again comes with another cookie; the claim on it is verified before it is believed.
 
-use std::{io, path::Path};
+use std::{io, mem, path::Path};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -34,6 +34,9 @@ const PAUSE: u32 = 64;
 /// So many processes that may not be read are few on any host; on a large one a tenth of all are.
 const FEW: u32 = 2;
 
+/// So many processes at most are told of although they hold no socket.
+const ALSO: usize = 64;
+
 /// Finds the processes that hold sockets.
 #[derive(Debug)]
 pub struct OwnerScanner {
@@ -46,6 +49,8 @@ pub struct OwnerScanner {
     /// Counts samples, from 1.
     tick: u32,
     reach: Reach,
+    /// Processes that are to be told of in the next step after a dump, whether they hold a socket or not.
+    also: Vec<ProcKey>,
 }
 
 /// The processes that hold the sockets of one sample.
@@ -112,12 +117,19 @@ impl OwnerScanner {
             budget: *SEARCHED.end(),
             tick: 0,
             reach: Reach::default(),
+            also: Vec::new(),
         })
     }
 
     /// Says how far our sight reaches, which decides what is said of sockets that nobody is found to hold.
     pub fn set_reach(&mut self, reach: Reach) {
         self.reach = reach;
+    }
+
+    /// Has the next step after a dump tell of these processes too, as far as they still run: of some, if they are many.
+    pub fn tell_of(&mut self, keys: impl Iterator<Item = ProcKey>) {
+        self.also.clear();
+        self.also.extend(keys.take(ALSO));
     }
 
     /// The step before the dump: reads processes that are new or changed.
@@ -151,6 +163,9 @@ impl OwnerScanner {
         let any_denied = !missing.is_empty() && self.assign_missing(sockets, &mut groups);
         self.scan.note_matches(groups.matches());
         let (tick, scan) = (self.tick, self.scan.totals());
+        for key in mem::take(&mut self.also) {
+            groups.also(key, &self.scan, &mut self.book, tick);
+        }
         self.lost.retain(|_, lost| lost.last == tick);
         self.book.keep_used(tick);
         (Owners { processes: groups.processes, holders: groups.holders, scan, any_denied }, searched)
@@ -326,7 +341,7 @@ impl Groups {
     }
 
     fn new_set(&mut self, scan: &FdScan, book: &mut ProcessBook, tick: u32) -> Option<u32> {
-        let pids = std::mem::take(&mut self.pids);
+        let pids = mem::take(&mut self.pids);
         let members: Box<[u32]> =
             pids.iter().filter_map(|&pid| self.process(scan, book, tick, pid)).collect();
         let set = (!members.is_empty()).then(|| {
@@ -352,6 +367,16 @@ impl Groups {
         });
         self.by_pid.insert(pid, index);
         index
+    }
+
+    /// Takes a process in that holds none of the sockets, if it still runs.
+    fn also(&mut self, key: ProcKey, scan: &FdScan, book: &mut ProcessBook, tick: u32) {
+        if self.processes.iter().any(|seen| seen.process.key == key) {
+            return;
+        }
+        if let Some((process, fd_limit)) = book.get(scan.root(), key, tick) {
+            self.processes.push(ProcessSeen { process, fds: scan.descriptor_count(key.pid), fd_limit });
+        }
     }
 
     /// How many sockets each PID holds.

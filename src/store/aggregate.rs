@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    DestinationPorts, Forecast, Moment, Owned, PortsLeft,
+    DestinationPorts, Forecast, Lifetimes, Moment, Owned, PortsLeft,
     tally::{Scope, Tally},
 };
 use crate::model::{Endpoint, Evidence, Process, Side, StateCounts};
@@ -52,6 +52,8 @@ pub struct ProcessRow {
     pub states: StateCounts,
     /// The `TIME_WAIT`s by evidence, indexed like [`Evidence::ALL`]; candidates included.
     pub time_wait_evidence: [u32; Evidence::ALL.len()],
+    /// Its sockets by evidence, indexed like [`Evidence::ALL`]; those for which it is only a candidate included.
+    pub evidence: [u32; Evidence::ALL.len()],
     /// Connections seen to begin since the sample before.
     pub opened: u32,
     /// Connections seen to close since the sample before.
@@ -60,6 +62,26 @@ pub struct ProcessRow {
     pub fds: Option<u32>,
     /// Soft limit of open descriptors.
     pub fd_limit: Option<u64>,
+    /// How long the connections lived that it closed first within the last minute, whatever a filter keeps; `None`
+    /// without a trace or without any.
+    pub lifetimes: Option<Arc<Lifetimes>>,
+}
+
+impl ProcessRow {
+    /// A row without sockets.
+    pub(super) fn new(process: &Arc<Process>) -> Self {
+        Self {
+            process: Arc::clone(process),
+            states: StateCounts::default(),
+            time_wait_evidence: [0; Evidence::ALL.len()],
+            evidence: [0; Evidence::ALL.len()],
+            opened: 0,
+            closed: 0,
+            fds: None,
+            fd_limit: None,
+            lifetimes: None,
+        }
+    }
 }
 
 /// A service: for a client side the remote address and port; for a server side the remote address and
@@ -85,10 +107,30 @@ pub struct PeerRow {
     pub processes: Vec<Arc<Process>>,
     /// Our processes each of which may own one of them, by PID: candidates that are not among `processes`.
     pub candidates: Vec<Arc<Process>>,
+    /// Connections by evidence of their owner, indexed like [`Evidence::ALL`].
+    pub evidence: [u32; Evidence::ALL.len()],
     /// Connections seen to begin since the sample before.
     pub opened: u32,
     /// Connections seen to close since the sample before.
     pub closed: u32,
+    /// How long the connections with it lived that our end closed first, as [`ProcessRow::lifetimes`].
+    pub lifetimes: Option<Arc<Lifetimes>>,
+}
+
+impl PeerRow {
+    /// A row without connections.
+    pub(super) fn new(key: PeerKey) -> Self {
+        Self {
+            key,
+            states: StateCounts::default(),
+            processes: Vec::new(),
+            candidates: Vec::new(),
+            evidence: [0; Evidence::ALL.len()],
+            opened: 0,
+            closed: 0,
+            lifetimes: None,
+        }
+    }
 }
 
 /// A destination in the sense of port exhaustion: one source address towards one remote address and port.

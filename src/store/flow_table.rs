@@ -206,7 +206,9 @@ impl FlowCounts {
             (&mut self.retransmitting, other.retransmitting),
             (&mut self.zero_window, other.zero_window),
         ];
-        sums.into_iter().for_each(|(sum, more)| *sum += more);
+        for (sum, more) in sums {
+            *sum += more;
+        }
         self.unread_bytes += other.unread_bytes;
         self.zero_window_bytes += other.zero_window_bytes;
         self.resent += other.resent;
@@ -217,7 +219,9 @@ impl FlowCounts {
             (&mut self.close_wait_ms, other.close_wait_ms),
             (&mut self.time_wait_ms, other.time_wait_ms),
         ];
-        longest.into_iter().for_each(|(longest, other)| *longest = (*longest).max(other));
+        for (longest, other) in longest {
+            *longest = (*longest).max(other);
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::model::{Process, Stamp};
 pub struct Flows {
     window: Duration,
     spans: VecDeque<Span>,
-    flows: BTreeMap<FlowKey, Flow>,
+    by_key: BTreeMap<FlowKey, Flow>,
     queues: Queues,
     number: u64,
 }
@@ -69,6 +69,10 @@ pub struct Sums {
     pub brief: u64,
     /// Connections that went without a trace.
     pub ended: u64,
+    /// How many moments the samples looked at.
+    pub moments: u32,
+    /// In which of those our end closed something first, one bit each.
+    pub closing: u64,
     /// How long the trace told of everything; 0 without one.
     pub traced_s: f64,
     /// What it told in that time.
@@ -110,7 +114,7 @@ impl Flows {
     /// An empty window of that length.
     #[must_use]
     pub fn new(window: Duration) -> Self {
-        Self { window, spans: VecDeque::new(), flows: BTreeMap::new(), queues: Queues::default(), number: 0 }
+        Self { window, spans: VecDeque::new(), by_key: BTreeMap::new(), queues: Queues::default(), number: 0 }
     }
 
     /// Adds the newest moment. One with an incomplete dump is left out: what is absent from it proves nothing.
@@ -132,9 +136,9 @@ impl Flows {
             }),
         });
         self.queues.push(moment, self.window);
-        self.flows.values_mut().for_each(|flow| flow.now = FlowCounts::default());
+        self.by_key.values_mut().for_each(|flow| flow.now = FlowCounts::default());
         for row in &moment.flows.rows {
-            let flow = self.flows.entry(row.key.clone()).or_insert_with(|| Flow::new(moment.sample.stamp));
+            let flow = self.by_key.entry(row.key.clone()).or_insert_with(|| Flow::new(moment.sample.stamp));
             flow.push(self.number, row);
         }
         self.forget();
@@ -149,16 +153,16 @@ impl Flows {
             self.spans.pop_front();
         }
         let oldest = self.oldest();
-        for flow in self.flows.values_mut() {
+        for flow in self.by_key.values_mut() {
             while flow.steps.front().is_some_and(|step| step.number < oldest) {
                 flow.steps.pop_front();
             }
         }
-        self.flows.retain(|_, flow| !flow.steps.is_empty());
-        if self.flows.len() > 2 * FlowTable::MAX_ROWS {
+        self.by_key.retain(|_, flow| !flow.steps.is_empty());
+        if self.by_key.len() > 2 * FlowTable::MAX_ROWS {
             let last = self.number;
             // More than a moment can have: some are of earlier ones.
-            self.flows.retain(|_, flow| flow.steps.back().is_some_and(|step| step.number == last));
+            self.by_key.retain(|_, flow| flow.steps.back().is_some_and(|step| step.number == last));
         }
     }
 
@@ -170,7 +174,7 @@ impl Flows {
     /// Every flow, by key.
     #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&FlowKey, &Flow)> {
-        self.flows.iter()
+        self.by_key.iter()
     }
 
     /// The accept queues that were full in one of the moments, by listener.
@@ -209,6 +213,17 @@ impl Flows {
         self.mean(|span| span.counters[index])
     }
 
+    /// As [`Self::counter_per_s`], if the counter grew in most of the moments; 0 if it did so in a burst, or not at all.
+    #[must_use]
+    pub fn steady_per_s(&self, name: &str) -> f64 {
+        let Some(index) = Self::COUNTERS.iter().position(|known| *known == name) else { return 0.0 };
+        let grew = |span: &&Span| span.counters[index].is_some_and(|rate| rate > 0.0);
+        let known = self.spans.iter().filter(|span| span.counters[index].is_some()).count();
+        let grown = self.spans.iter().filter(grew).count();
+        let [grown, known] = [grown, known].map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        if is_most(grown, known) { self.counter_per_s(name).unwrap_or(0.0) } else { 0.0 }
+    }
+
     fn mean(&self, rate: impl Fn(&Span) -> Option<f64>) -> Option<f64> {
         let known = self.spans.iter().filter_map(|span| Some((rate(span)?, span.seconds)));
         let (count, seconds) = known.fold((0.0, 0.0), |(n, s), (rate, span)| (n + rate * span, s + span));
@@ -219,15 +234,19 @@ impl Flows {
     #[must_use]
     pub fn sums(&self, flow: &Flow) -> Sums {
         let (oldest, traced_s) = (self.oldest(), self.traced_s());
-        let mut sums = Sums { seconds: self.seconds(), traced_s, ..Sums::default() };
+        let moments = self.spans.iter().filter(|span| span.seconds > 0.0).count();
+        let moments = u32::try_from(moments).unwrap_or(u32::MAX);
+        let mut sums = Sums { seconds: self.seconds(), traced_s, moments, ..Sums::default() };
         for step in &flow.steps {
             let Some(span) =
                 step.number.checked_sub(oldest).and_then(|at| self.spans.get(usize::try_from(at).ok()?))
             else {
                 continue;
             };
+            let traced_closes = step.traced.as_ref().map_or(0, |traced| traced.closed);
             if span.seconds > 0.0 {
                 sums.add(&step.counts);
+                sums.closing |= u64::from(step.counts.entered > 0 || traced_closes > 0) << (step.number % 64);
             }
             if let Some(traced) = step.traced.as_ref().filter(|_| span.traced) {
                 sums.traced.merge(traced);
@@ -281,7 +300,15 @@ impl Sums {
         self.entered += other.entered;
         self.brief += other.brief;
         self.ended += other.ended;
+        self.moments = self.moments.max(other.moments);
+        self.closing |= other.closing;
         self.traced.merge(&other.traced);
+    }
+
+    /// Whether our end closed something first in most of the moments, rather than in a burst.
+    #[must_use]
+    pub const fn closes_steadily(&self) -> bool {
+        is_most(self.closing.count_ones(), self.moments)
     }
 
     /// Whether the trace told of enough of the time to speak for it.
@@ -312,6 +339,11 @@ impl Sums {
     pub fn lifetimes(&self) -> &Lifetimes {
         &self.traced.lifetimes
     }
+}
+
+/// Whether `count` is at least three in five of `all`, and anything at all.
+const fn is_most(count: u32, all: u32) -> bool {
+    count > 0 && count as u64 * 5 >= all as u64 * 3
 }
 
 /// That many in so many seconds, per second; 0 in no time.

@@ -31,8 +31,8 @@ pub struct Ledger {
     recent: Recent,
     /// What the trace told, if there is one.
     join: Option<Box<TraceJoin>>,
-    /// Whether the trace told of all up to the sample before.
-    covered: bool,
+    /// What is counted of it.
+    traced: traced::Past,
     /// The connections that were open in the sample before, without their details.
     open: SocketTable,
     before: Option<Before>,
@@ -174,11 +174,12 @@ impl Ledger {
             }
         }
         let (attributions, met, open) = pass.finish();
-        let Self { people, listeners, .. } = self;
-        let traced = traced::traced(sample, self.covered, people, |local, people| {
+        let entries =
+            self.before.as_ref().and_then(|before| rates::entries(&before.counters, &sample.counters));
+        let Self { people, listeners, traced, .. } = self;
+        let traced = traced::traced(traced, sample, entries, people, |local, people| {
             listeners.has_port(local.port) && listeners.at(local.ip, local.port, people).is_some()
         });
-        self.covered = sample.trace.is_some();
         self.keep_open(sample, &open);
         self.forget(sample.complete, met);
         Linked { links, ended, ended_links, attributions, traced }

@@ -7,12 +7,14 @@
 mod accept;
 mod aggregate;
 mod attribute;
+mod coverage;
 mod flow_table;
 mod flows;
 mod follow;
 mod groups;
 mod history;
 mod ledger;
+mod lifetimes;
 mod listeners;
 mod memory;
 mod moment;
@@ -31,22 +33,26 @@ mod tally;
 mod trace_activity;
 mod trace_intern;
 mod trace_join;
+mod trace_window;
 mod traced;
 
 pub use aggregate::{Aggregate, BindPool, DestinationRow, PeerKey, PeerRow, ProcessRow};
+pub use coverage::Coverage;
 pub use flow_table::{FlowCounts, FlowKey, FlowRow, FlowTable, Service};
 pub use flows::{Flow, Flows, Sums};
 pub use history::{Activity, History};
 pub use ledger::{Ledger, LedgerSize};
+pub use lifetimes::Lifetimes;
 pub use moment::{Attribution, CounterRate, Link, Moment, Owned, Rates};
 pub use observation::Observation;
 pub use port_model::{
-    DestinationPorts, Doubt, Forecast, Held, Outlook, PortRules, PortUse, PortsLeft, Takeover, TimeWaitLife,
-    TwReuse,
+    DestinationPorts, Doubt, Forecast, Held, Outlook, PortCounts, PortRules, PortUse, PortsLeft, Takeover,
+    TimeWaitLife, TwReuse,
 };
 pub use ports::PortRange;
 pub use queues::AcceptQueue;
 pub use series::Series;
-pub use trace_activity::{ConnectFailures, Lifetimes, TraceActivity, TraceCounts};
+pub use trace_activity::{ConnectFailures, TraceActivity, TraceCounts};
 pub use trace_join::{Cause, Phase, Sighting, TraceGap, TraceJoin};
+pub use trace_window::{ConnectFailure, TraceWindow};
 pub use traced::Traced;

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Aggregate, CounterRate, DestinationRow, Moment, Owned, PeerRow, ProcessRow, Rates, rates, tally,
+    Aggregate, ConnectFailure, CounterRate, DestinationRow, Moment, Owned, PeerRow, ProcessRow, Rates, rates,
+    tally,
 };
 use crate::model::{Evidence, StateCounts};
 
@@ -26,6 +27,8 @@ pub struct Observation {
     /// How many connections were closed first by a process that is known ([`super::Traced::named_closes`]); `None`
     /// unless the trace told of all of the time. Of the whole namespace.
     pub named_closes: Option<u64>,
+    /// Calls of `connect()` that failed, the most first, of the whole namespace; empty without a trace.
+    pub failures: Vec<ConnectFailure>,
 }
 
 impl Observation {
@@ -49,6 +52,7 @@ impl Observation {
         Self {
             aggregate,
             named_closes: named_closes(&moment),
+            failures: failures(&moment).to_vec(),
             elapsed_s: moment.elapsed_s,
             rates: moment.rates,
             counter_rates: moment.counter_rates.clone(),
@@ -70,6 +74,7 @@ impl Observation {
 
     fn extend_with(&mut self, moment: Arc<Moment>, mut aggregate: Aggregate) {
         add_sums(&mut aggregate, &self.aggregate);
+        ConnectFailure::add_all(&mut self.failures, failures(&moment));
         self.aggregate = aggregate;
         match (self.elapsed_s, moment.elapsed_s) {
             (Some(so_far), Some(more)) if so_far + more > 0.0 => {
@@ -105,6 +110,10 @@ fn named_closes(moment: &Moment) -> Option<u64> {
     moment.trace.as_ref()?.named_closes()
 }
 
+fn failures(moment: &Moment) -> &[ConnectFailure] {
+    moment.trace.as_ref().map_or(&[], |traced| &traced.failures)
+}
+
 /// Adds the openings and closes counted `before` to `now`.
 fn add_sums(now: &mut Aggregate, before: &Aggregate) {
     now.opened += before.opened;
@@ -117,6 +126,7 @@ fn add_sums(now: &mut Aggregate, before: &Aggregate) {
         |old| ProcessRow {
             states: StateCounts::default(),
             time_wait_evidence: [0; Evidence::ALL.len()],
+            evidence: [0; Evidence::ALL.len()],
             fds: None,
             fd_limit: None,
             ..old.clone()
@@ -128,7 +138,7 @@ fn add_sums(now: &mut Aggregate, before: &Aggregate) {
         before.peers.iter().filter(|row| row.opened + row.closed > 0),
         |row| row.key,
         add_peer,
-        |old| PeerRow { states: StateCounts::default(), ..old.clone() },
+        |old| PeerRow { states: StateCounts::default(), evidence: [0; Evidence::ALL.len()], ..old.clone() },
     );
     tally::sort_peers(&mut now.peers);
     add_rows(

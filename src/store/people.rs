@@ -164,12 +164,11 @@ impl People {
 }
 
 fn process(traced: &TracedProcess, stamp: Stamp, user: impl FnOnce(u32) -> Option<String>) -> Process {
-    let ago = stamp.since_boot.saturating_sub(traced.key.started_since_boot());
     let name = |uid: u32| user(uid).unwrap_or_else(|| uid.to_string());
     let command = traced.command.clone().unwrap_or_default();
     Process {
         key: traced.key,
-        started: stamp.wall.checked_sub(ago).unwrap_or(stamp.wall),
+        started: stamp.wall_at(traced.key.started_since_boot().min(stamp.since_boot)),
         runtime: Runtime::of_names(&traced.name, &command),
         name: traced.name.clone(),
         command,

@@ -203,7 +203,8 @@ impl PortsLeft {
 pub struct PortUse {
     /// Ports to pick from.
     usable: PortSet,
-    /// Of them, those that `connect()` tries first: of the same parity as the first of the range.
+    low: u16,
+    /// Of the usable ones, those that `connect()` tries first: of the same parity as the first of the range.
     first_half: PortSet,
     /// Ports that any socket uses.
     used: PortSet,
@@ -211,6 +212,26 @@ pub struct PortUse {
     exclusive: PortSet,
     /// The first and the last port, if their number is odd and more than one.
     odd: Option<(u16, u16)>,
+    bound_unlisted: bool,
+}
+
+/// The ports of a namespace, counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortCounts {
+    /// Ports to pick from.
+    pub usable: u32,
+    /// Of those, the ones that nobody has for himself.
+    pub capacity: u32,
+    /// Of those, the ones that no socket uses.
+    pub unused: u32,
+    /// As `capacity`, of the half that `connect()` tries first.
+    first_capacity: u32,
+    /// As `unused`, of the half that `connect()` tries first.
+    first_unused: u32,
+    /// Whether one end of a range with an odd number of ports is among `capacity`.
+    odd_end: bool,
+    /// Whether it is among `unused`.
+    odd_end_unused: bool,
     bound_unlisted: bool,
 }
 
@@ -268,6 +289,7 @@ impl PortUse {
         let size = u32::from(range.high - range.low) + 1;
         Some(Self {
             usable: range.to_set(),
+            low: range.low,
             first_half,
             used: PortSet::default(),
             exclusive: PortSet::default(),
@@ -283,11 +305,11 @@ impl PortUse {
         self.usable.contains(port)
     }
 
-    /// Whether `port` is of the half that `connect()` tries first.
+    /// Whether `port`, a usable one, is of the half that `connect()` tries first.
     #[must_use]
     #[inline]
     pub fn is_first(&self, port: u16) -> bool {
-        self.first_half.contains(port)
+        (port ^ self.low) & 1 == 0
     }
 
     /// Adds a socket on `port`. It is `exclusive` if it listens, is only bound, or was accepted from a listener.
@@ -317,40 +339,23 @@ impl PortUse {
         (0..=u16::MAX).any(|port| ports.contains(port) && self.is_exclusive(port))
     }
 
-    /// What is left for a destination whose own sockets take `held`, each `TIME_WAIT` of its own for `holds_s` seconds.
+    /// Counts what is left of them, after every socket was added.
     #[must_use]
-    pub fn left(&self, held: Held, holds_s: f64) -> DestinationPorts {
+    pub fn count(&self) -> PortCounts {
         let free = |of: &PortSet, but: &PortSet| of.count() - of.common(but);
-        let capacity = free(&self.usable, &self.exclusive);
-        // Every connection to elsewhere may have been bound first, and so may a TIME_WAIT that could be taken over.
-        let (unused, max) = (free(&self.usable, &self.used), capacity.saturating_sub(held.blocked));
         let end_is_free = |but: &PortSet| {
             let is_free = |port| self.usable.contains(port) && !but.contains(port);
             self.odd.is_some_and(|(low, high)| is_free(low) || is_free(high))
         };
-        let min = (unused - u32::from(end_is_free(&self.used))).min(max);
-        let first_unused = free(&self.first_half, &self.used);
-        let first_max = free(&self.first_half, &self.exclusive).saturating_sub(held.blocked_first);
-        DestinationPorts {
-            left: PortsLeft {
-                min,
-                max,
-                doubt: Doubt {
-                    maybe_bound: max.saturating_sub(unused + held.reusable),
-                    maybe_taken_over: held.reusable,
-                    odd_range: min < max && end_is_free(&self.exclusive),
-                    bound_unlisted: self.bound_unlisted,
-                },
-            },
-            capacity,
+        PortCounts {
             usable: self.usable.count(),
-            blocked: held.blocked,
-            slow: match (first_unused, first_max) {
-                (_, 0) => Some(true),
-                (1.., _) => Some(false),
-                _ => None,
-            },
-            holds_s,
+            capacity: free(&self.usable, &self.exclusive),
+            unused: free(&self.usable, &self.used),
+            first_capacity: free(&self.first_half, &self.exclusive),
+            first_unused: free(&self.first_half, &self.used),
+            odd_end: end_is_free(&self.exclusive),
+            odd_end_unused: end_is_free(&self.used),
+            bound_unlisted: self.bound_unlisted,
         }
     }
 
@@ -365,5 +370,34 @@ impl PortUse {
             self.odd.is_some_and(|(low, high)| [low, high, second_half(low, high)].into_iter().any(is_free));
         let doubt = Doubt { odd_range, bound_unlisted: self.bound_unlisted, ..Doubt::default() };
         PortsLeft { min: max - u32::from(odd_range), max, doubt }
+    }
+}
+
+impl PortCounts {
+    /// What is left for a destination whose own sockets take `held`, each `TIME_WAIT` of its own for `holds_s` seconds.
+    #[must_use]
+    pub fn left(&self, held: Held, holds_s: f64) -> DestinationPorts {
+        // Every connection to elsewhere may have been bound first, and so may a TIME_WAIT that could be taken over.
+        let max = self.capacity.saturating_sub(held.blocked);
+        let min = (self.unused - u32::from(self.odd_end_unused)).min(max);
+        let first_max = self.first_capacity.saturating_sub(held.blocked_first);
+        let doubt = Doubt {
+            maybe_bound: max.saturating_sub(self.unused + held.reusable),
+            maybe_taken_over: held.reusable,
+            odd_range: min < max && self.odd_end,
+            bound_unlisted: self.bound_unlisted,
+        };
+        DestinationPorts {
+            left: PortsLeft { min, max, doubt },
+            capacity: self.capacity,
+            usable: self.usable,
+            blocked: held.blocked,
+            slow: match (self.first_unused, first_max) {
+                (_, 0) => Some(true),
+                (1.., _) => Some(false),
+                _ => None,
+            },
+            holds_s,
+        }
     }
 }

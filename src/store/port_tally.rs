@@ -1,8 +1,8 @@
 //! The counting of local ports in the walk over the sockets, and a closer look at the worst destinations.
 
 use super::{
-    BindPool, DestinationPorts, DestinationRow, Forecast, Held, Link, Moment, Outlook, PortRules, PortUse,
-    Takeover, ports::PortSet,
+    BindPool, DestinationPorts, DestinationRow, Forecast, Held, Link, Moment, Outlook, PortCounts, PortRules,
+    PortUse, Takeover, ports::PortSet,
 };
 use crate::model::{Family, Sample, Side, Socket, SocketRef, TcpState};
 
@@ -133,14 +133,19 @@ impl PortTally {
         self.uses.as_ref().map_or(0, PortUse::in_use)
     }
 
-    /// What is left for a destination, after all sockets were counted.
-    pub(super) fn left(&self, counts: &DestinationCounts) -> Option<DestinationPorts> {
+    /// The ports, after all sockets were counted; `None` when the range is not known.
+    pub(super) fn counted(&self) -> Option<PortCounts> {
+        self.uses.as_ref().map(PortUse::count)
+    }
+
+    /// What is left for a destination.
+    pub(super) fn left(&self, ports: &PortCounts, counts: &DestinationCounts) -> DestinationPorts {
         let held = Held {
             blocked: counts.taken - counts.reusable - counts.shared,
             blocked_first: counts.blocked_first,
             reusable: counts.reusable,
         };
-        Some(self.uses.as_ref()?.left(held, self.rules.holds_for_s(counts.takeover)))
+        ports.left(held, self.rules.holds_for_s(counts.takeover))
     }
 }
 
@@ -150,9 +155,17 @@ pub(super) struct Watch<'a> {
     tally: &'a PortTally,
     uses: &'a PortUse,
     destinations: Vec<Watched>,
+    /// Which of them are those of a watched peer, which may be reached from several of our addresses.
+    of_peer: Vec<Vec<usize>>,
+    /// For each peer its place among these, or a place that there is not.
+    place: Vec<u8>,
     pools: Vec<Pool>,
     /// Ports that a socket of all addresses is on, as IPv4 and as IPv6 see it.
     any: [PortSet; 2],
+    /// The pool of the socket before.
+    last: usize,
+    /// How late the timer of a `TIME_WAIT` is at most, milliseconds.
+    late_ms: u32,
 }
 
 #[derive(Debug)]
@@ -161,8 +174,12 @@ struct Watched {
     takeover: Takeover,
     /// Sockets that will be gone in each second from now.
     releases: Vec<u32>,
-    /// `TIME_WAIT`s entered in the last [`RATE_S`] seconds, or as long as they hold a port.
+    /// `TIME_WAIT`s entered in the last `window_ms` milliseconds.
     young: u32,
+    /// [`RATE_S`], or as long as a `TIME_WAIT` holds its port if that is less.
+    window_ms: u32,
+    /// For how long a `TIME_WAIT` holds its port.
+    holds_ms: u32,
 }
 
 #[derive(Debug)]
@@ -173,68 +190,110 @@ struct Pool {
     ports: PortSet,
 }
 
+impl Pool {
+    #[inline]
+    fn is_of(&self, local: u32, is_v6: bool) -> bool {
+        self.local == local && self.is_v6 == is_v6
+    }
+}
+
 impl<'a> Watch<'a> {
-    /// Nothing looked at yet, of destinations one socket of each of which is among `firsts`. `None` if the range is not known.
-    pub(super) fn new<'b>(tally: &'a PortTally, firsts: impl Iterator<Item = SocketRef<'b>>) -> Option<Self> {
+    /// Nothing looked at yet, of destinations one socket of each of which comes with the number of its peer, one of `peers`;
+    /// at most [`WATCHED`]. `None` if the range is not known.
+    pub(super) fn new<'b>(
+        tally: &'a PortTally,
+        peers: usize,
+        firsts: impl Iterator<Item = (u32, SocketRef<'b>)>,
+    ) -> Option<Self> {
         let uses = tally.uses.as_ref()?;
-        let (mut destinations, mut pools) = (Vec::new(), Vec::<Pool>::new());
-        for first in firsts {
-            let (local, is_v6) = (first.address_keys().0, first.row().family == Family::V6);
-            let takeover = tally.destination(first).takeover;
-            destinations.push(Watched { local, takeover, releases: Vec::new(), young: 0 });
-            if pools.len() < POOLS && pools.iter().all(|pool| (pool.local, pool.is_v6) != (local, is_v6)) {
-                pools.push(Pool { is_v6, local, source: first.local().ip, ports: PortSet::default() });
+        let any = [PortSet::default(), PortSet::default()];
+        let late_ms = millis(tally.rules.life.late_s());
+        let (destinations, of_peer, place) = (Vec::new(), Vec::new(), vec![u8::MAX; peers]);
+        let mut watch =
+            Self { tally, uses, destinations, of_peer, place, pools: Vec::new(), any, last: 0, late_ms };
+        for (peer, first) in firsts {
+            watch.begin(peer, first);
+        }
+        Some(watch)
+    }
+
+    fn begin(&mut self, peer: u32, first: SocketRef<'_>) {
+        let place = &mut self.place[peer as usize];
+        if *place == u8::MAX {
+            *place = u8::try_from(self.of_peer.len()).expect("few are watched");
+            self.of_peer.push(Vec::new());
+        }
+        self.of_peer[usize::from(*place)].push(self.destinations.len());
+        let (local, is_v6) = (first.address_keys().0, first.row().family == Family::V6);
+        let takeover = self.tally.destination(first).takeover;
+        let holds_ms = millis(self.tally.rules.holds_for_s(takeover));
+        let window_ms = millis(RATE_S).min(holds_ms);
+        let (releases, young) = (Vec::new(), 0);
+        self.destinations.push(Watched { local, takeover, releases, young, window_ms, holds_ms });
+        if self.pools.len() < POOLS && !self.pools.iter().any(|pool| pool.is_of(local, is_v6)) {
+            self.pools.push(Pool { is_v6, local, source: first.local().ip, ports: PortSet::default() });
+        }
+    }
+
+    /// Looks at a socket of the peer with that number, whosever it is.
+    #[inline]
+    pub(super) fn see(&mut self, socket: SocketRef<'_>, peer: u32) {
+        self.see_port(socket);
+        let place = self.place.get(peer as usize).map_or(usize::MAX, |&place| place.into());
+        if let Some(indices) = self.of_peer.get(place) {
+            let is_of = |&&index: &&usize| self.destinations[index].local == socket.address_keys().0;
+            if let Some(&index) = indices.iter().find(is_of) {
+                self.see_of(index, socket.row());
             }
         }
-        Some(Self { tally, uses, destinations, pools, any: [PortSet::default(), PortSet::default()] })
     }
 
-    /// Whether the watched destination `index` has that local address.
-    pub(super) fn is_of(&self, index: usize, socket: SocketRef<'_>) -> bool {
-        self.destinations[index].local == socket.address_keys().0
-    }
-
-    /// Looks at a socket, whosever it is.
     #[inline]
-    pub(super) fn see(&mut self, socket: SocketRef<'_>) {
+    fn see_port(&mut self, socket: SocketRef<'_>) {
         let row = socket.row();
         let (local, is_v6) = (socket.address_keys().0, row.family == Family::V6);
-        if !row.state.is_connection() && socket.local().ip.is_unspecified() {
-            let v6_only = socket.detail().and_then(|detail| detail.v6only) == Some(true);
-            if !(is_v6 && v6_only) {
-                self.any[0].insert(row.local_port);
-            }
-            if is_v6 {
-                self.any[1].insert(row.local_port);
-            }
-        } else if let Some(pool) =
-            self.pools.iter_mut().find(|pool| pool.local == local && pool.is_v6 == is_v6)
-        {
-            pool.ports.insert(row.local_port);
+        // Sockets of one address often follow each other.
+        if !self.pools.get(self.last).is_some_and(|pool| pool.is_of(local, is_v6)) {
+            self.last = self.pools.iter().position(|pool| pool.is_of(local, is_v6)).unwrap_or(usize::MAX);
+        }
+        match self.pools.get_mut(self.last) {
+            Some(pool) => pool.ports.insert(row.local_port),
+            None if !row.state.is_connection() => self.see_unconnected(socket),
+            None => {}
+        }
+    }
+
+    /// A socket of all addresses takes its port from the pool of each.
+    fn see_unconnected(&mut self, socket: SocketRef<'_>) {
+        let is_v6 = socket.row().family == Family::V6;
+        if !socket.local().ip.is_unspecified() {
+            return;
+        }
+        let v6_only = socket.detail().and_then(|detail| detail.v6only) == Some(true);
+        if !(is_v6 && v6_only) {
+            self.any[0].insert(socket.row().local_port);
+        }
+        if is_v6 {
+            self.any[1].insert(socket.row().local_port);
         }
     }
 
     /// Looks at a socket of the watched destination `index`.
     #[inline]
-    pub(super) fn see_of(&mut self, index: usize, row: &Socket) {
-        let watched = &mut self.destinations[index];
+    fn see_of(&mut self, index: usize, row: &Socket) {
         if !row.is_mini() || !self.uses.is_usable(row.local_port) {
             return;
         }
-        let life = self.tally.rules.life;
+        let watched = &mut self.destinations[index];
         let age_ms = row.time_wait_age_ms();
-        let window_s = RATE_S.min(self.tally.rules.holds_for_s(watched.takeover));
-        watched.young += u32::from(age_ms.is_some_and(|age| f64::from(age) <= window_s * 1000.0));
-        let left_s = match age_ms {
+        watched.young += u32::from(age_ms.is_some_and(|age| age <= watched.window_ms));
+        let left_ms = match age_ms {
             Some(_) if self.tally.is_reusable(watched.takeover, row) => return,
-            Some(age) if watched.takeover == Takeover::Yes => {
-                (self.tally.rules.holds_for_s(Takeover::Yes) - f64::from(age) / 1000.0).max(0.0)
-            }
+            Some(age) if watched.takeover == Takeover::Yes => watched.holds_ms.saturating_sub(age),
             // Its timer is late by half a step of the wheel, taken over many.
-            _ => f64::from(row.expires_ms) / 1000.0 + life.late_s() / 2.0,
+            _ => row.expires_ms.saturating_add(self.late_ms / 2),
         };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is not negative")]
-        let second = left_s as usize;
+        let second = (left_ms / 1000) as usize;
         if watched.releases.len() <= second {
             watched.releases.resize(second + 1, 0);
         }
@@ -276,4 +335,9 @@ impl Watched {
             holds_s: ports.holds_s,
         })
     }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a minute or so, not negative")]
+fn millis(seconds: f64) -> u32 {
+    (seconds * 1000.0) as u32
 }

@@ -29,14 +29,19 @@ pub(super) fn rates(before: Option<Reading<'_>>, now: Reading<'_>, seconds: Opti
     };
     let growth = |name| now.counters.growth(before.counters, name);
     let per_s = |growth| per_second(growth, seconds);
-    let entries = growth("TcpExtTW").map(|n| n + growth("TcpExtTWKilled").unwrap_or(0));
     Rates {
         opened: growth("TcpActiveOpens").map(per_s),
         accepted: growth("TcpPassiveOpens").map(per_s),
         closed: closed(before, now).map(|n| n / seconds),
-        time_wait: entries.map(per_s),
+        time_wait: entries(before.counters, now.counters).map(per_s),
         connect_failures: None,
     }
+}
+
+/// How many sockets entered `TIME_WAIT`, or the `FIN_WAIT2` of a closed descriptor, between two readings.
+pub(super) fn entries(before: &Counters, now: &Counters) -> Option<u64> {
+    let growth = |name| now.growth(before, name);
+    growth("TcpExtTW").map(|n| n + growth("TcpExtTWKilled").unwrap_or(0))
 }
 
 /// How many connections ended: those begun, less those that failed to, less those that are still there.

@@ -7,11 +7,11 @@ use foldhash::fast::{FixedState, RandomState};
 use hashbrown::{HashMap, HashSet};
 
 use super::{
-    Aggregate, BindPool, DestinationRow, Link, Moment, Owned, PeerKey, PeerRow, ProcessRow,
+    Aggregate, DestinationRow, Link, Moment, Owned, PeerKey, PeerRow, ProcessRow, TraceWindow,
     groups::Groups,
     port_tally::{DestinationCounts, PortTally, WATCHED, Watch},
 };
-use crate::model::{Endpoint, Evidence, Family, ProcKey, Process, Side, SocketRef, StateCounts, TcpState};
+use crate::model::{Endpoint, Evidence, Family, ProcKey, Side, SocketRef, StateCounts, TcpState};
 
 /// Which sockets are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,9 +174,23 @@ impl<'a> Tally<'a> {
             all.closed += counts.closed;
         }
         all.processes = self.process_rows();
-        (all.destinations, all.bind_pools, all.destinations_omitted) = self.destination_rows();
-        (all.peers, all.peers_omitted) = self.peer_rows();
+        if self.scope == Scope::Whole {
+            self.count_shared();
+        }
+        let (mut destinations, omitted) = self.destination_rows();
+        let mut watch = self.watch(&destinations);
+        (all.peers, all.peers_omitted) = self.peer_rows(watch.as_mut());
+        if let Some(watch) = watch {
+            all.bind_pools = watch.finish(self.moment, destinations.iter_mut().map(|(_, row)| row));
+        }
+        all.destinations = destinations.into_iter().map(|(_, row)| row).collect();
+        all.destinations_omitted = omitted;
         all
+    }
+
+    /// What the trace told over the last minute.
+    fn window(&self) -> Option<&'a TraceWindow> {
+        self.moment.trace.as_ref().map(|traced| &traced.window)
     }
 
     fn process_rows(&self) -> Vec<ProcessRow> {
@@ -186,8 +200,9 @@ impl<'a> Tally<'a> {
                 continue;
             }
             for process in &attribution.owners {
-                let row = rows.entry(process.key).or_insert_with(|| new_process_row(process));
+                let row = rows.entry(process.key).or_insert_with(|| ProcessRow::new(process));
                 row.time_wait_evidence[attribution.evidence as usize] += counts.states[TcpState::TimeWait];
+                row.evidence[attribution.evidence as usize] += counts.states.total();
                 if attribution.evidence != Evidence::Candidates {
                     counts.states.iter().for_each(|(state, n)| row.states[state] += n);
                     row.opened += counts.opened;
@@ -200,6 +215,11 @@ impl<'a> Tally<'a> {
                 (row.fds, row.fd_limit) = (seen.fds, seen.fd_limit);
             }
         }
+        if let Some(window) = self.window() {
+            for (key, row) in &mut rows {
+                row.lifetimes = window.processes.get(key).cloned();
+            }
+        }
         let candidates_only = |row: &ProcessRow| {
             let counted = row.states.total() + row.opened + row.closed;
             counted == 0 && row.time_wait_evidence.iter().all(|&n| n == 0)
@@ -209,32 +229,25 @@ impl<'a> Tally<'a> {
         rows
     }
 
-    fn destination_rows(&mut self) -> (Vec<DestinationRow>, Vec<BindPool>, u32) {
+    /// The rows in their order, each with the number of its group, and how many more there are.
+    fn destination_rows(&self) -> (Vec<(u32, DestinationRow)>, u32) {
         let by_taken = |group: u32| self.destination_counts[group as usize].taken;
         let kept = self.destinations.heaviest(Aggregate::MAX_ROWS, by_taken);
         let omitted = index32(self.destinations.keys().len() - kept.len());
-        if self.scope == Scope::Whole {
-            self.count_shared();
-        }
+        let ports = self.ports.counted().filter(|_| self.scope == Scope::Whole);
         let row = |&group: &u32| {
             let first = self.destinations.members()[group as usize].first;
             let socket = self.moment.sample.sockets.get(first as usize).expect("an index of its rows");
             let counts = &self.destination_counts[group as usize];
-            let ports = (self.scope == Scope::Whole).then(|| self.ports.left(counts)).flatten();
+            let ports = ports.as_ref().map(|ports| self.ports.left(ports, counts));
             (group, counts.row(socket, ports))
         };
         let mut rows: Vec<(u32, DestinationRow)> = kept.iter().map(row).collect();
-        rows.sort_by_key(|(_, row)| destination_order(row));
-        let mut pools = Vec::new();
-        match self.scope {
-            Scope::Whole => pools = self.detail(&mut rows),
-            Scope::Part => self.copy_ports(&mut rows),
-        }
-        let mut rows: Vec<DestinationRow> = rows.into_iter().map(|(_, row)| row).collect();
         if self.scope == Scope::Part {
-            sort_destinations(&mut rows);
+            self.copy_ports(&mut rows);
         }
-        (rows, pools, omitted)
+        rows.sort_by_key(|(_, row)| destination_order(row));
+        (rows, omitted)
     }
 
     /// Corrects the counts for client sockets on ports that nobody else can have: those ports are counted already.
@@ -253,31 +266,17 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// Looks at the sockets of the worst destinations once more, for what only these are told.
-    fn detail(&self, rows: &mut [(u32, DestinationRow)]) -> Vec<BindPool> {
-        let watched = rows.len().min(WATCHED);
-        let rows = &mut rows[..watched];
-        let sockets = &self.moment.sample.sockets;
-        let first = |group: u32| self.destinations.members()[group as usize].first as usize;
-        let firsts = rows.iter().map(|(group, _)| sockets.get(first(*group)).expect("an index of its rows"));
-        let Some(mut watch) = Watch::new(&self.ports, firsts) else { return Vec::new() };
-        // One peer may be reached from several of our addresses.
-        let mut of_peer: HashMap<u32, Vec<usize>, FixedState> = HashMap::default();
-        for (index, (group, _)) in rows.iter().enumerate() {
-            let peer = self.destinations.keys()[*group as usize] >> 32;
-            of_peer.entry(u32::try_from(peer).expect("32 bits are left")).or_default().push(index);
+    /// The worst destinations, whose sockets are to be looked at once more for what only these are told.
+    fn watch(&self, rows: &[(u32, DestinationRow)]) -> Option<Watch<'_>> {
+        if self.scope == Scope::Part {
+            return None;
         }
-        let mut place = vec![false; self.peers.keys().len()];
-        of_peer.keys().for_each(|&peer| place[peer as usize] = true);
-        for (socket, &peer) in sockets.iter().zip(&self.peer_of) {
-            watch.see(socket);
-            if place.get(peer as usize) == Some(&true)
-                && let Some(&index) = of_peer[&peer].iter().find(|&&index| watch.is_of(index, socket))
-            {
-                watch.see_of(index, socket.row());
-            }
-        }
-        watch.finish(self.moment, rows.iter_mut().map(|(_, row)| row))
+        let first = |&(group, _): &(u32, _)| {
+            let first = self.destinations.members()[group as usize].first as usize;
+            let socket = self.moment.sample.sockets.get(first).expect("an index of its rows");
+            (self.peer_of[first], socket)
+        };
+        Watch::new(&self.ports, self.peers.keys().len(), rows.iter().take(WATCHED).map(first))
     }
 
     /// What ports are left does not depend on what is counted here.
@@ -292,7 +291,8 @@ impl<'a> Tally<'a> {
         }
     }
 
-    fn peer_rows(&self) -> (Vec<PeerRow>, u32) {
+    /// The rows, and how many more there are. This is the second walk over the sockets, so `watch` looks at them as well.
+    fn peer_rows(&self, mut watch: Option<&mut Watch<'_>>) -> (Vec<PeerRow>, u32) {
         let members = self.peers.members();
         let kept = self.peers.heaviest(Aggregate::MAX_ROWS, |group| members[group as usize].count);
         let omitted = index32(members.len() - kept.len());
@@ -300,17 +300,24 @@ impl<'a> Tally<'a> {
         let mut rows = Vec::with_capacity(kept.len());
         for &group in &kept {
             place[group as usize] = index32(rows.len());
-            rows.push(new_peer_row(self.peer(members[group as usize].first)));
+            let mut row = PeerRow::new(self.peer(members[group as usize].first));
+            row.lifetimes = self.window().and_then(|window| window.peers.get(&row.key)).cloned();
+            rows.push(row);
         }
         let mut owners = Owners::new(rows.len());
-        let present = self.moment.sample.sockets.rows().iter().zip(&self.moment.links);
-        let states = present.map(|(row, &link)| (Some(row.state), link));
+        let evidence: Vec<Evidence> = self.moment.attributions.iter().map(|told| told.evidence).collect();
+        let present = self.moment.sample.sockets.iter().zip(&self.moment.links);
+        let present = present.map(|(socket, &link)| (Some(socket), link));
         let ended = self.moment.ended_links.iter().map(|&link| (None, link));
-        for ((state, link), &peer) in states.chain(ended).zip(&self.peer_of) {
+        for ((socket, link), &peer) in present.chain(ended).zip(&self.peer_of) {
+            if let (Some(watch), Some(socket)) = (watch.as_mut(), socket) {
+                watch.see(socket, peer);
+            }
             let Some(&at) = place.get(peer as usize).filter(|&&at| at != NO_PEER) else { continue };
             let row = &mut rows[at as usize];
-            if let Some(state) = state {
-                row.states.add(state);
+            if let Some(socket) = socket {
+                row.states.add(socket.row().state);
+                row.evidence[evidence[link.attribution()] as usize] += 1;
             }
             row.opened += u32::from(link.opened());
             row.closed += u32::from(link.closed());
@@ -380,29 +387,6 @@ fn peer_key(socket: SocketRef<'_>, remote: u32, side: Side) -> u64 {
     let is_v6 = if socket.row().family == Family::V6 { IS_V6 } else { 0 };
     let is_server = if side == Side::Server { IS_SERVER } else { 0 };
     u64::from(remote) << 32 | u64::from(service_port(socket, side)) << 16 | is_v6 | is_server
-}
-
-fn new_process_row(process: &Arc<Process>) -> ProcessRow {
-    ProcessRow {
-        process: Arc::clone(process),
-        states: StateCounts::default(),
-        time_wait_evidence: [0; Evidence::ALL.len()],
-        opened: 0,
-        closed: 0,
-        fds: None,
-        fd_limit: None,
-    }
-}
-
-fn new_peer_row(key: PeerKey) -> PeerRow {
-    PeerRow {
-        key,
-        states: StateCounts::default(),
-        processes: Vec::new(),
-        candidates: Vec::new(),
-        opened: 0,
-        closed: 0,
-    }
 }
 
 /// Each process once, by PID; no candidate that is an owner as well.

@@ -1,9 +1,9 @@
 //! What a batch of the trace says of processes and peers: how many connections they opened and closed, also those
 //! that lived and died between two samples, how long they lived, and which could not be made.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
-use super::{PeerKey, Service};
+use super::{Lifetimes, PeerKey, Service};
 use crate::model::{Endpoint, ProcKey, Side, TraceBatch, TraceEvent, TraceKind, TraceTask, TracedProcess};
 
 /// Counts of one process or peer in one batch.
@@ -146,72 +146,12 @@ impl TraceCounts {
     }
 }
 
-/// How long connections lived: a histogram whose buckets double, from under 128 µs to over an hour.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Lifetimes([u32; Lifetimes::BUCKETS]);
-
-impl Lifetimes {
-    const BUCKETS: usize = 26;
-    /// Bucket `n` ends at 2^(n + 7) µs.
-    const FIRST: u32 = 7;
-
-    /// Adds one connection.
-    pub fn add(&mut self, life: Duration) {
-        let micros = u64::try_from(life.as_micros()).unwrap_or(u64::MAX);
-        let bucket = (u64::BITS - micros.leading_zeros()).saturating_sub(Self::FIRST) as usize;
-        let count = &mut self.0[bucket.min(Self::BUCKETS - 1)];
-        *count = count.saturating_add(1);
-    }
-
-    /// Adds those of another histogram.
-    pub fn merge(&mut self, other: &Self) {
-        for (count, more) in self.0.iter_mut().zip(other.0) {
-            *count = count.saturating_add(more);
-        }
-    }
-
-    /// How many connections were counted.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.0.iter().map(|&count| u64::from(count)).sum()
-    }
-
-    /// A time that `share` (0 to 1) of the connections did not outlive, too long by at most a factor of two. `None`
-    /// if none was counted, or if the time is beyond the last bucket.
-    #[must_use]
-    pub fn quantile(&self, share: f64) -> Option<Duration> {
-        let total = self.count();
-        let mut seen = 0;
-        for (bucket, &count) in (0_u32..).zip(&self.0[..Self::BUCKETS - 1]) {
-            seen += u64::from(count);
-            #[expect(clippy::cast_precision_loss, reason = "a share of counts need not be exact beyond 2^52")]
-            if total > 0 && seen as f64 >= share * total as f64 {
-                return Some(Duration::from_micros(1 << (bucket + Self::FIRST)));
-            }
-        }
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::model::Family;
-
-    #[test]
-    fn quantiles_are_the_ends_of_buckets() {
-        let mut lives = Lifetimes::default();
-        assert_eq!(lives.quantile(0.5), None);
-        for _ in 0..98 {
-            lives.add(Duration::from_millis(3));
-        }
-        lives.add(Duration::from_secs(5));
-        lives.add(Duration::from_secs(1 << 20));
-        assert_eq!(lives.count(), 100);
-        assert_eq!(lives.quantile(0.5), Some(Duration::from_micros(4096)));
-        assert_eq!(lives.quantile(0.99), Some(Duration::from_micros(1 << 23)));
-        assert_eq!(lives.quantile(1.0), None, "too long to say");
-    }
 
     fn event(kind: TraceKind, netns: Option<u64>, life: u64) -> TraceEvent {
         let at = Duration::from_secs(10);
@@ -250,7 +190,7 @@ mod tests {
         let (process, counts) = &activity.processes[0];
         assert_eq!(process.key, key);
         assert_eq!((counts.opened, counts.closed, counts.no_port, counts.failed), (1, 1, 1, 1));
-        assert_eq!(counts.lifetimes.quantile(0.5), Some(Duration::from_micros(4096)));
+        assert_eq!(counts.lifetimes.count(), 1);
         assert_eq!(activity.total, *counts);
         assert_eq!(activity.unplaced, 1);
         let peer = PeerKey { ip: [10, 0, 0, 2].into(), port: 443, side: Side::Client };

@@ -7,14 +7,17 @@ use std::{
 };
 
 use super::{
-    Aggregate, PeerKey, PeerRow, ProcessRow, Service, TraceActivity, TraceCounts,
+    Aggregate, ConnectFailure, ConnectFailures, Coverage, PeerKey, PeerRow, ProcessRow, Service,
+    TraceActivity, TraceCounts, TraceWindow, coverage,
     memory::{Told, Trace},
     people::People,
     tally,
     trace_join::{Cause, Phase, Sighting, TraceGap, TraceJoin},
+    trace_window::Slots,
 };
 use crate::model::{
-    Endpoint, Evidence, ProcKey, Process, Sample, SocketRef, Stamp, StateCounts, TcpState, TraceTally,
+    Endpoint, ProcKey, Process, Sample, SocketRef, Stamp, TcpState, TraceEvent, TraceKind, TraceTally,
+    TracedProcess,
 };
 
 /// A `TIME_WAIT` that is due says this age, whatever its age.
@@ -32,6 +35,12 @@ pub struct Traced {
     pub processes: Vec<(Arc<Process>, TraceCounts)>,
     /// The counts of that, by process and service; no process where it cannot be told.
     pub flows: Vec<(Option<Arc<Process>>, Service, TraceCounts)>,
+    /// Calls of `connect()` that failed since the sample before, the most first; too few where records were lost.
+    pub failures: Vec<ConnectFailure>,
+    /// How far the trace accounts for the entries into `TIME_WAIT` since it began.
+    pub coverage: Coverage,
+    /// Sums over the last minute.
+    pub window: TraceWindow,
 }
 
 impl Traced {
@@ -53,7 +62,7 @@ impl Traced {
         self.add_processes(&mut all.processes);
         // A peer without a row may be one that was left out for want of room.
         if all.peers_omitted == 0 {
-            add_peers(&mut all.peers, &activity.peers);
+            add_peers(&mut all.peers, &activity.peers, &self.window);
             all.peers_omitted += cut(&mut all.peers);
         }
     }
@@ -69,19 +78,16 @@ impl Traced {
         }
         let unseen = counts.into_values().filter(|(_, counts)| counts.opened + counts.closed > 0);
         rows.extend(unseen.map(|(process, counts)| ProcessRow {
-            process: Arc::clone(process),
-            states: StateCounts::default(),
-            time_wait_evidence: [0; Evidence::ALL.len()],
             opened: narrow(counts.opened),
             closed: narrow(counts.closed),
-            fds: None,
-            fd_limit: None,
+            lifetimes: self.window.processes.get(&process.key).cloned(),
+            ..ProcessRow::new(process)
         }));
         tally::sort_processes(rows);
     }
 }
 
-fn add_peers(rows: &mut Vec<PeerRow>, counts: &BTreeMap<PeerKey, TraceCounts>) {
+fn add_peers(rows: &mut Vec<PeerRow>, counts: &BTreeMap<PeerKey, TraceCounts>, window: &TraceWindow) {
     for row in rows.iter_mut() {
         if let Some(counts) = counts.get(&row.key) {
             raise(&mut row.opened, counts.opened);
@@ -92,12 +98,10 @@ fn add_peers(rows: &mut Vec<PeerRow>, counts: &BTreeMap<PeerKey, TraceCounts>) {
     let unseen =
         counts.iter().filter(|(key, counts)| counts.opened + counts.closed > 0 && !known.contains(key));
     rows.extend(unseen.map(|(&key, counts)| PeerRow {
-        key,
-        states: StateCounts::default(),
-        processes: Vec::new(),
-        candidates: Vec::new(),
         opened: narrow(counts.opened),
         closed: narrow(counts.closed),
+        lifetimes: window.peers.get(&key).cloned(),
+        ..PeerRow::new(key)
     }));
     tally::sort_peers(rows);
 }
@@ -183,32 +187,88 @@ fn user(sample: &Sample, uid: u32) -> Option<String> {
     processes.find(|process| process.uid == uid).map(|process| process.user.clone())
 }
 
-/// What the batch of a sample told of the time since the sample before, which the trace saw to its end if `covered`.
+/// What is kept of the trace from sample to sample, beside the events that can be asked for.
+#[derive(Debug, Default)]
+pub(super) struct Past {
+    /// Whether the trace told of all up to the sample before, and how far it had come.
+    through: Option<Duration>,
+    count: coverage::Count,
+    slots: Slots,
+}
+
+/// What the batch of a sample told of the time since the sample before, in which the kernel counted `entries` into
+/// `TIME_WAIT`. `listens` says whether a local end belongs to a listener.
 pub(super) fn traced(
+    past: &mut Past,
     sample: &Sample,
-    covered: bool,
+    entries: Option<u64>,
     people: &mut People,
     mut listens: impl FnMut(Endpoint, &People) -> bool,
 ) -> Option<Traced> {
-    let batch = sample.trace.as_ref()?;
-    if !covered || !batch.losses.is_empty() {
-        return Some(Traced { tally: batch.tally, ..Traced::default() });
-    }
-
+    let Some(batch) = sample.trace.as_deref() else {
+        past.through = None;
+        return None;
+    };
     let activity = TraceActivity::of(batch, sample.netns, |local| listens(local, people));
-    let mut processes = Vec::with_capacity(activity.processes.len());
-    let mut known = BTreeMap::new();
-    for (process, counts) in &activity.processes {
+    let mut known = |process: &TracedProcess| {
         let set = people.traced(process, sample.stamp, |uid| user(sample, uid));
-        if let Some(met) = people.owners(set).pop() {
-            known.insert(process.key, Arc::clone(&met));
+        people.owners(set).pop()
+    };
+    let mut processes = Vec::with_capacity(activity.processes.len());
+    let mut by_key = BTreeMap::new();
+    for (process, counts) in &activity.processes {
+        if let Some(met) = known(process) {
+            by_key.insert(process.key, Arc::clone(&met));
             processes.push((met, *counts));
         }
     }
     processes.sort_by_key(|(process, _)| process.key);
+    let failures = failures(&activity.failures, known);
+
+    let begin = past.through.unwrap_or(batch.since);
+    let covered = past.through.replace(batch.through).is_some();
+    let by_process = processes.iter().map(|(process, counts)| (process.key, counts));
+    let by_peer = activity.peers.iter().map(|(key, counts)| (*key, counts));
+    past.slots.add((begin, batch.through), by_process, by_peer, &failures);
+    let named = processes.iter().map(|(_, counts)| counts.closed).sum();
+    let unplaced = batch.events.iter().filter(|event| is_unplaced_close(event)).count();
+    let closes = (&activity.total, named, u64::try_from(unplaced).unwrap_or(u64::MAX));
+    let coverage = past.count.add((sample, batch), entries, closes, covered);
+    let told = Traced {
+        tally: batch.tally,
+        failures,
+        coverage,
+        window: past.slots.sums(batch.through),
+        ..Traced::default()
+    };
+    if !covered || !batch.losses.is_empty() {
+        return Some(told);
+    }
     let flow = |(&(key, service), &counts): (&(Option<ProcKey>, Service), &TraceCounts)| {
-        (key.and_then(|key| known.get(&key).cloned()), service, counts)
+        (key.and_then(|key| by_key.get(&key).cloned()), service, counts)
     };
     let flows = activity.flows.iter().map(flow).collect();
-    Some(Traced { tally: batch.tally, activity: Some(activity), processes, flows })
+    Some(Traced { activity: Some(activity), processes, flows, ..told })
+}
+
+/// A close in a namespace that is not known: it may be ours.
+fn is_unplaced_close(event: &TraceEvent) -> bool {
+    event.kind == TraceKind::Closed && event.task.is_none_or(|task| task.netns.is_none())
+}
+
+/// Failed calls with their processes as the store knows them, the most first.
+fn failures(
+    told: &[ConnectFailures],
+    mut known: impl FnMut(&TracedProcess) -> Option<Arc<Process>>,
+) -> Vec<ConnectFailure> {
+    let told = told.iter().map(|failed| ConnectFailure {
+        process: failed.process.as_deref().and_then(&mut known),
+        source: failed.source,
+        peer: failed.destination,
+        no_port: failed.no_port,
+        other: failed.other,
+    });
+    let mut failures = Vec::new();
+    ConnectFailure::add_all(&mut failures, &told.collect::<Vec<_>>());
+    failures
 }

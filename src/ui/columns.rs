@@ -45,24 +45,30 @@ const fn text(key: &'static str, title: &'static str, widths: [u16; 3], rank: u8
 /// The column of `TIME_WAIT`s that may be a process's; there only while there are any.
 const MAYBE: &str = "time_wait_maybe";
 
+/// The columns that only the trace fills.
+const TRACED: [&str; 4] = ["lifetime_p50_s", "lifetime_p99_s", "opener", "closer"];
+
 /// A figure of states is six cells wide at most, a rate without its unit too.
 static PROCESSES: &[Column] = &[
     figure("pid", "", 7, 1),
-    text("name", "", [8, 15, 24], 1),
+    text("name", "", [8, 18, 24], 1),
     figure("sockets", "ALL", 6, 1),
     figure("time_wait", "TW", 6, 1),
     figure(MAYBE, "TW?", 6, 2),
     figure("close_wait", "CW", 6, 3),
     figure("established", "EST", 6, 4),
     figure("closed_per_s", "CLOSE/s", 7, 5),
-    figure("opened_per_s", "OPEN/s", 6, 6),
-    figure("listen", "LISTEN", 6, 10),
-    figure("syn_sent", "SYN_S", 6, 11),
+    figure("opened_per_s", "OPEN/s", 6, 7),
+    figure("lifetime_p50_s", "", 6, 5),
+    figure("lifetime_p99_s", "", 6, 8),
+    figure("listen", "LISTEN", 6, 11),
+    figure("syn_sent", "SYN_S", 6, 12),
     figure("fin_wait2", "FIN_W2", 6, 13),
     figure("last_ack", "L_ACK", 6, 14),
-    figure("share", "", 5, 9),
-    figure("fds", "", 6, 8),
-    figure("fd_percent", "", 5, 7),
+    figure("share", "", 5, 10),
+    figure("fds", "", 6, 9),
+    figure("fd_percent", "", 5, 8),
+    text("evidence", "", [8, 9, 13], 6),
     text("user", "", [8, 8, 12], 15),
     text("container", "", [12, 12, 12], 17),
     text("command", "", [20, 30, 100], 16),
@@ -76,21 +82,27 @@ static PEERS: &[Column] = &[
     figure("established", "EST", 6, 2),
     figure("closed_per_s", "CLOSE/s", 7, 3),
     figure("opened_per_s", "OPEN/s", 6, 7),
+    figure("lifetime_p50_s", "", 6, 6),
+    figure("lifetime_p99_s", "", 6, 8),
     figure("syn_sent", "SYN_S", 6, 9),
     figure("syn_recv", "SYN_R", 6, 11),
     figure("fin_wait2", "FIN_W2", 6, 12),
     figure("last_ack", "L_ACK", 6, 13),
     figure("share", "", 5, 10),
-    text("processes", "", [10, 18, 40], 6),
+    text("processes", "", [10, 18, 40], 5),
+    text("evidence", "", [8, 10, 13], 5),
 ];
 
 static DESTINATIONS: &[Column] = &[
     text("source", "FROM", [11, 15, 39], 7),
     text("peer_endpoint", "TO", [13, 19, 47], 1),
-    figure("taken", "TAKEN", 6, 1),
+    figure("left_max", "LEFT", 7, 1),
     text("percent", "", [5, 5, 40], 2),
     figure("time_wait", "TW", 6, 3),
+    text("forecast", "", [15, 15, 16], 8),
     figure("opened_per_s", "OPEN/s", 6, 6),
+    figure("left_min", "LEAST", 6, 9),
+    figure("taken", "TAKEN", 6, 10),
 ];
 
 static SOCKETS: &[Column] = &[
@@ -101,8 +113,10 @@ static SOCKETS: &[Column] = &[
     text("process", "", [9, 15, 24], 3),
     figure("recv_q", "", 6, 7),
     figure("send_q", "", 6, 8),
-    text("evidence", "", [10, 10, 10], 9),
-    text("side", "", [6, 6, 6], 10),
+    text("evidence", "", [8, 10, 10], 5),
+    text("opener", "", [10, 14, 24], 10),
+    text("closer", "", [10, 14, 24], 9),
+    text("side", "", [6, 6, 6], 11),
     text("timer_kind", "", [9, 9, 9], 6),
     figure("timer_expires_s", "IN", 7, 6),
     figure("tcp_rtt_ms", "", 7, 11),
@@ -135,7 +149,7 @@ impl Shown for ProcessRow {
 }
 
 /// The name of a process within `cells`: of what an interpreter runs, the interpreter gives way.
-fn named(process: &Process, cells: usize, theme: &Theme) -> String {
+pub(super) fn named(process: &Process, cells: usize, theme: &Theme) -> String {
     let whole = program::program(process);
     let name = match program::script(process) {
         Some(script) if width(&printable(&whole)) > cells => Cow::Borrowed(script),
@@ -189,9 +203,11 @@ pub(super) fn peer(key: &PeerKey, cells: usize, theme: &Theme) -> String {
 
 /// A share of the usable ports as a bar and a figure.
 fn used(row: &DestinationRow, context: &Context, cells: usize, theme: &Theme) -> Option<String> {
-    let usable = context.usable_ports.filter(|usable| *usable > 0)?;
-    let share = f64::from(row.taken) / f64::from(usable);
-    let figure = pad(&format::percent(share * 100.0), 5, true);
+    let Value::Percent(percent) = field::find::<DestinationRow>("percent")?.of(row, context) else {
+        return None;
+    };
+    let share = percent / 100.0;
+    let figure = pad(&format::percent(percent), 5, true);
     let room = cells.checked_sub(6).filter(|room| *room >= 6)?;
     let bar = bar_text(share, room, theme);
     Some(format!("{bar} {figure}"))
@@ -201,7 +217,15 @@ impl Shown for DestinationRow {
     const COLUMNS: &'static [Column] = DESTINATIONS;
 
     fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
-        if key == "percent" { used(row, frame.context, cells, frame.theme) } else { None }
+        match key {
+            "percent" => used(row, frame.context, cells, frame.theme),
+            // Not more than that: the least is another column.
+            "left_max" => {
+                let left = row.ports.map(|ports| ports.left).filter(|left| left.min < left.max)?;
+                Some(format!("{}{}", frame.theme.glyphs.at_most, format::count(left.max.into())))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -238,14 +262,18 @@ pub(super) fn user(moment: &Moment, uid: u32) -> Cow<'_, str> {
 /// The keys that the table in `pane` can be sorted by when it is `width` cells wide, in the order in which they
 /// come up: those of the columns that are seen.
 pub(super) fn sort_keys(pane: Pane, width: u16, data: Option<&Data<'_>>) -> Vec<&'static str> {
-    let absent = data.and_then(absent);
-    fitting(columns(pane), width, absent).iter().map(|(column, _)| column.key).collect()
+    let absent = data.map(absent).unwrap_or_default();
+    fitting(columns(pane), width, &absent).iter().map(|(column, _)| column.key).collect()
 }
 
-/// The column that has nothing to show in `data`.
-pub(super) fn absent(data: &Data<'_>) -> Option<&'static str> {
+/// The columns that have nothing to show in `data`.
+pub(super) fn absent(data: &Data<'_>) -> Vec<&'static str> {
     let maybe = data.selection.aggregate.time_wait_evidence[Evidence::Candidates as usize];
-    (maybe == 0).then_some(MAYBE)
+    let mut absent = if maybe == 0 { vec![MAYBE] } else { vec![] };
+    if data.moment.trace.is_none() {
+        absent.extend(TRACED);
+    }
+    absent
 }
 
 /// The title of the column in `pane` that shows `key`.
@@ -270,9 +298,9 @@ pub(super) fn starts_descending(pane: Pane, key: &str) -> bool {
 pub(super) fn default_sort(pane: Pane) -> Option<Sort> {
     let key = match pane {
         Pane::Processes | Pane::Peers => "sockets",
-        Pane::Destinations => "taken",
+        Pane::Destinations => "percent",
         Pane::Sockets => "state",
-        Pane::States | Pane::Counters | Pane::Closes | Pane::Facts => return None,
+        Pane::States | Pane::Counters | Pane::Closes | Pane::Failures | Pane::Facts => return None,
     };
     Some(Sort { key, descending: starts_descending(pane, key) })
 }
@@ -288,19 +316,19 @@ fn columns(pane: Pane) -> &'static [Column] {
         Pane::Peers => PEERS,
         Pane::Destinations => DESTINATIONS,
         Pane::Sockets => SOCKETS,
-        Pane::States | Pane::Counters | Pane::Closes | Pane::Facts => &[],
+        Pane::States | Pane::Counters | Pane::Closes | Pane::Failures | Pane::Facts => &[],
     }
 }
 
 /// The columns that fit into `width`, each with its width, one cell apart: as many as can have a good width, and
-/// the most important ones even if they cannot. The one that is `absent` is left out.
+/// the most important ones even if they cannot. Those that are `absent` are left out.
 pub(super) fn fitting(
     columns: &'static [Column],
     width: u16,
-    absent: Option<&str>,
+    absent: &[&str],
 ) -> Vec<(&'static Column, u16)> {
     let width = usize::from(width);
-    let mut kept: Vec<&Column> = columns.iter().filter(|column| Some(column.key) != absent).collect();
+    let mut kept: Vec<&Column> = columns.iter().filter(|column| !absent.contains(&column.key)).collect();
     let needed = |kept: &[&Column], which: usize| {
         let cells: usize = kept.iter().map(|column| usize::from(column.widths[which])).sum();
         cells + kept.len().saturating_sub(1)
@@ -360,7 +388,7 @@ mod tests {
     fn columns_never_need_more_than_there_is() {
         for columns in [PROCESSES, PEERS, DESTINATIONS, SOCKETS] {
             for width in 0..400 {
-                let placed = fitting(columns, width, None);
+                let placed = fitting(columns, width, &[]);
                 let cells: u16 = placed.iter().map(|(_, width)| width + 1).sum();
                 assert!(cells <= width + 1, "{width}: {placed:?}");
             }

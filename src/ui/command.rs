@@ -13,6 +13,8 @@ pub enum Command {
     Back,
     /// Look closer at the selected row.
     Enter,
+    /// Say what the claim about the selected row's owner rests on.
+    Why,
     /// Select the next row.
     Down,
     /// Select the row before.
@@ -224,7 +226,7 @@ pub static TABLE: &[Entry] = &[
         &[Key::char('z')],
         "expand",
         "Give the whole screen to the pane that has the focus, or take it back.",
-        (Views, Panes, 11),
+        (Views, Panes, 12),
     ),
     row(
         C::Enter,
@@ -232,6 +234,13 @@ pub static TABLE: &[Entry] = &[
         "open",
         "Look closer at the selected process, peer or socket.",
         (Moving, Tables, 3),
+    ),
+    row(
+        C::Why,
+        &[Key::char('w')],
+        "why",
+        "Say what the claims about the selected process, peer or socket rest on, and what would tell more.",
+        (Moving, Tables, 10),
     ),
     row(
         C::Back,
@@ -293,7 +302,7 @@ pub static TABLE: &[Entry] = &[
         &[Key::char('e')],
         "export",
         "Write the sockets that the filter keeps to a file, whose name is then shown.",
-        (Choosing, Everywhere, 10),
+        (Choosing, Everywhere, 11),
     ),
     row(
         C::Help,

@@ -77,7 +77,12 @@ pub fn render(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) -> Option<Posi
 pub(super) fn sayings(view: &View, data: Option<&Data<'_>>) -> Sayings {
     let Some(data) = data else { return Sayings::default() };
     let [notice, verdict] = view.lines_until.map(|until| data.moment.sample.number < until);
-    Sayings { notice: notice || notice::is_needed(data.moment), verdict: verdict || verdict::is_needed(data) }
+    Sayings {
+        notice: notice || notice::is_needed(data.moment),
+        verdict: verdict || verdict::is_needed(data),
+        failures: pane::failures::lines(view, data),
+        traced: data.moment.trace.is_some(),
+    }
 }
 
 /// Takes note of what there is to say now: its lines stay for a while.
@@ -182,6 +187,8 @@ fn name(screen: Screen) -> String {
         Screen::Process(key) => format!("process {}", key.pid),
         Screen::Peer(_) => "peer".to_owned(),
         Screen::Socket(_) => "socket".to_owned(),
+        Screen::ProcessEvidence(key) => format!("why process {}", key.pid),
+        Screen::PeerEvidence(_) => "why peer".to_owned(),
     }
 }
 

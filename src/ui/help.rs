@@ -29,7 +29,7 @@ enum Line {
 }
 
 /// Words on screen that are not explained where they stand.
-const WORDS: [(&str, &str); 6] = [
+const WORDS: [(&str, &str); 10] = [
     ("TW CW EST", "Sockets in TIME_WAIT, CLOSE_WAIT and ESTABLISHED; ALL is in any state."),
     ("TW?", "TIME_WAITs that are this process's or another candidate's, beside those in TW."),
     (
@@ -41,6 +41,16 @@ const WORDS: [(&str, &str); 6] = [
         "Of a connection within this host both ends are ours: it is opened, accepted and ended twice.",
     ),
     ("taken", "Local ports that sockets towards one destination occupy; the limit is per destination."),
+    ("LIFE50 LIFE99", "Half, and 99 %, of the connections closed by us in the last minute lived no longer."),
+    (
+        "attributed",
+        "Of the entries into TIME_WAIT since the trace began, by the kernel's exact counter, those whose closer is known.",
+    ),
+    ("nameless", "Closed by a process that ended before it could be told from others, or by the kernel."),
+    (
+        "exact in",
+        "So long a TIME_WAIT may be left that was entered before the trace began, or while it lost records.",
+    ),
     ("cost", "Processor time of the sampler, percent of one core; memory and dump time beside it."),
 ];
 

@@ -80,6 +80,10 @@ pub struct Sayings {
     pub notice: bool,
     /// Something piles up.
     pub verdict: bool,
+    /// How many lines the list of failed `connect()` calls wants; 0 for none.
+    pub failures: u16,
+    /// There is a trace, which has more to say of a process or a peer.
+    pub traced: bool,
 }
 
 /// The places of a frame of `view` on `size` cells (width, height). `None` if that is too small.
@@ -101,7 +105,7 @@ pub fn layout(view: &View, (width, height): (u16, u16), say: Sayings) -> Option<
         header: line(0),
         notice: say.notice.then(|| line(1)),
         verdict: verdict.then(|| line(notices)),
-        slots: slots(page, body, chrome, height),
+        slots: slots(page, body, chrome, height, say),
         filter: filtering.then(|| line(height - 2)),
         footer: line(height - 1),
         chrome,
@@ -128,7 +132,7 @@ impl Layout {
 pub fn other_lines(pane: Pane, inner: Rect) -> u16 {
     let titles = 1;
     match pane {
-        Pane::States | Pane::Closes | Pane::Facts => 0,
+        Pane::States | Pane::Closes | Pane::Failures | Pane::Facts => 0,
         Pane::Destinations => ports_head(inner) + titles,
         Pane::Processes => titles + coverage_line(inner),
         Pane::Peers | Pane::Sockets | Pane::Counters => titles,
@@ -156,7 +160,7 @@ pub fn coverage_line(inner: Rect) -> u16 {
     u16::from(inner.height >= 4)
 }
 
-fn slots(page: &Page, body: Rect, chrome: Chrome, height: u16) -> Vec<Slot> {
+fn slots(page: &Page, body: Rect, chrome: Chrome, height: u16, say: Sayings) -> Vec<Slot> {
     if page.zoomed {
         return vec![Slot { pane: page.focus, area: body }];
     }
@@ -166,11 +170,11 @@ fn slots(page: &Page, body: Rect, chrome: Chrome, height: u16) -> Vec<Slot> {
         Screen::Sockets => whole(Pane::Sockets),
         Screen::Processes => whole(Pane::Processes),
         Screen::Peers => whole(Pane::Peers),
-        Screen::Ports => whole(Pane::Destinations),
+        Screen::Ports => ports(body, chrome, say.failures),
         Screen::Kernel => whole(Pane::Counters),
-        Screen::Process(_) => process(body, chrome),
-        Screen::Peer(_) => peer(body, chrome),
-        Screen::Socket(_) => whole(Pane::Facts),
+        Screen::Process(_) => process(body, chrome, say),
+        Screen::Peer(_) => peer(body, chrome, say),
+        Screen::Socket(_) | Screen::ProcessEvidence(_) | Screen::PeerEvidence(_) => whole(Pane::Facts),
     }
 }
 
@@ -220,8 +224,24 @@ fn stacked(body: Rect, chrome: Chrome) -> Vec<Slot> {
     shown.map(|(pane, area)| Slot { pane, area }).collect()
 }
 
-fn process(body: Rect, chrome: Chrome) -> Vec<Slot> {
-    let (facts, rest) = split_height(body, (7 + chrome.lines()).min(body.height / 2));
+/// Destinations, and below them the failed calls where there are any.
+fn ports(body: Rect, chrome: Chrome, failures: u16) -> Vec<Slot> {
+    let below = if failures == 0 { 0 } else { (failures + chrome.lines()).min(body.height / 2) };
+    let (destinations, failures) = split_height(body, body.height - below);
+    let mut slots = vec![Slot { pane: Pane::Destinations, area: destinations }];
+    if failures.height > 0 {
+        slots.push(Slot { pane: Pane::Failures, area: failures });
+    }
+    slots
+}
+
+/// How many more facts the trace adds to a page.
+fn told(say: Sayings) -> u16 {
+    u16::from(say.traced) + u16::from(say.failures > 0)
+}
+
+fn process(body: Rect, chrome: Chrome, say: Sayings) -> Vec<Slot> {
+    let (facts, rest) = split_height(body, (7 + told(say) + chrome.lines()).min(body.height / 2));
     let (middle, sockets) = split_height(rest, (rest.height / 2).min(states_lines(chrome)));
     let parts = split_width(middle, &[60, 40]);
     [(Pane::Facts, facts), (Pane::States, parts[0]), (Pane::Peers, parts[1]), (Pane::Sockets, sockets)]
@@ -229,8 +249,8 @@ fn process(body: Rect, chrome: Chrome) -> Vec<Slot> {
         .into()
 }
 
-fn peer(body: Rect, chrome: Chrome) -> Vec<Slot> {
-    let (facts, rest) = split_height(body, (4 + chrome.lines()).min(body.height / 3));
+fn peer(body: Rect, chrome: Chrome, say: Sayings) -> Vec<Slot> {
+    let (facts, rest) = split_height(body, (4 + told(say) + chrome.lines()).min(body.height / 3));
     let (middle, sockets) = split_height(rest, (rest.height / 2).min(states_lines(chrome)));
     let parts = split_width(middle, &[60, 40]);
     [(Pane::Facts, facts), (Pane::States, parts[0]), (Pane::Processes, parts[1]), (Pane::Sockets, sockets)]
@@ -270,7 +290,7 @@ mod tests {
     use crate::ui::view::Filter;
 
     fn at(width: u16, height: u16) -> Option<Layout> {
-        let say = Sayings { notice: true, verdict: false };
+        let say = Sayings { notice: true, ..Sayings::default() };
         layout(&View::new((width, height), Filter::default()), (width, height), say)
     }
 

@@ -15,6 +15,7 @@
 //!   and glyph.
 //! * [`picture`] turns a frame into an SVG.
 
+mod closer;
 mod columns;
 pub mod command;
 mod draw;
@@ -34,6 +35,7 @@ pub mod theme;
 mod update;
 mod verdict;
 pub mod view;
+mod why;
 mod words;
 
 pub use draw::{draw, render};

@@ -4,7 +4,6 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     Theme,
-    select::REASONS,
     view::{Pane, RowId, Screen, View},
 };
 use crate::{
@@ -29,7 +28,7 @@ pub struct Selection {
     /// Indices of the counters, in their table's order.
     pub counters: Vec<u32>,
     /// Those sockets that nobody is known to own, by reason.
-    pub unknown: [u32; REASONS.len()],
+    pub unknown: [u32; Unknown::ALL.len()],
     /// On the page of a process: what of the above it is only a candidate for.
     pub maybe: Maybe,
     /// Sockets of the whole moment whose owner is hidden for want of privilege.
@@ -59,7 +58,7 @@ impl Selection {
     /// How many sockets have no owner for that reason.
     #[must_use]
     pub fn unknown(&self, reason: Unknown) -> u32 {
-        REASONS.iter().position(|r| *r == reason).map_or(0, |i| self.unknown[i])
+        Unknown::ALL.iter().position(|r| *r == reason).map_or(0, |i| self.unknown[i])
     }
 }
 
@@ -139,7 +138,7 @@ impl<'a> Data<'a> {
             Pane::Peers => self.selection.aggregate.peers.len(),
             Pane::Sockets => self.selection.rows.len(),
             Pane::Counters => self.selection.counters.len(),
-            Pane::Closes | Pane::Facts => 0,
+            Pane::Closes | Pane::Failures | Pane::Facts => 0,
         }
     }
 
@@ -160,7 +159,7 @@ impl<'a> Data<'a> {
                 RowId::Socket(SockId { netns: row.netns, cookie: row.socket.row().cookie })
             }
             Pane::Counters => RowId::Counter(self.counter(index)?.0.clone()),
-            Pane::Closes | Pane::Facts => return None,
+            Pane::Closes | Pane::Failures | Pane::Facts => return None,
         })
     }
 
@@ -198,10 +197,10 @@ impl Screen {
     /// Whether the page is about `socket`, among others.
     #[must_use]
     pub fn covers(&self, socket: &Owned<'_>) -> bool {
-        match self {
+        match self.subject() {
             // Sockets for which it is one of several candidates belong on its page too, marked as such.
-            Self::Process(key) => socket.attribution.owners.iter().any(|owner| owner.key == *key),
-            Self::Peer(key) => peer_of(socket).as_ref() == Some(key),
+            Self::Process(key) => socket.attribution.owners.iter().any(|owner| owner.key == key),
+            Self::Peer(key) => peer_of(socket) == Some(key),
             Self::Socket(id) => socket.netns == id.netns && socket.socket.row().cookie == id.cookie,
             _ => true,
         }
@@ -210,7 +209,7 @@ impl Screen {
     /// Whether the page is about some sockets only.
     #[must_use]
     pub const fn is_closer(&self) -> bool {
-        matches!(self, Self::Process(_) | Self::Peer(_) | Self::Socket(_))
+        matches!(self.subject(), Self::Process(_) | Self::Peer(_) | Self::Socket(_))
     }
 }
 

@@ -9,12 +9,8 @@ use crate::{
     field::{Context, Row},
     model::{Evidence, ProcKey, TcpState, Unknown},
     query,
-    store::{Aggregate, DestinationRow, Moment, Owned, PeerRow, PortRange, ProcessRow},
+    store::{Aggregate, DestinationRow, Moment, PeerRow, PortRange, ProcessRow},
 };
-
-/// Why nobody is named, in the order in which reasons are listed.
-pub(super) const REASONS: [Unknown; 5] =
-    [Unknown::Denied, Unknown::BeforeStart, Unknown::TooShort, Unknown::Gone, Unknown::Kernel];
 
 /// From so many sockets on, only those near the ones in sight are put in order: sorting a million takes longer
 /// than a key may wait.
@@ -27,17 +23,14 @@ const NEAR: usize = 1_000;
 #[must_use]
 pub fn select(view: &View, moment: &Moment) -> Selection {
     let page = view.page();
-    let (aggregate, rows) = if page.screen.is_closer() {
-        let mut matcher = view.filter.query.matcher();
-        let mut keep = |socket: &Owned<'_>| page.screen.covers(socket) && matcher.matches(socket);
-        let rows = (0_u32..).zip(moment.iter()).filter(|(_, socket)| keep(socket)).map(|(i, _)| i).collect();
-        (Aggregate::of(moment, keep), rows)
+    let query = &view.filter.query;
+    let query::Selection { aggregate, rows } = if page.screen.is_closer() {
+        query::select_of(moment, query, |socket| page.screen.covers(socket))
     } else {
-        let query::Selection { aggregate, rows } = query::select(moment, &view.filter.query);
-        (aggregate, rows)
+        query::select(moment, query)
     };
     let unknown = unknown(moment, &rows);
-    let maybe = match page.screen {
+    let maybe = match page.screen.subject() {
         Screen::Process(key) => maybe(moment, &rows, key),
         _ => Maybe::default(),
     };
@@ -72,14 +65,14 @@ pub(super) fn context(moment: &Moment, aggregate: &Aggregate) -> Context {
 }
 
 /// Sockets without an owner, by reason.
-fn unknown(moment: &Moment, rows: &[u32]) -> [u32; REASONS.len()] {
+fn unknown(moment: &Moment, rows: &[u32]) -> [u32; Unknown::ALL.len()] {
     let mut by_attribution = vec![0_u32; moment.attributions.len()];
     for link in rows.iter().filter_map(|row| moment.links.get(*row as usize)) {
         by_attribution[link.attribution()] += 1;
     }
-    let mut counts = [0; REASONS.len()];
+    let mut counts = [0; Unknown::ALL.len()];
     for (attribution, sockets) in moment.attributions.iter().zip(by_attribution) {
-        if let Some(i) = REASONS.iter().position(|reason| attribution.unknown == Some(*reason)) {
+        if let Some(i) = Unknown::ALL.iter().position(|reason| attribution.unknown == Some(*reason)) {
             counts[i] += sockets;
         }
     }

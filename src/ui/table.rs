@@ -52,7 +52,7 @@ pub(super) fn draw<'r, R: Shown>(
     }
     // Room for the scrollbar is kept whether it is needed or not: columns do not jump when rows come and go.
     let width = area.width.saturating_sub(u16::from(frame.track.is_none()));
-    let columns = fitting(R::COLUMNS, width, absent(&frame.data));
+    let columns = fitting(R::COLUMNS, width, &absent(&frame.data));
     let height = usize::from(area.height) - 1;
     let first = window(frame.table.offset, frame.table.index, height, frame.len);
     let mut x = area.x;
@@ -120,6 +120,7 @@ fn figure(value: &Value<'_>, cells: usize, theme: &Theme) -> String {
         Value::Text(text) => fit(text, cells, ellipsis).into_owned(),
         Value::Endpoint(end) => endpoint(*end, cells, ellipsis),
         Value::Rate(_) => format::value(value).trim_end_matches("/s").to_owned(),
+        Value::Seconds(_) | Value::Millis(_) => theme.duration(&format::value(value)),
         value => fit(&format::value(value), cells, ellipsis).into_owned(),
     }
 }

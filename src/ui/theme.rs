@@ -53,10 +53,14 @@ pub struct Glyphs {
     pub descending: &'static str,
     /// Sorted, smallest first.
     pub ascending: &'static str,
+    /// Before a figure that is the most it can be.
+    pub at_most: &'static str,
     /// Between two facts of a title.
     pub dot: &'static str,
     /// Nothing to show, as opposed to 0.
     pub none: &'static str,
+    /// The prefix for a millionth.
+    pub micro: &'static str,
     /// Between the ends of a range.
     pub dash: &'static str,
     /// Points at a character of the line above.
@@ -81,8 +85,10 @@ static UNICODE: Glyphs = Glyphs {
     ellipsis: "…",
     descending: "▼",
     ascending: "▲",
+    at_most: "≤",
     dot: "·",
     none: "–",
+    micro: "µ",
     dash: "–",
     caret: "^",
     scroll: ["┃", "│"],
@@ -104,14 +110,22 @@ static ASCII: Glyphs = Glyphs {
     ellipsis: "~",
     descending: " v",
     ascending: " ^",
+    at_most: "<=",
     dot: "-",
     none: "-",
+    micro: "u",
     dash: "-",
     caret: "^",
     scroll: ["#", "|"],
 };
 
 impl Theme {
+    /// A duration as `field::format` writes it, in the characters that the terminal has.
+    #[must_use]
+    pub fn duration(&self, text: &str) -> String {
+        text.replace('µ', self.glyphs.micro)
+    }
+
     /// A theme of a palette, with ASCII characters only if `ascii`.
     #[must_use]
     pub fn new(palette: Palette, ascii: bool) -> Self {

@@ -7,19 +7,19 @@ use ratatui::layout::Position;
 use tui_input::{Input as Line, InputRequest};
 
 use super::{
-    columns,
+    closer, columns,
     command::Command,
     draw, help, keymap,
     layout::{self, Layout},
     recent,
     scene::Data,
     select::MANY,
-    view::{Filter, Message, Mode, Pane, RowId, Screen, View},
+    view::{Filter, Message, Mode, Pane, Screen, View},
 };
 use crate::{
     model::{ProcKey, Side},
     query::{Query, Sort},
-    store::{Moment, PeerKey},
+    store::Moment,
 };
 
 /// Something that happened.
@@ -159,7 +159,8 @@ fn obey(
             vec![]
         }
         Command::Back => back(view),
-        Command::Enter => enter(view, data),
+        Command::Enter => closer::enter(view, data),
+        Command::Why => closer::why(view, data),
         Command::View(number) => turn(view, |view| view.show(number)),
         Command::NextPane => focus(view, 1, data),
         Command::PreviousPane => focus(view, -1, data),
@@ -201,7 +202,7 @@ fn back(view: &mut View) -> Vec<Effect> {
 }
 
 /// Turns to another page with `change` and says what that takes.
-fn turn(view: &mut View, change: impl FnOnce(&mut View) -> bool) -> Vec<Effect> {
+pub(super) fn turn(view: &mut View, change: impl FnOnce(&mut View) -> bool) -> Vec<Effect> {
     let before = view.page().screen;
     if !change(view) {
         return vec![];
@@ -214,45 +215,6 @@ fn turn(view: &mut View, change: impl FnOnce(&mut View) -> bool) -> Vec<Effect> 
         _ => {}
     }
     effects
-}
-
-/// Looks closer at the selected row; a state becomes the filter.
-fn enter(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
-    let Some(data) = data else { return vec![] };
-    let pane = view.page().focus;
-    let table = view.page().table(pane);
-    let Some(id) = &table.selected else { return vec![] };
-    if data.position(pane, id, table.index).is_none() {
-        view.message = Some(Message { text: "That row is gone. Select another one.".into(), failure: false });
-        return vec![];
-    }
-    let screen = match id.clone() {
-        RowId::Process(key) => Screen::Process(key),
-        RowId::Peer(key) => Screen::Peer(key),
-        RowId::Destination(_, peer) => {
-            Screen::Peer(PeerKey { ip: peer.ip, port: peer.port, side: Side::Client })
-        }
-        RowId::Socket(id) => Screen::Socket(id),
-        RowId::State(state) => {
-            let term = format!("state:{}", state.name().to_lowercase().replace('_', "-"));
-            let text = match view.filter.text.as_str() {
-                "" => term,
-                set if set == term => String::new(),
-                set => format!("({set}) {term}"),
-            };
-            return apply_filter(view, text);
-        }
-        RowId::Counter(_) => return vec![],
-    };
-    if view.page().screen == screen {
-        return vec![];
-    }
-    // What was looked at is found again on the way back.
-    view.page_mut().table_mut(pane).held = true;
-    turn(view, |view| {
-        view.enter(screen);
-        true
-    })
 }
 
 fn focus(view: &mut View, step: isize, data: Option<Data<'_>>) -> Vec<Effect> {
@@ -320,7 +282,7 @@ fn export(view: &View, live: Option<&Arc<Moment>>) -> Vec<Effect> {
 
 /// The filter in force, narrowed to what the page is about.
 fn scope(view: &View) -> Query {
-    let page = match view.page().screen {
+    let page = match view.page().screen.subject() {
         Screen::Process(key) => format!("(pid:{0} or candidate:{0})", key.pid),
         Screen::Peer(key) => {
             let port = if key.side == Side::Client { "rport" } else { "lport" };
@@ -353,7 +315,7 @@ fn type_filter(view: &mut View, edit: keymap::Edit) -> Vec<Effect> {
     }
 }
 
-fn apply_filter(view: &mut View, text: String) -> Vec<Effect> {
+pub(super) fn apply_filter(view: &mut View, text: String) -> Vec<Effect> {
     match Query::parse(&text) {
         Ok(query) => {
             view.filter = Filter { text, query };

@@ -58,7 +58,7 @@ fn rises_of(data: &Data<'_>, activity: &Activity, states: &StateCounts) -> Vec<R
 
 /// What piles up of the process or the peer that the page is about: `CLOSE_WAIT +1.0/s since 13:42:07 (4m12s)`.
 pub(super) fn of_page(scene: &Scene<'_>, data: &Data<'_>) -> Option<String> {
-    let activity = match scene.view.page().screen {
+    let activity = match scene.view.page().screen.subject() {
         Screen::Process(key) => data.history.process(key),
         Screen::Peer(key) => data.history.peer(&key),
         _ => None,

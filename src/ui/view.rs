@@ -32,6 +32,10 @@ pub enum Screen {
     Peer(PeerKey),
     /// One socket.
     Socket(SockId),
+    /// What the claims about one process rest on.
+    ProcessEvidence(ProcKey),
+    /// What the claims about the owners of connections with one peer rest on.
+    PeerEvidence(PeerKey),
 }
 
 impl Screen {
@@ -46,12 +50,23 @@ impl Screen {
         Self::VIEWS.get(index).copied()
     }
 
+    /// The page of what it is about: its own, but for a page of evidence.
+    #[must_use]
+    pub const fn subject(self) -> Self {
+        match self {
+            Self::ProcessEvidence(key) => Self::Process(key),
+            Self::PeerEvidence(key) => Self::Peer(key),
+            page => page,
+        }
+    }
+
     /// The pane that has the focus at first.
     const fn first_focus(self) -> Pane {
         match self {
             Self::Sockets | Self::Peer(_) => Pane::Sockets,
             Self::Overview | Self::Processes | Self::Socket(_) => Pane::Processes,
             Self::Peers | Self::Process(_) => Pane::Peers,
+            Self::ProcessEvidence(_) | Self::PeerEvidence(_) => Pane::Facts,
             Self::Ports => Pane::Destinations,
             Self::Kernel => Pane::Counters,
         }
@@ -75,6 +90,8 @@ pub enum Pane {
     Sockets,
     /// Counters.
     Counters,
+    /// Calls of `connect()` that failed.
+    Failures,
     /// What is known of the one thing that the page is about.
     Facts,
 }
@@ -87,7 +104,7 @@ impl Pane {
     /// Whether its rows can be selected.
     #[must_use]
     pub const fn is_table(self) -> bool {
-        !matches!(self, Self::Closes | Self::Facts)
+        !matches!(self, Self::Closes | Self::Failures | Self::Facts)
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) const fn state(state: TcpState) -> &'static str {
 #[must_use]
 pub(super) const fn evidence(evidence: Evidence) -> &'static str {
     match evidence {
-        Evidence::Traced => "The kernel told who opened or closed it.",
+        Evidence::Traced => "The kernel told, as it happened, which process closed it first.",
         Evidence::Seen => "The same socket was seen alive earlier, held by this process.",
         Evidence::Held => "The process has a descriptor on it now.",
         Evidence::Listener => {

@@ -14,7 +14,7 @@ use std::{
 use rustix::time::{ClockId, clock_gettime};
 use twtop::source::trace::Tracer;
 
-const ROUNDS: usize = 31;
+const ROUNDS: usize = 61;
 const CONNECTIONS: u32 = 1000;
 const INSIDE: &str = "TWTOP_BENCH_INSIDE";
 
@@ -29,9 +29,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let listener = TcpListener::bind("127.0.0.1:0")?;
     connections(&listener)?;
-    let (mut without, mut with, mut reader) = (Vec::new(), Vec::new(), Vec::new());
+    let [mut without, mut with, mut reader] = [const { Vec::new() }; 3];
     for _ in 0..ROUNDS {
-        without.push(connections(&listener)?);
+        without.push(us(connections(&listener)?));
         let mut tracer = Tracer::start(None)?;
         // The first batch comes after the tracer has looked at all processes, which is done once.
         tracer.take().ok_or("the tracer does not answer")?;
@@ -39,13 +39,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         let path = connections(&listener)?;
         tracer.take().ok_or("the tracer does not answer")?;
         let all = cpu(ClockId::ProcessCPUTime).saturating_sub(before);
-        with.push(path);
-        reader.push(all.saturating_sub(path));
+        with.push(us(path));
+        reader.push(us(all.saturating_sub(path)));
     }
-    let [without, with, reader] = [without, with, reader].map(least_us);
+    let more = without.iter().zip(&with).map(|(without, with)| with - without).collect();
+    let [without, with, reader, more] = [without, with, reader, more].map(median);
     let mut out = io::stdout().lock();
     writeln!(out, "connection, both ends, no trace   {without:6.2} us of CPU")?;
-    writeln!(out, "connection, both ends, traced     {with:6.2} us of CPU, {:+.2} us", with - without)?;
+    writeln!(out, "connection, both ends, traced     {with:6.2} us of CPU, {more:+.2} us (median of pairs)")?;
     writeln!(out, "reading and naming, other thread  {reader:6.2} us of CPU a connection")?;
     Ok(())
 }
@@ -70,8 +71,12 @@ fn cpu(clock: ClockId) -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// The least of all rounds: what else the machine does can only add to it.
-fn least_us(rounds: Vec<Duration>) -> f64 {
-    let least = rounds.into_iter().min().unwrap_or_default();
-    least.as_secs_f64() * 1e6 / f64::from(CONNECTIONS)
+/// Microseconds a connection.
+fn us(all: Duration) -> f64 {
+    all.as_secs_f64() * 1e6 / f64::from(CONNECTIONS)
+}
+
+fn median(mut rounds: Vec<f64>) -> f64 {
+    rounds.sort_by(f64::total_cmp);
+    rounds[rounds.len() / 2]
 }

@@ -200,7 +200,8 @@ fn one(question: Question, seed: u64, base: u16) -> Case {
 fn left(moment: &Moment, target: Destination) -> PortsLeft {
     let peer = Endpoint::new(target.to.ip(), target.to.port());
     let mut rows = moment.totals.destinations.iter();
-    let row = rows.find(|row| row.source == target.source && row.peer == peer).expect("a connection is there");
+    let row =
+        rows.find(|row| row.source == target.source && row.peer == peer).expect("a connection is there");
     row.ports.expect("the range is known").left
 }
 
@@ -228,7 +229,9 @@ impl Mixture {
             // All are too young, or none.
             ("tcp_tw_reuse_delay", dice.pick(&["1", "60000"]).to_owned()),
         ];
-        settings.iter().for_each(|(name, value)| sockets::set(name, value));
+        for (name, value) in &settings {
+            sockets::set(name, value);
+        }
         let services = [
             sockets::listener(Kind::Mapped, sockets::any(Kind::Mapped), SERVICES[0]),
             sockets::listener(Kind::Mapped, sockets::any(Kind::Mapped), SERVICES[1]),
@@ -316,7 +319,7 @@ impl Mixture {
 
     fn meet(&mut self, fate: &str, client: OwnedFd, server: OwnedFd) {
         match fate {
-            "time wait" => sockets::close_in_order(client, server),
+            "time wait" => sockets::close_in_order(client, &server),
             "close wait" => {
                 sockets::finish_sending(&server);
                 self.open.extend([client, server]);

@@ -117,9 +117,9 @@ pub(crate) fn accept(listener: &OwnedFd) -> OwnedFd {
 }
 
 /// Closes `first`, and `second` once it has heard of that: `first` goes to `TIME_WAIT`.
-pub(crate) fn close_in_order(first: OwnedFd, second: OwnedFd) {
+pub(crate) fn close_in_order(first: OwnedFd, second: &OwnedFd) {
     drop(first);
-    wait_for_end(&second);
+    wait_for_end(second);
 }
 
 /// Waits until the other end has closed.

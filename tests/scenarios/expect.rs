@@ -5,6 +5,9 @@
 //! expect ended a seen 7 client closed       of a connection that is in no state any more; "ended 2" counts them
 //! expect opener a 7                         who opened it, by the trace; or "none"
 //! expect closes-named 3                     over all samples so far, by the trace; or "none"
+//! expect coverage entries=6010 attributed=5996 nameless=0 lost=0 before_start=14 untold=0 exact_at=72     or "none"
+//! expect lifetimes process 7 count=3 p50=0.003 p99=1      or "peer 10.0.0.2:443", or "none"; within a quarter
+//! expect failures 7 10.0.0.2:443 no_port=1 other=2        over the last minute
 //! expect total sockets=3 opened=1 closed=0 ports=2
 //! expect process 7 sockets=2 time_wait=1 opened=0 closed=0 name=nginx      or "process 7 absent"
 //! expect peer 10.0.0.2:443 client sockets=1 closed=0 owners=7
@@ -26,7 +29,7 @@ use std::{fmt::Debug, net::IpAddr};
 
 use twtop::{
     model::{Side, Stamp},
-    store::{Aggregate, Moment, Owned, PeerKey, Rates},
+    store::{Aggregate, ConnectFailure, Moment, Owned, PeerKey, PeerRow, Rates},
 };
 
 use super::{World, endpoint, key, known_state, parse};
@@ -55,6 +58,20 @@ impl World {
                 let named = self.observation.as_ref().expect("begun with the first moment").named_closes;
                 let found = named.map_or_else(|| "none".to_owned(), |count| count.to_string());
                 same("closes named", &found.as_str(), count)
+            }
+            ["coverage", words @ ..] => coverage(&moment, words),
+            ["lifetimes", words @ ..] => lifetimes(&moment, words),
+            ["failures", pid, peer, words @ ..] => {
+                let (pid, peer) = (parse::<u32>(pid)?, endpoint(peer)?);
+                let traced = moment.trace.as_ref().ok_or("no trace")?;
+                let same = |failed: &&ConnectFailure| {
+                    failed.peer == peer && failed.process.as_ref().is_some_and(|by| by.key.pid == pid)
+                };
+                let failed = traced.window.failures.iter().find(same).ok_or("no such failures")?;
+                each(words, |name| {
+                    let count = if name == "no_port" { failed.no_port } else { failed.other };
+                    u32::try_from(count).ok()
+                })
             }
             ["counter", name, value] => {
                 let index = moment.sample.counters.iter().position(|(known, _)| &**known == *name);
@@ -107,6 +124,63 @@ impl World {
             _ => Err("no such expectation".to_owned()),
         }
     }
+}
+
+fn coverage(moment: &Moment, words: &[&str]) -> Checked {
+    let traced = moment.trace.as_ref();
+    if words == ["none"] {
+        return same("trace", &traced.is_some(), &false);
+    }
+    let coverage = traced.ok_or("no trace")?.coverage;
+    each(words, |name| {
+        let figure = match name {
+            "entries" => coverage.entries,
+            "attributed" => coverage.attributed,
+            "nameless" => coverage.nameless,
+            "lost" => coverage.lost,
+            "before_start" => coverage.before_start,
+            "untold" => coverage.untold,
+            "exact_at" => coverage.exact_at.as_secs(),
+            _ => return None,
+        };
+        u32::try_from(figure).ok()
+    })
+}
+
+/// How long the connections of a process or a peer lived, as its row tells.
+fn lifetimes(moment: &Moment, words: &[&str]) -> Checked {
+    let totals = &moment.totals;
+    let (found, words) = match words {
+        ["process", pid, words @ ..] => {
+            let pid: u32 = parse(pid)?;
+            let row = totals.processes.iter().find(|row| row.process.key.pid == pid).ok_or("no such row")?;
+            (&row.lifetimes, words)
+        }
+        ["peer", peer, words @ ..] => {
+            let peer = endpoint(peer)?;
+            let of_it = |row: &&PeerRow| (row.key.ip, row.key.port) == (peer.ip, peer.port);
+            (&totals.peers.iter().find(of_it).ok_or("no such row")?.lifetimes, words)
+        }
+        _ => return Err("lifetimes of what?".to_owned()),
+    };
+    if words == ["none"] {
+        return same("lifetimes", &found.is_some(), &false);
+    }
+    let found = found.as_ref().ok_or("none known")?;
+    for word in words {
+        let (name, expected) = word.split_once('=').ok_or("name=number")?;
+        let expected: f64 = parse(expected)?;
+        if name == "count" {
+            same("count", &found.count(), &parse(word.trim_start_matches("count="))?)?;
+            continue;
+        }
+        let share = if name == "p50" { 0.5 } else { 0.99 };
+        let life = found.quantile(share).ok_or("too long to say")?.as_secs_f64();
+        if (life / expected - 1.0).abs() > 0.25 {
+            return Err(format!("{name}: found {life}"));
+        }
+    }
+    Ok(())
 }
 
 fn find(moment: &Moment, cookie: u64) -> Option<Owned<'_>> {

@@ -11,8 +11,9 @@
 //! counter TcpActiveOpens 5
 //! limit nf_conntrack 90 100      how many of how many
 //! tick 11.5 traced=10 lost=3     with a trace that began then and lost so many records since the tick before
-//! trace 7 opened 10.0.0.1:40000 10.0.0.2:443 at=11.2      or "closed", "no-port", "failed": what the trace told;
-//!                                times=9: so many, the local port (with "clients": the peer's) counted up; life=0.003: how long they had lived
+//! trace 7 opened 10.0.0.1:40000 10.0.0.2:443 at=11.2      or "closed", "no-port", "refused": what the trace told
+//! trace 7 closed 10.0.0.1:40000 10.0.0.2:443 at=11.3 life=0.1     how long it lived; "-" for a process not told;
+//!                                times=9: so many, the local port (with "clients": the peer's) counted up
 //! repeat 10                      the lines up to "end" so often, {n*5+1} being a sum with n from 0
 //! end
 //! expect …                       see `expect.rs`
@@ -37,8 +38,9 @@ use twtop::{
     findings::Watch,
     model::{
         Cost, Counters, Detail, Endpoint, Family, Held, Host, Limit, Limits, NewSocket, OwnerScan,
-        Privileges, ProcKey, Process, ProcessSeen, Runtime, RuntimeKind, Sample, SocketTable, Stamp, Sysctls,
-        TcpInfo, TcpState, Timer, TraceBatch, TraceEvent, TraceKind, TraceLoss, TraceTask, TracedProcess,
+        Privileges, ProcKey, Process, ProcessSeen, Runtime, RuntimeKind, Sample, Side, SocketTable, Stamp,
+        Sysctls, TcpInfo, TcpState, Timer, TraceBatch, TraceEvent, TraceKind, TraceLoss, TraceTask,
+        TracedProcess,
     },
     store::{History, Ledger, Moment, Observation},
 };
@@ -57,7 +59,8 @@ pub(crate) struct World {
     ledger: Ledger,
     history: History,
     watch: Watch,
-    observation: Option<Observation>,
+    /// Over all samples so far.
+    pub(crate) observation: Option<Observation>,
     moment: Option<Arc<Moment>>,
     expectations: usize,
 }
@@ -119,7 +122,8 @@ impl World {
             }
             ["trace", who, what, local, peer, rest @ ..] => {
                 let ends = (endpoint(local)?, endpoint(peer)?);
-                self.draft()?.events(key(who)?, what, ends, rest)?;
+                let who = if *who == "-" { None } else { Some(key(who)?) };
+                self.draft()?.events(who, what, ends, rest)?;
             }
             ["process", who, rest @ ..] => {
                 let draft = self.draft()?;
@@ -214,7 +218,7 @@ impl Draft {
 
     fn events(
         &mut self,
-        key: ProcKey,
+        who: Option<ProcKey>,
         what: &str,
         (local, peer): (Endpoint, Endpoint),
         words: &[&str],
@@ -234,17 +238,23 @@ impl Draft {
             "opened" => TraceKind::Opened,
             "closed" => TraceKind::Closed,
             "no-port" => TraceKind::NoPort,
-            "failed" => TraceKind::ConnectFailed,
+            "refused" => TraceKind::ConnectFailed,
             _ => return Err(format!("no such event: {what}")),
         };
-        let known = self.processes.iter().find(|seen| seen.process.key == key);
-        let name = known.map_or_else(|| format!("t{}", key.pid), |seen| seen.process.name.clone());
-        let command = known.map(|seen| seen.process.command.clone());
+        let process = who.map(|key| {
+            let known = self.processes.iter().find(|seen| seen.process.key == key);
+            let name = known.map_or_else(|| format!("t{}", key.pid), |seen| seen.process.name.clone());
+            let command = known.map(|seen| seen.process.command.clone());
+            TracedProcess { key, exact: true, name, command, uid: None, kernel: false }
+        });
         let batch = self.trace.as_mut().ok_or("by which trace?")?;
-        let index = u32::try_from(batch.processes.len()).expect("few processes");
-        let traced = TracedProcess { key, exact: true, name, command, uid: None, kernel: false };
-        batch.processes.push(Arc::new(traced));
-        let task = TraceTask { pid: key.pid, tid: key.pid, process: Some(index), netns: Some(NETNS) };
+        let process = process.map(|traced| {
+            batch.processes.push(Arc::new(traced));
+            u32::try_from(batch.processes.len() - 1).expect("few processes")
+        });
+        let pid = who.map_or(u32::MAX, |key| key.pid);
+        let task = TraceTask { pid, tid: pid, process, netns: Some(NETNS) };
+        let began = life.map(|life| at.saturating_sub(life));
         for n in 0..times {
             batch.events.push(TraceEvent {
                 at,
@@ -253,8 +263,8 @@ impl Draft {
                 family: if local.ip.is_ipv4() { Family::V4 } else { Family::V6 },
                 local: if clients { local } else { counted(local, n) },
                 peer: if clients { counted(peer, n) } else { peer },
-                began: life.map(|life| at.saturating_sub(life)),
-                side: None,
+                began,
+                side: began.map(|_| Side::Client),
                 task: Some(task),
             });
         }
@@ -346,7 +356,7 @@ impl Draft {
                     let age = Duration::from_secs_f64(f64::from(count - 1 - n) / rate);
                     match state {
                         TcpState::TimeWait => {
-                            let left = Duration::from_secs(60).saturating_sub(age);
+                            let left = Duration::from_mins(1).saturating_sub(age);
                             new.timer = Timer::TimeWait;
                             new.expires_ms = u32::try_from(left.as_millis()).expect("a minute");
                         }

@@ -156,6 +156,17 @@ impl Scene {
         u32::try_from(self.attributions.len() - 1).expect("few")
     }
 
+    /// What the trace told of the connections of an attribution: who opened and who closed them.
+    pub(crate) fn told(
+        &mut self,
+        attribution: u32,
+        opener: Option<&Arc<Process>>,
+        closer: Option<&Arc<Process>>,
+    ) {
+        let told = &mut self.attributions[attribution as usize];
+        (told.opener, told.closer) = (opener.cloned(), closer.cloned());
+    }
+
     /// Adds a socket; cookies count from 1.
     pub(crate) fn socket(&mut self, spec: &Spec) {
         let ((local, family), (peer, _)) = (endpoint(spec.local), endpoint(spec.peer));

@@ -12,12 +12,14 @@ use std::{
 use jiff::Timestamp;
 use twtop::model::{
     Cost, Counters, Detail, Endpoint, Family, Held, Host, NewSocket, OwnerScan, Privileges, ProcKey, Process,
-    ProcessSeen, Sample, SocketTable, Stamp, Sysctls, TcpInfo, TcpState, Timer,
+    ProcessSeen, Sample, SocketTable, Stamp, Sysctls, TcpInfo, TcpState, Timer, TraceKind,
 };
+
+use crate::told::Told;
 
 /// 2026-11-05T09:30:00Z, the first sample.
 const START: i64 = 1_793_871_000;
-const NETNS: u64 = 4_026_531_840;
+pub(crate) const NETNS: u64 = 4_026_531_840;
 const TIME_WAIT_S: u32 = 61;
 
 /// Who holds a socket: an index into the processes.
@@ -54,6 +56,8 @@ pub(crate) struct Incident {
     pub(crate) root: bool,
     /// Whether nobody does anything.
     pub(crate) quiet: bool,
+    /// What the tracepoint tells as well, if it does.
+    pub(crate) told: Option<Told>,
     /// Whether a second worker of the web server listens too, so that either may have accepted.
     pub(crate) shared: bool,
 }
@@ -70,6 +74,7 @@ impl Incident {
             time_waits: 450_000,
             root: true,
             quiet: false,
+            told: None,
             shared: false,
         };
         incident.standing();
@@ -85,7 +90,9 @@ impl Incident {
 
     /// The sample of the next second.
     pub(crate) fn sample(&mut self) -> Sample {
-        let sample = self.describe();
+        let mut sample = self.describe();
+        let batch = self.told.as_mut().map(|told| told.batch(self.second, &sample.processes));
+        sample.trace = batch.map(Arc::new);
         self.pass();
         sample
     }
@@ -166,6 +173,10 @@ impl Incident {
         self.connections.retain(|c| c.until > now || c.state == TcpState::Established);
         for connection in self.connections.iter_mut().filter(|c| c.until <= now) {
             connection.state = TcpState::TimeWait;
+            if let (Held::By(holder), Some(told)) = (connection.held, &mut self.told) {
+                let ours = (holder == PAYMENTS).then_some(Duration::from_secs(1));
+                told.closed(Some(holder), (connection.local, connection.peer), now, ours);
+            }
             connection.held = Held::Gone;
             connection.until = now + TIME_WAIT_S;
             self.time_waits += 1;
@@ -182,14 +193,46 @@ impl Incident {
                 if seen { (TcpState::Established, now + 1) } else { (TcpState::TimeWait, now + TIME_WAIT_S) };
             self.time_waits += u64::from(!seen);
             self.dial(PAYMENTS, v4(10, 0, 3, 9, 5432), state, until);
+            self.tell_of_dial(now, n, seen);
         }
         self.visits(now);
+        self.tell_of_others(now);
         if now.is_multiple_of(2) {
             self.dial(REPORT, v4(10, 0, 4, 20, 8080), TcpState::CloseWait, u32::MAX);
             self.opened += 1;
         }
         if now.is_multiple_of(9) {
             self.dial(NGINX, v4(10, 0, 5, 17, 9000), TcpState::FinWait2, now + 7);
+        }
+    }
+
+    /// What the tracepoint tells of request `n` of that second, dialled last.
+    fn tell_of_dial(&mut self, now: u32, n: u32, seen: bool) {
+        let (Some(told), Some(last)) = (&mut self.told, self.connections.last()) else { return };
+        let ends = (last.local, last.peer);
+        let life = Duration::from_micros(900 + u64::from(n % 7) * 700);
+        told.opened(PAYMENTS, ends, now, Duration::from_millis(2) + life);
+        if !seen {
+            let nameless = n == 3 && now.is_multiple_of(20);
+            told.closed((!nameless).then_some(PAYMENTS), ends, now, Some(life));
+        }
+    }
+
+    /// What leaves no socket behind. Calls of `connect()` that fail: a service that is down, and in the rush want of a port.
+    fn tell_of_others(&mut self, now: u32) {
+        let Some(told) = &mut self.told else { return };
+        let ago = Duration::from_millis(400);
+        // A check of health that ends with a reset: no sample ever sees one.
+        let health = (v4(10, 0, 3, 4, 49_000), v4(10, 0, 8, 8, 8080));
+        told.opened(WORKERS, health, now, Duration::from_millis(40));
+        told.closed(Some(WORKERS), health, now, Some(Duration::from_millis(38)));
+        let down = (v4(10, 0, 3, 4, 48_000), v4(10, 0, 7, 40, 8443));
+        if now.is_multiple_of(3) {
+            told.failed(TraceKind::ConnectFailed, REPORT, down, (now, ago));
+        }
+        if now >= 60 {
+            let database = (v4(0, 0, 0, 0, 0), v4(10, 0, 3, 9, 5432));
+            told.failed(TraceKind::NoPort, PAYMENTS, database, (now, ago));
         }
     }
 

@@ -99,8 +99,9 @@ fn listen(family: &str) -> io::Result<TcpListener> {
 fn serve(family: &str, first: bool, life: Duration) -> Outcome {
     let listener = listen(family)?;
     say(&format!("port {}", listener.local_addr()?.port()))?;
+    let own = listener.try_clone()?;
     let (sender, receiver) = channel();
-    let finisher = thread::spawn(move || finish(&receiver, first, life, false));
+    let finisher = thread::spawn(move || finish(&receiver, first, life));
     let accepting = thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             if sender.send((now(), stream)).is_err() {
@@ -109,14 +110,17 @@ fn serve(family: &str, first: bool, life: Duration) -> Outcome {
         }
     });
     wait()?;
-    drop(accepting);
-    drop(finisher);
+    // This wakes whoever waits for a connection.
+    rustix::net::shutdown(&own, rustix::net::Shutdown::Both)?;
+    accepting.join().map_err(|_| "the accepting thread panicked")?;
+    finisher.join().map_err(|_| "the closing thread panicked")??;
+    say("done")?;
     Ok(())
 }
 
 fn connect(to: SocketAddr, first: bool, life: Duration, count: u32, rate: f64) -> Outcome {
     let (sender, receiver) = channel();
-    let finisher = thread::spawn(move || finish(&receiver, first, life, true));
+    let finisher = thread::spawn(move || finish(&receiver, first, life));
     let start = now();
     for n in 0..count {
         let due = start + Duration::from_secs_f64(f64::from(n) / rate);
@@ -131,27 +135,22 @@ fn connect(to: SocketAddr, first: bool, life: Duration, count: u32, rate: f64) -
     Ok(())
 }
 
-/// Ends connections in the order in which they began: all live equally long. A server does not tell which: nobody
-/// reads that.
-fn finish(
-    streams: &Receiver<(Duration, TcpStream)>,
-    first: bool,
-    life: Duration,
-    tell: bool,
-) -> io::Result<()> {
-    let mut out = BufWriter::new(io::stdout());
+/// Ends connections in the order in which they began: all live equally long.
+fn finish(streams: &Receiver<(Duration, TcpStream)>, first: bool, life: Duration) -> io::Result<()> {
+    // Told at the end, when somebody reads: a full pipe must not hold the connections up.
+    let mut closed = Vec::new();
     for (began, mut stream) in streams {
         if first {
             thread::sleep((began + life).saturating_sub(now()));
             let (local, peer) = (stream.local_addr()?.port(), stream.peer_addr()?.port());
             stream.shutdown(Shutdown::Write)?;
-            if tell {
-                writeln!(out, "closed {local} {peer} {}", now().as_nanos())?;
-            }
+            closed.push(format!("closed {local} {peer} {}", now().as_nanos()));
         }
         // A FIN, or a reset by an end that was killed.
         let _ = stream.read(&mut [0; 16]);
     }
+    let mut out = BufWriter::new(io::stdout());
+    closed.iter().try_for_each(|line| writeln!(out, "{line}"))?;
     out.flush()
 }
 

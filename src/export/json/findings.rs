@@ -76,7 +76,7 @@ impl<'a> FindingOut<'a> {
                 start_time: process.map(|process| time(process.started)),
                 process: subject.program(),
                 pids: subject.processes.iter().map(|process| process.key.pid).collect(),
-                runtime: process.and_then(|process| process.runtime.as_ref()).map(ToString::to_string),
+                runtime: subject.runtime().map(ToString::to_string),
                 peer: subject.peer,
                 port: subject.port,
                 side: subject.side.map(crate::model::Side::name),

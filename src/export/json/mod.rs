@@ -5,16 +5,13 @@ use std::io::{self, Write};
 
 use serde::{Serialize, Serializer};
 
-use super::{
-    Options,
-    measures::{Measures, REASONS},
-};
+use super::{Options, measures::Measures};
 use crate::{
-    model::{Cost, Counters, Evidence, Fault, Limits, StateCounts, Sysctls},
-    store::{DestinationRow, Observation, PeerRow, PortRange, ProcessRow},
+    model::{Cost, Counters, Evidence, Fault, Limits, StateCounts, Sysctls, Unknown},
+    store::{BindPool, DestinationRow, Moment, Observation, PeerRow, PortRange, ProcessRow, TimeWaitLife},
 };
 use findings::{Diagnosis, Findings};
-use rows::{Rows, Sockets};
+use rows::{Failures, Rows, Sockets};
 use safe::Safe;
 
 mod findings;
@@ -75,6 +72,7 @@ struct Snapshot<'a> {
     peers: Rows<'a, PeerRow>,
     peers_omitted: u32,
     ports: Ports<'a>,
+    connect_failures: Option<Failures<'a>>,
     findings: Findings<'a>,
     counters: CounterMap<'a>,
     sysctls: &'a Sysctls,
@@ -114,7 +112,10 @@ impl<'a> Snapshot<'a> {
                 in_use: measures.range.as_ref().map(|_| moment.totals.ports_in_use),
                 destinations: Rows { rows: &aggregate.destinations, measures },
                 destinations_omitted: aggregate.destinations_omitted,
+                bind_pools: Rows { rows: &moment.totals.bind_pools, measures },
+                time_wait_life_s: Life::of(&TimeWaitLife::at(sample.host.hz)),
             },
+            connect_failures: moment.trace.is_some().then_some(Failures(&observation.failures)),
             findings: Findings(options.findings),
             counters: CounterMap { counters: &sample.counters, rates: &observation.counter_rates },
             sysctls: &sample.sysctls,
@@ -149,6 +150,7 @@ struct Coverage<'a> {
     time_wait_entries: Option<u64>,
     time_wait_attributed: Option<u64>,
     events_lost: Option<u64>,
+    trace: Option<TraceCoverage>,
     complete: bool,
     processes_scanned: u32,
     processes_denied: u32,
@@ -166,11 +168,42 @@ impl<'a> Coverage<'a> {
             time_wait_entries: measures.time_wait_entries,
             time_wait_attributed: measures.time_wait_attributed,
             events_lost: observation.moment.trace.as_ref().map(|traced| traced.tally.lost),
+            trace: TraceCoverage::of(&observation.moment),
             complete: sample.complete,
             processes_scanned: sample.scan.processes,
             processes_denied: sample.scan.denied,
             faults: Faults(&sample.faults),
         }
+    }
+}
+
+/// How far the trace accounts for the entries into `TIME_WAIT` since it began.
+#[derive(Serialize)]
+struct TraceCoverage {
+    since: String,
+    exact_at: String,
+    entries: u64,
+    attributed: u64,
+    before_start: u64,
+    nameless: u64,
+    lost: u64,
+    untold: u64,
+}
+
+impl TraceCoverage {
+    fn of(moment: &Moment) -> Option<Self> {
+        let coverage = &moment.trace.as_ref()?.coverage;
+        let stamp = moment.sample.stamp;
+        Some(Self {
+            since: stamp.wall_at(coverage.since).to_string(),
+            exact_at: stamp.wall_at(coverage.exact_at).to_string(),
+            entries: coverage.entries,
+            attributed: coverage.attributed,
+            before_start: coverage.before_start,
+            nameless: coverage.nameless,
+            lost: coverage.lost,
+            untold: coverage.untold,
+        })
     }
 }
 
@@ -208,11 +241,11 @@ impl Serialize for ByEvidence<'_> {
     }
 }
 
-struct Reasons<'a>(&'a [u32; REASONS.len()]);
+struct Reasons<'a>(&'a [u32; Unknown::ALL.len()]);
 
 impl Serialize for Reasons<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(REASONS.iter().map(|why| why.name().replace(' ', "_")).zip(self.0))
+        serializer.collect_map(Unknown::ALL.iter().map(|why| why.name().replace(' ', "_")).zip(self.0))
     }
 }
 
@@ -257,6 +290,20 @@ struct Ports<'a> {
     in_use: Option<u32>,
     destinations: Rows<'a, DestinationRow>,
     destinations_omitted: u32,
+    bind_pools: Rows<'a, BindPool>,
+    time_wait_life_s: Life,
+}
+
+#[derive(Serialize)]
+struct Life {
+    min: f64,
+    max: f64,
+}
+
+impl Life {
+    fn of(life: &TimeWaitLife) -> Self {
+        Self { min: rounded(life.min_s), max: rounded(life.max_s) }
+    }
 }
 
 #[derive(Serialize)]

@@ -6,10 +6,12 @@ use serde::{Serialize, Serializer};
 
 use super::{ByEvidence, Measures, States, rounded};
 use crate::{
-    field::format::time,
+    field::{self, format::time},
     model::{Detail, Process, TcpInfo, TcpState, Timer},
     query::Query,
-    store::{DestinationRow, Moment, Owned, PeerRow, ProcessRow},
+    store::{
+        BindPool, ConnectFailure, DestinationRow, Forecast, Lifetimes, Moment, Owned, PeerRow, ProcessRow,
+    },
 };
 
 /// Rows of an aggregate.
@@ -51,8 +53,11 @@ impl Object for ProcessRow {
             states: States<'a>,
             time_wait: u32,
             time_wait_by_evidence: ByEvidence<'a>,
+            by_evidence: ByEvidence<'a>,
             opened_per_s: Option<f64>,
             closed_per_s: Option<f64>,
+            lifetime_p50_s: Option<f64>,
+            lifetime_p99_s: Option<f64>,
             fds: Option<u32>,
             fd_limit: Option<u64>,
         }
@@ -69,11 +74,52 @@ impl Object for ProcessRow {
             states: States(&self.states),
             time_wait: self.states[TcpState::TimeWait],
             time_wait_by_evidence: ByEvidence(&self.time_wait_evidence),
+            by_evidence: ByEvidence(&self.evidence),
             opened_per_s: per_s(self.opened, measures),
             closed_per_s: per_s(self.closed, measures),
+            lifetime_p50_s: lifetime(self.lifetimes.as_deref(), 0.5),
+            lifetime_p99_s: lifetime(self.lifetimes.as_deref(), 0.99),
             fds: self.fds,
             fd_limit: self.fd_limit,
         }
+    }
+}
+
+/// To the microsecond: the histogram knows no more.
+fn lifetime(lifetimes: Option<&Lifetimes>, share: f64) -> Option<f64> {
+    let life = lifetimes?.quantile(share)?;
+    Some((life.as_secs_f64() * 1e6).round() / 1e6)
+}
+
+/// Failed calls of `connect()`.
+pub(super) struct Failures<'a>(pub(super) &'a [ConnectFailure]);
+
+impl Serialize for Failures<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Out<'a> {
+            pid: Option<u32>,
+            start_time: Option<String>,
+            process: Option<&'a str>,
+            source: Option<IpAddr>,
+            peer: IpAddr,
+            port: u16,
+            no_port: u64,
+            other: u64,
+        }
+        serializer.collect_seq(self.0.iter().map(|failed| {
+            let process = failed.process.as_deref();
+            Out {
+                pid: process.map(|process| process.key.pid),
+                start_time: process.map(|process| time(process.started)),
+                process: process.map(|process| process.name.as_str()),
+                source: Some(failed.source).filter(|ip| !ip.is_unspecified()),
+                peer: failed.peer.ip,
+                port: failed.peer.port,
+                no_port: failed.no_port,
+                other: failed.other,
+            }
+        }))
     }
 }
 
@@ -91,8 +137,11 @@ impl Object for PeerRow {
             states: States<'a>,
             processes: Vec<u32>,
             candidates: Vec<u32>,
+            by_evidence: ByEvidence<'a>,
             opened_per_s: Option<f64>,
             closed_per_s: Option<f64>,
+            lifetime_p50_s: Option<f64>,
+            lifetime_p99_s: Option<f64>,
         }
         Out {
             address: self.key.ip,
@@ -101,15 +150,17 @@ impl Object for PeerRow {
             states: States(&self.states),
             processes: pids(&self.processes),
             candidates: pids(&self.candidates),
+            by_evidence: ByEvidence(&self.evidence),
             opened_per_s: per_s(self.opened, measures),
             closed_per_s: per_s(self.closed, measures),
+            lifetime_p50_s: lifetime(self.lifetimes.as_deref(), 0.5),
+            lifetime_p99_s: lifetime(self.lifetimes.as_deref(), 0.99),
         }
     }
 }
 
 impl Object for DestinationRow {
     fn object<'a>(&'a self, measures: &'a Measures) -> impl Serialize + 'a {
-        // The bounds and the forecast are not known yet.
         #[derive(Serialize)]
         struct Out {
             source: IpAddr,
@@ -119,26 +170,54 @@ impl Object for DestinationRow {
             time_wait: u32,
             left_min: Option<u32>,
             left_max: Option<u32>,
+            left_doubts: Vec<&'static str>,
             percent: Option<f64>,
+            slow: Option<bool>,
             opened_per_s: Option<f64>,
             sustainable_per_s: Option<f64>,
             exhausted_in_s: Option<f64>,
+            settles_at_percent: Option<f64>,
             connect_failures: Option<u64>,
         }
         let usable = measures.context.usable_ports.filter(|usable| *usable > 0);
+        let taken = || usable.map(|usable| f64::from(self.taken) * 100.0 / f64::from(usable));
         Out {
             source: self.source,
             peer: self.peer.ip,
             port: self.peer.port,
             taken: self.taken,
             time_wait: self.time_wait,
-            left_min: None,
-            left_max: None,
-            percent: usable.map(|usable| rounded(f64::from(self.taken) * 100.0 / f64::from(usable))),
+            left_min: self.ports.map(|ports| ports.left.min),
+            left_max: self.ports.map(|ports| ports.left.max),
+            left_doubts: self.ports.iter().flat_map(|ports| ports.left.reasons()).collect(),
+            percent: self.ports.and_then(|ports| ports.percent()).or_else(taken).map(rounded),
+            slow: self.ports.and_then(|ports| ports.slow),
             opened_per_s: per_s(self.opened, measures),
-            sustainable_per_s: None,
-            exhausted_in_s: None,
+            sustainable_per_s: self.ports.and_then(|ports| ports.sustainable_per_s()).map(rounded),
+            exhausted_in_s: match self.forecast {
+                Some(Forecast::Full { in_s }) => Some(rounded(in_s)),
+                _ => None,
+            },
+            settles_at_percent: field::ports::settles_percent(self).map(rounded),
             connect_failures: None,
+        }
+    }
+}
+
+impl Object for BindPool {
+    fn object<'a>(&'a self, _: &'a Measures) -> impl Serialize + 'a {
+        #[derive(Serialize)]
+        struct Out {
+            source: IpAddr,
+            left_min: u32,
+            left_max: u32,
+            left_doubts: Vec<&'static str>,
+        }
+        Out {
+            source: self.source,
+            left_min: self.left.min,
+            left_max: self.left.max,
+            left_doubts: self.left.reasons().collect(),
         }
     }
 }
@@ -174,6 +253,8 @@ struct SocketOut<'a> {
     owners: Owners<'a>,
     evidence: &'static str,
     unknown: Option<&'static str>,
+    opener: Option<Owner<'a>>,
+    closer: Option<Owner<'a>>,
     side: Option<&'static str>,
     recv_q: Option<u32>,
     send_q: Option<u32>,
@@ -202,6 +283,8 @@ impl<'a> SocketOut<'a> {
             owners: Owners(&socket.attribution.owners),
             evidence: socket.attribution.evidence.name(),
             unknown: socket.attribution.unknown.map(crate::model::Unknown::name),
+            opener: socket.attribution.opener.as_deref().map(Owner::of),
+            closer: socket.attribution.closer.as_deref().map(Owner::of),
             side: socket.link.side().map(crate::model::Side::name),
             recv_q: detail.map(|d| d.recv_q),
             send_q: detail.map(|d| d.send_q),
@@ -243,17 +326,20 @@ struct Owners<'a>(&'a [Arc<Process>]);
 
 impl Serialize for Owners<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Owner<'a> {
-            pid: u32,
-            start_time: String,
-            name: &'a str,
-        }
-        serializer.collect_seq(self.0.iter().map(|process| Owner {
-            pid: process.key.pid,
-            start_time: time(process.started),
-            name: &process.name,
-        }))
+        serializer.collect_seq(self.0.iter().map(|process| Owner::of(process)))
+    }
+}
+
+#[derive(Serialize)]
+struct Owner<'a> {
+    pid: u32,
+    start_time: String,
+    name: &'a str,
+}
+
+impl<'a> Owner<'a> {
+    fn of(process: &'a Process) -> Self {
+        Self { pid: process.key.pid, start_time: time(process.started), name: &process.name }
     }
 }
 

@@ -229,3 +229,66 @@ impl Sockets {
         self.newer.remove(&socket).or_else(|| self.older.remove(&socket))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::tasks::{Listed, Seen},
+        *,
+    };
+    use crate::model::Family;
+
+    /// A `/proc` without processes.
+    struct Nobody;
+
+    impl Lookup for Nobody {
+        fn start(&mut self, _: u32) -> Option<Seen> {
+            None
+        }
+
+        fn process(&mut self, _: u32) -> Option<Seen> {
+            None
+        }
+
+        fn netns(&mut self, _: u32, _: u32) -> Option<u64> {
+            None
+        }
+
+        fn all(&mut self) -> Vec<Listed> {
+            Vec::new()
+        }
+    }
+
+    fn end(host: u8, port: u16) -> Endpoint {
+        Endpoint::new([10, 0, 0, host].into(), port)
+    }
+
+    fn turn(at: u64, (old, new): (u8, u8), local: Endpoint, peer: Endpoint) -> Entry {
+        let change = StateChange { socket: 77, old, new, family: Family::V4, local, peer };
+        Entry { at: Duration::from_millis(at), cpu: 0, pid: 5, tid: 5, said: Said::State(change) }
+    }
+
+    #[test]
+    fn the_memory_of_a_socket_that_its_peer_closed_tells_nothing_of_the_next_one_there() {
+        let mut fold = Fold::default();
+        let (client, server) = (end(1, 40_000), end(2, 80));
+        fold.push(&turn(1, (CLOSE, SYN_SENT), end(1, 0), server), &mut Nobody);
+        fold.push(&turn(2, (SYN_SENT, ESTABLISHED), client, server), &mut Nobody);
+        // The peer closed. An accepted connection has the same memory now, and is closed by us.
+        fold.push(&turn(9, (ESTABLISHED, FIN_WAIT1), server, end(1, 50_000)), &mut Nobody);
+        let events = fold.take().events;
+        let told: Vec<_> = events.iter().map(|event| (event.kind, event.side, event.began)).collect();
+        let began = Some(Duration::from_millis(1));
+        assert_eq!(told, [(TraceKind::Opened, Some(Side::Client), began), (TraceKind::Closed, None, None)]);
+    }
+
+    #[test]
+    fn a_connection_that_we_close_began_when_we_opened_it() {
+        let mut fold = Fold::default();
+        let (client, server) = (end(1, 40_000), end(2, 80));
+        fold.push(&turn(1, (CLOSE, SYN_SENT), end(1, 0), server), &mut Nobody);
+        fold.push(&turn(9, (ESTABLISHED, FIN_WAIT1), client, server), &mut Nobody);
+        let closed = &fold.take().events[0];
+        assert_eq!((closed.side, closed.began), (Some(Side::Client), Some(Duration::from_millis(1))));
+    }
+}

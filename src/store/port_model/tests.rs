@@ -74,7 +74,7 @@ fn left_is_a_number_where_all_is_known() {
         ports.add(port, false);
     }
     let own = Held { blocked: 3, blocked_first: 2, reusable: 0 };
-    let left = ports.left(own, 62.0);
+    let left = ports.count().left(own, 62.0);
     assert_eq!((left.left.min, left.left.max, left.usable, left.capacity), (14, 14, 18, 17));
     assert!(left.left.is_exact() && left.left.reasons().next().is_none());
     assert_eq!(left.slow, Some(false));
@@ -82,12 +82,12 @@ fn left_is_a_number_where_all_is_known() {
     assert_eq!(left.sustainable_per_s(), Some(17.0 / 62.0));
 
     // Of the three connections two go elsewhere: each may have been bound first.
-    let left = ports.left(Held { blocked: 1, blocked_first: 1, reusable: 0 }, 62.0).left;
+    let left = ports.count().left(Held { blocked: 1, blocked_first: 1, reusable: 0 }, 62.0).left;
     assert_eq!((left.min, left.max, left.doubt.maybe_bound), (14, 16, 2));
     assert_eq!(left.reasons().collect::<Vec<_>>(), ["bound_before_connect"]);
 
     // Two may be taken over.
-    let left = ports.left(Held { blocked: 1, blocked_first: 0, reusable: 2 }, 62.0).left;
+    let left = ports.count().left(Held { blocked: 1, blocked_first: 0, reusable: 2 }, 62.0).left;
     assert_eq!((left.min, left.max, left.doubt.maybe_bound, left.doubt.maybe_taken_over), (14, 16, 0, 2));
 }
 
@@ -96,7 +96,7 @@ fn past_half_of_the_range_connect_is_slow() {
     let mut ports = ports("100 109", "");
     let mut slow = |port, own: u32, first| {
         ports.add(port, false);
-        ports.left(Held { blocked: own, blocked_first: first, reusable: 0 }, 62.0).slow
+        ports.count().left(Held { blocked: own, blocked_first: first, reusable: 0 }, 62.0).slow
     };
     assert_eq!(slow(100, 1, 1), Some(false));
     assert_eq!(slow(102, 2, 2), Some(false));
@@ -110,7 +110,7 @@ fn past_half_of_the_range_connect_is_slow() {
 #[test]
 fn an_odd_range_leaves_one_end_out() {
     let mut odd = ports("100 104", "");
-    let left = |ports: &PortUse, blocked| ports.left(Held { blocked, ..Held::default() }, 62.0).left;
+    let left = |ports: &PortUse, blocked| ports.count().left(Held { blocked, ..Held::default() }, 62.0).left;
     assert_eq!((left(&odd, 0).min, left(&odd, 0).max, left(&odd, 0).doubt.odd_range), (4, 5, true));
     odd.add(100, false);
     odd.add(104, false);
@@ -128,7 +128,9 @@ fn uses() -> impl Strategy<Value = Vec<(u16, u8)>> {
 /// What `uses` leave: 0 is one of its own, 1 one of its own that may be taken over, 2 of somebody else, 3 of nobody else.
 fn counted(uses: &[(u16, u8)], high: u16, reserved: &str) -> DestinationPorts {
     let mut ports = ports(&format!("100 {high}"), reserved);
-    uses.iter().for_each(|&(port, what)| ports.add(port, what == 3));
+    for &(port, what) in uses {
+        ports.add(port, what == 3);
+    }
     let mut held = Held::default();
     for port in 100..=high {
         let is = |wanted| uses.iter().any(|&(used, what)| used == port && what == wanted);
@@ -138,7 +140,7 @@ fn counted(uses: &[(u16, u8)], high: u16, reserved: &str) -> DestinationPorts {
             held.reusable += u32::from(is(1) && !is(0));
         }
     }
-    ports.left(held, 62.0)
+    ports.count().left(held, 62.0)
 }
 
 proptest! {

@@ -4,20 +4,21 @@ use std::fmt::Write as _;
 
 use ratatui::{buffer::Buffer, style::Style};
 
-use super::Context;
+use super::{Context, failures};
 use crate::{
     field::{format, program},
     model::{
-        Detail, Evidence, ProcKey, Process, Side, SockId, Socket, TcpInfo, TcpState, Timer, text::printable,
+        Detail, Evidence, ProcKey, Process, ProcessSeen, Side, SockId, Socket, TcpInfo, TcpState, Timer,
+        Unknown, text::printable,
     },
-    store::{Owned, PeerKey, ProcessRow},
+    store::{Aggregate, ConnectFailure, Lifetimes, Owned, PeerKey, ProcessRow},
     ui::{
         columns,
         pen::{Pen, bar},
         text::wrap,
         verdict,
         view::Screen,
-        words,
+        why, words,
     },
 };
 
@@ -50,6 +51,10 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let (title, facts) = match context.scene.view.page().screen {
         Screen::Process(key) => process(context, key),
         Screen::Peer(key) => peer(context, &key),
+        Screen::ProcessEvidence(key) => evidence(context, &name_of(context, key)),
+        Screen::PeerEvidence(key) => {
+            evidence(context, &format!("peer {}", columns::peer(&key, 60, context.theme())))
+        }
         Screen::Socket(id) => ("Socket".to_owned(), socket_page(context, id)),
         _ => return,
     };
@@ -67,7 +72,7 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
             bar(pen.buffer(), area, share, theme.gauge(share), theme);
             pen.skip(1);
         }
-        pen.put_cut(&part, theme.text().patch(fact.style), theme);
+        pen.put_cut(&theme.duration(&part), theme.text().patch(fact.style), theme);
     }
 }
 
@@ -95,13 +100,33 @@ fn broken(facts: &[Fact], width: usize, height: usize) -> Vec<(&Fact, bool, Stri
         .collect()
 }
 
-fn process(context: &Context<'_>, key: ProcKey) -> (String, Vec<Fact>) {
+/// Rows of the whole, which has what only the trace saw as well, then those of the page, which may lack for want of room.
+/// With a filter only the latter.
+fn rows<'a, R: 'a>(
+    context: &Context<'a>,
+    of: impl Fn(&'a Aggregate) -> &'a Vec<R>,
+) -> impl Iterator<Item = &'a R> {
+    let whole = context.scene.view.filter.query.is_all().then(|| of(&context.data.moment.totals));
+    whole.into_iter().flatten().chain(of(&context.data.selection.aggregate))
+}
+
+/// The row of a process and what the scan saw of it, as far as there are such.
+fn known<'a>(context: &Context<'a>, key: ProcKey) -> (Option<&'a ProcessRow>, Option<&'a ProcessSeen>) {
     let data = context.data;
-    let same = |row: &&ProcessRow| row.process.key == key;
-    let row = data.selection.aggregate.processes.iter().find(same);
-    let seen = data.moment.sample.processes.iter().find(|seen| seen.process.key == key);
-    let known = row.map(|row| &row.process).or(seen.map(|seen| &seen.process));
-    let Some(process) = known else {
+    let row = rows(context, |all| &all.processes).find(|row| row.process.key == key);
+    (row, data.moment.sample.processes.iter().find(|seen| seen.process.key == key))
+}
+
+fn name_of(context: &Context<'_>, key: ProcKey) -> String {
+    let (row, seen) = known(context, key);
+    let process = row.map(|row| &row.process).or(seen.map(|seen| &seen.process));
+    process
+        .map_or_else(|| format!("process {}", key.pid), |it| format!("{} {}", program::program(it), key.pid))
+}
+
+fn process(context: &Context<'_>, key: ProcKey) -> (String, Vec<Fact>) {
+    let (row, seen) = known(context, key);
+    let Some(process) = row.map(|row| &row.process).or(seen.map(|seen| &seen.process)) else {
         let gone = Fact::new("", "It holds no TCP socket any more, or it is gone.");
         return (format!("Process {}", key.pid), vec![gone.styled(context.theme().warning())]);
     };
@@ -113,6 +138,8 @@ fn process(context: &Context<'_>, key: ProcKey) -> (String, Vec<Fact>) {
     ));
     facts.push(resources(context, key));
     facts.extend(row.map(|row| evidence_of_time_waits(context, row)));
+    facts.extend(lifetimes(context, row.and_then(|row| row.lifetimes.as_deref())));
+    facts.extend(connect_failures(context, false));
     facts.extend(rising(context));
     (format!("{} {}", program::program(process), key.pid), facts)
 }
@@ -216,7 +243,7 @@ fn peer(context: &Context<'_>, key: &PeerKey) -> (String, Vec<Fact>) {
         Side::Server => "It connects to our port.",
     };
     let mut facts = vec![Fact::new("side", format!("{}: {sentence}", key.side.name()))];
-    let row = data.selection.aggregate.peers.iter().find(|row| row.key == *key);
+    let row = rows(context, |all| &all.peers).find(|row| row.key == *key);
     if let Some(row) = row {
         let total = format::grouped(row.states.total().into());
         let (opens, closes) = (per_second(context, row.opened), per_second(context, row.closed));
@@ -230,6 +257,8 @@ fn peer(context: &Context<'_>, key: &PeerKey) -> (String, Vec<Fact>) {
     if key.side == Side::Client {
         facts.push(Fact::new("ports", format!("{} ephemeral ports taken", format::grouped(taken.into()))));
     }
+    facts.extend(lifetimes(context, row.and_then(|row| row.lifetimes.as_deref())));
+    facts.extend(connect_failures(context, true));
     facts.extend(rising(context));
     (format!("Peer {}", columns::peer(key, 60, context.theme())), facts)
 }
@@ -269,28 +298,88 @@ fn socket_facts(context: &Context<'_>, owned: &Owned<'_>) -> Vec<Fact> {
 
 fn owners(context: &Context<'_>, owned: &Owned<'_>) -> Vec<Fact> {
     let attribution = owned.attribution;
-    let who = |process: &Process| {
-        format!("{} {}, user {}", program::program(process), process.key.pid, process.user)
-    };
+    let moment = &**context.data.moment;
     let label = if attribution.evidence == Evidence::Candidates { "candidate" } else { "owner" };
     let mut facts: Vec<Fact> =
-        attribution.owners.iter().take(4).map(|process| Fact::new(label, who(process))).collect();
+        attribution.owners.iter().take(4).map(|process| Fact::new(label, why::who(process))).collect();
     if let Some(more) = attribution.owners.len().checked_sub(4).filter(|more| *more > 0) {
         facts.push(Fact::new("", format!("and {more} more")));
     }
     if let [only] = attribution.owners.as_slice() {
         facts.push(Fact::new(COMMAND, only.command.clone()));
     }
-    let evidence = attribution.evidence;
-    let sentence = format!("{}: {}", evidence.name(), words::evidence(evidence));
-    facts.push(Fact::new("evidence", sentence));
-    let told = [("opened by", &attribution.opener), ("closed by", &attribution.closer)];
-    facts.extend(told.into_iter().filter_map(|(label, told)| Some(Fact::new(label, who(told.as_ref()?)))));
+    facts.push(Fact::new("evidence", why::evidence(owned, moment)));
+    facts.extend(why::opened_by(owned).map(|text| Fact::new("opened by", text)));
+    facts.extend(why::closed_by(owned, moment).map(|text| Fact::new("closed by", text)));
     facts.extend(attribution.unknown.map(|reason| {
-        let text = format!("{}: {}", reason.name(), words::unknown(reason));
+        let text = format!("{}: {} {}", reason.name(), words::unknown(reason), why::cure(reason, moment));
         Fact::new("why", text).styled(context.theme().warning())
     }));
     facts
+}
+
+/// What the claims about the sockets of a process or a peer rest on, kind by kind, and what would tell more.
+fn evidence(context: &Context<'_>, subject: &str) -> (String, Vec<Fact>) {
+    let moment = &**context.data.moment;
+    let selection = context.data.selection;
+    let aggregate = &selection.aggregate;
+    let counts = Evidence::ALL.iter().zip(aggregate.evidence).zip(aggregate.time_wait_evidence);
+    let mut facts: Vec<Fact> = vec![];
+    for ((kind, count), time_waits) in counts.filter(|((_, count), _)| *count > 0) {
+        let of_them = if time_waits > 0 {
+            format!(", {} in TIME_WAIT", format::grouped(time_waits.into()))
+        } else {
+            String::new()
+        };
+        let text = format!("{}{of_them}. {}", words::sockets(count), words::evidence(*kind));
+        facts.push(Fact::new(kind.name(), text));
+    }
+    if facts.is_empty() {
+        facts.push(Fact::new("", "It has no socket any more.").styled(context.theme().warning()));
+    }
+    for (reason, count) in Unknown::ALL.into_iter().zip(selection.unknown).filter(|(_, count)| *count > 0) {
+        let sentence = format!("{} {}", words::unknown(reason), why::cure(reason, moment));
+        let text = format!("{} {}. {sentence}", format::grouped(count.into()), reason.name());
+        facts.push(Fact::new("", text).styled(context.theme().warning()));
+    }
+    if !selection.maybe.others.is_empty() {
+        let pids: Vec<_> = selection.maybe.others.iter().take(12).map(|key| key.pid.to_string()).collect();
+        facts.push(Fact::new("others", format!("The other candidates: {}.", pids.join(" "))));
+    }
+    facts.push(Fact::new("coverage", why::coverage(moment)));
+    (format!("Why: {subject}"), facts)
+}
+
+/// How long connections lived that ended within the last minute.
+fn lifetimes(context: &Context<'_>, lifetimes: Option<&Lifetimes>) -> Option<Fact> {
+    context.data.moment.trace.as_ref()?;
+    let text = match lifetimes {
+        Some(lifetimes) => {
+            let over = format::seconds(failures::seconds(&context.data));
+            format!("{} in {over}", why::lifetimes(lifetimes, context.theme()))
+        }
+        None => "no connection closed by us in the last minute".to_owned(),
+    };
+    Some(Fact::new("lifetimes", text))
+}
+
+/// Failed calls of `connect()` within the last minute, the worst destinations first.
+fn connect_failures(context: &Context<'_>, named: bool) -> Option<Fact> {
+    let part = |failed: &ConnectFailure| {
+        let rate = failures::per_second(&context.data, failed);
+        let why = match (failed.no_port, failed.other) {
+            (0, _) => "refused or timed out",
+            (_, 0) => "no port left",
+            _ => "no port left, or refused",
+        };
+        let process = failed.process.as_ref().filter(|_| named);
+        let by = process.map_or_else(String::new, |by| format!(" by {} {}", by.name, by.key.pid));
+        format!("{} {rate}{by} ({why})", failed.peer)
+    };
+    let parts: Vec<_> = failures::shown(context.scene.view, &context.data).take(3).map(part).collect();
+    let text = parts.join("; ");
+    (!parts.is_empty())
+        .then(|| Fact::new("connect()", format!("fails: {text}")).styled(context.theme().warning()))
 }
 
 fn timer(row: &Socket) -> Fact {

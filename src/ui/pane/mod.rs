@@ -3,6 +3,7 @@
 mod closes;
 mod counters;
 mod facts;
+pub(super) mod failures;
 mod ports;
 mod states;
 mod tables;
@@ -49,6 +50,7 @@ pub(super) fn draw(buffer: &mut Buffer, scene: &Scene<'_>, data: Data<'_>, slot:
         Pane::Peers => tables::peers(buffer, &context),
         Pane::Sockets => tables::sockets(buffer, &context),
         Pane::Counters => counters::draw(buffer, &context),
+        Pane::Failures => failures::draw(buffer, &context),
         Pane::Facts => facts::draw(buffer, &context),
     }
 }
@@ -86,7 +88,7 @@ impl<'a> Context<'a> {
     /// How what the page is about went over time, and how many samples newer than the shown one that goes on. Of a
     /// filter, and of what was not followed, the past begins when it was first shown.
     fn activity(&self) -> Option<(&'a Activity, usize)> {
-        let followed = match self.scene.view.page().screen {
+        let followed = match self.scene.view.page().screen.subject() {
             _ if !self.scene.view.filter.query.is_all() => None,
             Screen::Process(key) => self.scene.history.process(key),
             Screen::Peer(key) => self.scene.history.peer(&key),
@@ -100,6 +102,15 @@ impl<'a> Context<'a> {
     /// the picture is held.
     fn noted(&self) -> Option<(&'a Activity, usize)> {
         recent::activity(self.scene.view).map(|activity| (activity, 0))
+    }
+
+    /// How wide one more fact may be beside `title` and `facts`.
+    fn room(&self, title: &str, facts: &[(String, Style)]) -> usize {
+        let mark = self.theme().glyphs.focus;
+        let mark = if self.focused() && !mark.is_empty() { super::text::width(mark) + 1 } else { 0 };
+        let told: usize = facts.iter().map(|(text, _)| super::text::width(text) + 3).sum();
+        let used = 2 + 1 + 1 + mark + super::text::width(title) + 1 + told;
+        usize::from(self.area.width).saturating_sub(used + 3)
     }
 
     /// Draws the frame or the line with the title, and gives what is left.

@@ -1,16 +1,17 @@
-//! Ephemeral ports: how many of the usable ones are in use, and which destinations take them.
+//! Local ports: how near the worst destination is to having none left, the whole range, and every destination.
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::Context;
 use crate::{
-    field::format,
-    store::{DestinationRow, PortRange},
+    field::{self, format},
+    store::{DestinationPorts, DestinationRow, Forecast, PortRange},
     ui::{
         columns, layout,
         pen::{Pen, bar},
         select,
-        table::{self, Frame},
+        table::{self, Frame, endpoint},
+        text::{pad, width},
     },
 };
 
@@ -25,12 +26,9 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     };
     let inner = context.frame(buffer, "Ports", &[(fact, theme.text())]);
     let head = layout::ports_head(inner);
-    gauge(buffer, context, inner, range.as_ref());
-    if head > 1 {
-        limits(buffer, context, inner, range.as_ref());
-    }
-    let area = Rect { y: inner.y + head, height: inner.height.saturating_sub(head), ..inner };
     let rows = &aggregate.destinations;
+    summary(buffer, context, inner, range.as_ref());
+    let area = Rect { y: inner.y + head, height: inner.height.saturating_sub(head), ..inner };
     if rows.is_empty() {
         Pen::new(buffer, area, 0).put_cut("No destination takes a port.", theme.dim(), theme);
         return;
@@ -49,37 +47,101 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     table::draw::<DestinationRow>(buffer, area, &frame, |index| rows.get(index));
 }
 
+/// The lines above the table: the worst destination first; where there is none, the range of all.
+fn summary(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, range: Option<&PortRange>) {
+    let two_lines = layout::ports_head(inner) > 1;
+    let rows = context.data.selection.aggregate.destinations.iter();
+    let known = rows.filter_map(|row| Some((row, row.ports?)));
+    let mut rest = inner;
+    if let Some((row, ports)) = known.min_by_key(|(_, ports)| ports.left.max) {
+        worst_gauge(buffer, context, inner, &ports);
+        if two_lines {
+            let end = outlook(buffer, context, inner, (row, &ports));
+            rest = Rect { x: inner.x + end, width: inner.width.saturating_sub(end), ..inner };
+        }
+    } else {
+        gauge(buffer, context, inner, range);
+    }
+    if two_lines {
+        limits(buffer, context, rest, range);
+    }
+}
+
 /// How much of the range is in use, by any socket towards anyone, whatever the filter keeps.
 fn gauge(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, range: Option<&PortRange>) {
     let theme = context.theme();
     let in_use = context.data.moment.totals.ports_in_use;
-    let mut pen = Pen::new(buffer, inner, 0);
     let Some(usable) = range.map(|range| range.usable).filter(|usable| *usable > 0) else {
+        let mut pen = Pen::new(buffer, inner, 0);
         pen.put_cut("The range of ports is not known.", theme.dim(), theme);
         return;
     };
-    let share = f64::from(in_use) / f64::from(usable);
-    let percent = format::percent(share * 100.0);
-    let left = format!("{} left", format::grouped(usable.saturating_sub(in_use).into()));
+    let left = format::grouped(usable.saturating_sub(in_use).into());
+    let percent = f64::from(in_use) * 100.0 / f64::from(usable);
+    bar_of(buffer, context, inner, (percent, usable, &left));
+}
+
+/// How much of the range the worst destination cannot have any more.
+fn worst_gauge(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, ports: &DestinationPorts) {
+    let at_most = if ports.left.is_exact() { "" } else { context.theme().glyphs.at_most };
+    let left = format!("{at_most}{}", format::grouped(ports.left.max.into()));
+    bar_of(buffer, context, inner, (ports.percent().unwrap_or(100.0), ports.usable, &left));
+}
+
+/// A bar, its figure, and what is left of `usable` ports.
+fn bar_of(
+    buffer: &mut Buffer,
+    context: &Context<'_>,
+    inner: Rect,
+    (percent, usable, left): (f64, u32, &str),
+) {
+    let theme = context.theme();
+    let mut pen = Pen::new(buffer, inner, 0);
+    let left = format!("{left} left");
     // As wide as it gets: the gauge keeps its length.
     let room = format::grouped(usable.into()).len() + " left".len();
-    let width = pen.room().saturating_sub(7 + u16::try_from(room).unwrap_or(0) + 1);
-    let area = pen.take(width);
+    let room = room.max(width(&left));
+    let length = pen.room().saturating_sub(7 + u16::try_from(room).unwrap_or(0) + 1);
+    let area = pen.take(length);
+    let share = percent / 100.0;
     bar(pen.buffer(), area, share, theme.gauge(share), theme);
     pen.skip(1);
-    pen.put(&format!("{percent:>5} "), theme.strong());
-    pen.put(&format!(" {left:>room$}"), theme.strong());
+    pen.put(&format!("{:>5} ", format::percent(percent)), theme.strong());
+    pen.put(&format!(" {}", pad(&left, room, true)), theme.strong());
+}
+
+/// Which destination is the worst, and what becomes of it; returns how many cells that takes, and a gap.
+fn outlook(
+    buffer: &mut Buffer,
+    context: &Context<'_>,
+    inner: Rect,
+    (row, ports): (&DestinationRow, &DestinationPorts),
+) -> u16 {
+    let theme = context.theme();
+    let mut pen = Pen::new(buffer, inner, 1);
+    let is_full = matches!(row.forecast, Some(Forecast::Full { .. }));
+    let forecast = field::ports::forecast(row).unwrap_or_default();
+    let slow = if ports.slow == Some(true) { "connect() slow" } else { "" };
+    let words: Vec<&str> = [forecast.as_str(), slow].into_iter().filter(|words| !words.is_empty()).collect();
+    let words = words.join(", ");
+    let room = usize::from(pen.room()).saturating_sub(width(&words) + 1);
+    pen.put(&endpoint(row.peer, room, theme.glyphs.ellipsis), theme.head());
+    pen.skip(1);
+    pen.put_cut(&words, if is_full || !slow.is_empty() { theme.gauge(1.0) } else { theme.text() }, theme);
+    inner.width - pen.room() + 3
 }
 
 /// The range, and what is taken out of it.
 fn limits(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, range: Option<&PortRange>) {
     let theme = context.theme();
     let Some(range) = range else { return };
-    let mut pen = Pen::new(buffer, inner, 1);
     let ends = format!("range {}{}{}", range.low, theme.glyphs.dash, range.high);
-    pen.put(&ends, theme.head());
-    if range.reserved > 0 {
-        pen.put(&format!(", {} reserved", format::grouped(range.reserved.into())), theme.head());
+    let text = match range.reserved {
+        0 => ends,
+        reserved => format!("{ends}, {} reserved", format::grouped(reserved.into())),
+    };
+    let mut pen = Pen::new(buffer, inner, 1);
+    if width(&text) <= usize::from(pen.room()) {
+        pen.put(&text, theme.head());
     }
-    pen.put("; a limit per destination", theme.dim());
 }

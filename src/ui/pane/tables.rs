@@ -5,21 +5,22 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use super::Context;
 use crate::{
     field::{SocketRows, format},
-    model::Evidence,
+    model::{Evidence, Unknown},
     store::{PeerRow, ProcessRow},
     ui::{
         columns, layout,
         pen::Pen,
-        select::{self, REASONS},
+        select,
         table::{self, Frame},
-        text,
+        text, why,
     },
 };
 
 pub(super) fn processes(buffer: &mut Buffer, context: &Context<'_>) {
     let aggregate = &context.data.selection.aggregate;
     let rows = &aggregate.processes;
-    let facts = [(format::grouped(len(rows)), context.theme().text())];
+    let mut facts = vec![(format::grouped(len(rows)), context.theme().text())];
+    facts.extend(accounted(context, &facts));
     let mut inner = context.frame(buffer, "Processes", &facts);
     let coverage_lines = layout::coverage_line(inner);
     if coverage_lines > 0 {
@@ -62,6 +63,16 @@ pub(super) fn sockets(buffer: &mut Buffer, context: &Context<'_>) {
     list(context, count, |frame| {
         table::draw::<SocketRows>(buffer, inner, frame, |index| data.socket(index));
     });
+}
+
+/// How well the closes of the whole namespace are accounted for; nothing where only a part of it is shown.
+fn accounted(context: &Context<'_>, before: &[(String, Style)]) -> Option<(String, Style)> {
+    let view = context.scene.view;
+    if view.page().screen.is_closer() || !view.filter.query.is_all() {
+        return None;
+    }
+    let room = context.room("Processes", before);
+    why::coverage_title(context.data.moment, room).map(|text| (text, context.theme().head()))
 }
 
 /// On the page of a process: that some of it may be another's.
@@ -107,7 +118,7 @@ fn coverage(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) {
     let unknown: u32 = selection.unknown.iter().sum();
     let candidates = selection.aggregate.evidence[Evidence::Candidates as usize];
     let mut pieces: Vec<(String, Style)> = vec![];
-    let reasons = most_first(REASONS.iter().map(|reason| reason.name()).zip(selection.unknown));
+    let reasons = most_first(Unknown::ALL.iter().map(|reason| reason.name()).zip(selection.unknown));
     if unknown > 0 {
         pieces.push((format!("{} without owner", format::grouped(unknown.into())), theme.warning()));
         match reasons.as_slice() {

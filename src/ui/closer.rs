@@ -1,0 +1,77 @@
+//! From the selected row to the page about it.
+
+use super::{
+    scene::Data,
+    update::{Effect, apply_filter, turn},
+    view::{Message, RowId, Screen, View},
+};
+use crate::{model::Side, store::PeerKey};
+
+/// Looks closer at the selected row; a state becomes the filter.
+pub(super) fn enter(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
+    let Some(id) = selected(view, data) else { return vec![] };
+    let screen = match id {
+        RowId::Process(key) => Screen::Process(key),
+        RowId::Peer(key) => Screen::Peer(key),
+        RowId::Destination(_, peer) => {
+            Screen::Peer(PeerKey { ip: peer.ip, port: peer.port, side: Side::Client })
+        }
+        RowId::Socket(id) => Screen::Socket(id),
+        RowId::State(state) => {
+            let term = format!("state:{}", state.name().to_lowercase().replace('_', "-"));
+            let text = match view.filter.text.as_str() {
+                "" => term,
+                set if set == term => String::new(),
+                set => format!("({set}) {term}"),
+            };
+            return apply_filter(view, text);
+        }
+        RowId::Counter(_) => return vec![],
+    };
+    open(view, screen)
+}
+
+/// Says what the claims about the selected row rest on. The page of a socket does.
+pub(super) fn why(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
+    let Some(id) = selected(view, data) else { return vec![] };
+    let screen = match id {
+        RowId::Process(key) => Screen::ProcessEvidence(key),
+        RowId::Peer(key) => Screen::PeerEvidence(key),
+        RowId::Destination(_, peer) => {
+            Screen::PeerEvidence(PeerKey { ip: peer.ip, port: peer.port, side: Side::Client })
+        }
+        RowId::Socket(id) => Screen::Socket(id),
+        RowId::State(_) | RowId::Counter(_) => {
+            let text = "Select a process, a peer or a socket to be told why.".into();
+            view.message = Some(Message { text, failure: false });
+            return vec![];
+        }
+    };
+    open(view, screen)
+}
+
+/// The selected row of the pane that has the focus; a message if it is gone.
+fn selected(view: &mut View, data: Option<Data<'_>>) -> Option<RowId> {
+    let data = data?;
+    let pane = view.page().focus;
+    let table = view.page().table(pane);
+    let id = table.selected.clone()?;
+    if data.position(pane, &id, table.index).is_none() {
+        view.message = Some(Message { text: "That row is gone. Select another one.".into(), failure: false });
+        return None;
+    }
+    Some(id)
+}
+
+fn open(view: &mut View, screen: Screen) -> Vec<Effect> {
+    if view.page().screen == screen {
+        return vec![];
+    }
+    // What was looked at is found again on the way back.
+    let pane = view.page().focus;
+    view.page_mut().table_mut(pane).held = true;
+    turn(view, |view| {
+        view.enter(screen);
+        true
+    })
+}
