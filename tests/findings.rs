@@ -76,6 +76,7 @@ scenarios! {
     ports_that_run_out_soon: "ephemeral-soon",
     time_waits_that_run_out_of_ports: "ephemeral-soon-closes",
     connect_fails_by_the_trace: "ephemeral-failures",
+    ports_that_were_gone_before: "ephemeral-late",
     bound_ports_are_taken_from_all: "ephemeral-bound",
     only_bind_minds_a_full_pool: "ephemeral-bind-pool",
     enough_ports_for_all: "ephemeral-enough",

@@ -111,7 +111,9 @@ impl<'a> Crowd<'a> {
         let runtime = finding.subject.processes.first().and_then(|process| process.runtime.as_ref());
         let each = self.queues.iter().map(|queue| queue.backlog).max().unwrap_or(0);
         finding.advice = advice(runtime, each, somaxconn);
-        finding.confidence = if stuck || alone { Confidence::Certain } else { Confidence::Likely };
+        let seen_without_room = self.queues.iter().any(|queue| queue.most() > queue.backlog);
+        let sure = stuck || (alone && seen_without_room);
+        finding.confidence = if sure { Confidence::Certain } else { Confidence::Likely };
         if let Some(since) = self.queues.iter().filter_map(|queue| queue.full_since).min() {
             finding.since = since;
         }

@@ -4,14 +4,14 @@ use std::{net::IpAddr, sync::Arc};
 
 use super::{
     Confidence, Diagnosis, Finding, FindingId, Severity, Subject, View, advice,
-    case::{Case, figure, filter, words_for},
+    case::{Case, figure, filter, sockets, words_for},
     draft::draft,
     port_pools,
     time_wait::round,
     words,
 };
 use crate::{
-    model::{Endpoint, Process, Runtime, Side, TcpState},
+    model::{Endpoint, Process, Runtime, Side},
     store::{DestinationPorts, DestinationRow, Forecast},
 };
 
@@ -19,6 +19,8 @@ use crate::{
 const SOON_S: f64 = 600.0;
 /// Below this share of the ports a forecast is about a start, not about an end, percent.
 const LEAST_PERCENT: f64 = 20.0;
+/// So many destinations are told of at most, the worst.
+const MOST: usize = 8;
 /// A process with at least one in so many of the sockets shares the blame.
 const SHARE: u32 = 4;
 
@@ -31,24 +33,37 @@ impl Diagnosis for EphemeralExhaustion {
     }
 
     fn look(&self, view: &View<'_>) -> Vec<Finding> {
-        let totals = &view.moment.totals;
-        let mut findings: Vec<Finding> =
-            totals.destinations.iter().filter_map(|row| destination(view, row)).collect();
-        findings.extend(port_pools::look(view));
+        let failing = Failing::of(view);
+        let hoarder = port_pools::hoarder(view);
+        let taken_by_binding = |row: &&DestinationRow| {
+            row.ports.is_some_and(|ports| u64::from(ports.capacity) * 2 < u64::from(ports.usable))
+        };
+        // Destinations come worst first; the same one from another source says nothing more.
+        let mut findings: Vec<Finding> = Vec::new();
+        let rows = view.moment.totals.destinations.iter();
+        for row in rows.filter(|row| hoarder.is_none() || !taken_by_binding(row)) {
+            let is_known = |finding: &Finding| is_towards(finding, Some(row.peer.ip), row.peer.port);
+            if findings.len() < MOST && !findings.iter().any(is_known) {
+                findings.extend(destination(view, row, &failing));
+            }
+        }
         // Failures that no destination's sockets explain.
-        let failing = view.cases.iter().filter(|case| case.sums.traced.no_port > 0);
-        let unexplained = failing.filter(|case| {
-            let explains = |finding: &Finding| {
-                finding.subject.port.is_none()
-                    || (finding.subject.peer == case.service.ip
-                        && finding.subject.port == Some(case.service.port))
-            };
-            !findings.iter().any(explains)
-        });
-        let unexplained: Vec<Finding> = unexplained.map(|case| failing_alone(view, case)).collect();
-        findings.extend(unexplained);
+        if hoarder.is_none() {
+            let explains =
+                |case: &Case<'_>, finding: &Finding| is_towards(finding, case.service.ip, case.service.port);
+            let unexplained =
+                failing.0.iter().filter(|case| !findings.iter().any(|finding| explains(case, finding)));
+            let alone: Vec<Finding> = unexplained.take(MOST).map(|case| failing_alone(view, case)).collect();
+            findings.extend(alone);
+            findings.extend(port_pools::full(view));
+        }
+        findings.extend(hoarder);
         findings
     }
+}
+
+fn is_towards(finding: &Finding, ip: Option<IpAddr>, port: u16) -> bool {
+    finding.subject.peer == ip && finding.subject.port == Some(port)
 }
 
 /// How it stands with one destination.
@@ -64,9 +79,10 @@ enum Stand {
     Slow,
 }
 
-fn destination(view: &View<'_>, row: &DestinationRow) -> Option<Finding> {
+fn destination(view: &View<'_>, row: &DestinationRow, failing: &Failing<'_, '_>) -> Option<Finding> {
     let ports = row.ports?;
-    let failures = no_port_per_s(view, row.peer);
+    let failing = failing.towards(row.peer);
+    let failures = failing.per_s();
     let percent = ports.percent()?;
     let soon = match row.forecast {
         Some(Forecast::Full { in_s }) if in_s <= SOON_S && percent >= LEAST_PERCENT => Some(in_s),
@@ -83,7 +99,7 @@ fn destination(view: &View<'_>, row: &DestinationRow) -> Option<Finding> {
     } else {
         return None;
     };
-    Some(finding(view, row, &ports, stand, failures))
+    Some(finding(view, row, &ports, stand, &failing))
 }
 
 fn finding(
@@ -91,21 +107,24 @@ fn finding(
     row: &DestinationRow,
     ports: &DestinationPorts,
     stand: Stand,
-    failures: f64,
+    failing: &Failing<'_, '_>,
 ) -> Finding {
+    let failures = failing.per_s();
     let severity = match stand {
         Stand::Out | Stand::Fails => Severity::Critical,
         Stand::Soon(_) | Stand::Slow => Severity::Warning,
     };
-    let holders = Holders::of(view, row.peer);
+    let mut holders = Holders::of(view, row.peer);
+    holders.runtime = holders.runtime.or_else(|| failing.0.first()?.runtime());
     let subject = Subject {
-        processes: holders.processes.clone(),
+        // Those who closed before twtop looked are not known: then it is about those who find no port.
+        processes: if holders.processes.is_empty() { failing.processes() } else { holders.processes.clone() },
         peer: Some(row.peer.ip),
         port: Some(row.peer.port),
         side: Some(Side::Client),
     };
     let mut finding = draft(view, FindingId::EphemeralExhaustion, severity, subject);
-    finding.summary = summary(row, ports, stand, failures, &holders);
+    finding.summary = summary(row, ports, stand, failing, &holders);
     finding.evidence = vec![
         figure("left_at_most", f64::from(ports.left.max), "ports"),
         figure("left_at_least", f64::from(ports.left.min), "ports"),
@@ -138,7 +157,7 @@ fn summary(
     row: &DestinationRow,
     ports: &DestinationPorts,
     stand: Stand,
-    failures: f64,
+    failing: &Failing<'_, '_>,
     holders: &Holders,
 ) -> String {
     let way = format!("from {} to {}", row.source, row.peer);
@@ -158,11 +177,11 @@ fn summary(
             left_words(ports),
         ),
     };
-    if failures <= 0.0 {
+    if failing.0.is_empty() {
         return text;
     }
-    let failing = holders.failing.as_ref().map_or_else(String::new, |who| format!(" of {who}"));
-    format!("{text}; {}{failing} fail (EADDRNOTAVAIL)", words::rate(failures))
+    let who = words_for(&failing.processes());
+    format!("{text}; connect() of {who} fails, {} (EADDRNOTAVAIL)", words::rate(failing.per_s()))
 }
 
 /// `12`, or `between 3 and 12` where `sock_diag` cannot tell.
@@ -240,8 +259,6 @@ struct Holders {
     words: String,
     /// How many sockets those have; `None` if nobody is known.
     held: Option<u32>,
-    /// Whose `connect()` calls fail most, if that is known.
-    failing: Option<String>,
     runtime: Option<Runtime>,
 }
 
@@ -264,8 +281,7 @@ impl Holders {
         let words = cases.iter().map(|(_, case)| case.who()).collect::<Vec<_>>().join(" and ");
         let words = if words.is_empty() { words_for(&[]) } else { words };
         let held = (!cases.is_empty()).then(|| cases.iter().map(|(count, _)| count).sum());
-        let failing = failing(view, peer);
-        Self { processes, words, held, failing, runtime }
+        Self { processes, words, held, runtime }
     }
 }
 
@@ -273,22 +289,34 @@ fn towards(case: &Case<'_>, peer: Endpoint) -> bool {
     case.service.ip == Some(peer.ip) && case.service.port == peer.port
 }
 
-/// Whose `connect()` calls to `peer` find no port, most of them.
-fn failing(view: &View<'_>, peer: Endpoint) -> Option<String> {
-    let cases = view.cases.iter().filter(|case| case.service.side == Side::Client && towards(case, peer));
-    let worst = cases.max_by_key(|case| case.sums.traced.no_port)?;
-    (worst.sums.traced.no_port > 0 && !worst.processes().is_empty()).then(|| worst.who())
+/// Those whose `connect()` found no port in the window, as the trace told.
+struct Failing<'c, 'a>(Vec<&'c Case<'a>>);
+
+impl<'c, 'a> Failing<'c, 'a> {
+    fn of(view: &'c View<'a>) -> Self {
+        Self(view.cases.iter().filter(|case| case.sums.traced.no_port > 0).collect())
+    }
+
+    fn towards(&self, peer: Endpoint) -> Self {
+        Self(self.0.iter().copied().filter(|case| towards(case, peer)).collect())
+    }
+
+    fn per_s(&self) -> f64 {
+        self.0.iter().map(|case| failures_per_s(case)).sum()
+    }
+
+    fn processes(&self) -> Vec<Arc<Process>> {
+        let mut processes: Vec<_> = self.0.iter().flat_map(|case| case.processes()).collect();
+        processes.sort_by_key(|process| process.key);
+        processes.dedup_by_key(|process| process.key);
+        processes
+    }
 }
 
-/// Calls of `connect()` to `peer` that found no port, per second over the window, as the trace told.
-fn no_port_per_s(view: &View<'_>, peer: Endpoint) -> f64 {
-    let cases = view.cases.iter().filter(|case| case.service.side == Side::Client && towards(case, peer));
-    cases.map(failures_per_s).sum()
-}
-
+/// Calls of `connect()` that found no port, per second over the window.
 fn failures_per_s(case: &Case<'_>) -> f64 {
-    let traced = &case.sums;
-    if traced.traced_s > 0.0 { words::figure(traced.traced.no_port) / traced.traced_s } else { 0.0 }
+    let sums = &case.sums;
+    if sums.traced_s > 0.0 { words::figure(sums.traced.no_port) / sums.traced_s } else { 0.0 }
 }
 
 /// `connect()` of a process fails, and nothing that is seen explains it.
@@ -303,7 +331,7 @@ fn failing_alone(view: &View<'_>, case: &Case<'_>) -> Finding {
     );
     finding.evidence = vec![
         figure("connect_failures_per_s", round(per_s), "/s"),
-        figure("sockets", f64::from(case.now.states.total() - case.now.states[TcpState::Listen]), "sockets"),
+        sockets("sockets", case.now.states.total()),
     ];
     "The kernel answered EADDRNOTAVAIL (no counter of it moves; only the trace shows that), while the sockets that can be \
      seen leave room: the program narrows the range itself (IP_LOCAL_PORT_RANGE), or everything is used for a moment \

@@ -15,17 +15,16 @@ const WARN: f64 = 50.0;
 /// From this share on they break something.
 const CRITICAL: f64 = 95.0;
 
-/// What is found.
-pub(super) fn look(view: &View<'_>) -> Vec<Finding> {
+/// The process with so many sockets that are only bound that others find no port, if there is one.
+pub(super) fn hoarder(view: &View<'_>) -> Option<Finding> {
+    let range = range(view)?;
+    view.moment.totals.processes.iter().find_map(|row| bound(view, row, &range))
+}
+
+/// Addresses at which `bind()` finds no port, though `connect()` may.
+pub(super) fn full(view: &View<'_>) -> Vec<Finding> {
     let totals = &view.moment.totals;
-    let Some(range) = PortRange::from_sysctls(&view.moment.sample.sysctls).filter(|range| range.usable > 0)
-    else {
-        return Vec::new();
-    };
-    let hoarder = totals.processes.iter().find_map(|row| bound(view, row, &range));
-    if let Some(finding) = hoarder {
-        return vec![finding];
-    }
+    let Some(range) = range(view) else { return Vec::new() };
     // Where connect() finds none either, that is the finding.
     let is_out = |pool: &&BindPool| {
         let from_there = totals.destinations.iter().filter(|row| row.source == pool.source);
@@ -35,7 +34,10 @@ pub(super) fn look(view: &View<'_>) -> Vec<Finding> {
     empty.map(|pool| nothing_to_bind(view, pool, &range)).collect()
 }
 
-/// A process with so many sockets that are only bound that others find no port.
+fn range(view: &View<'_>) -> Option<PortRange> {
+    PortRange::from_sysctls(&view.moment.sample.sysctls).filter(|range| range.usable > 0)
+}
+
 fn bound(view: &View<'_>, row: &ProcessRow, range: &PortRange) -> Option<Finding> {
     // Told by the count first: the sockets are looked at only where it matters.
     let usable = u64::from(range.usable);

@@ -35,9 +35,9 @@ impl Diagnosis for SynQueueOverflow {
         }
         let culprit = culprit(view);
         // With a full accept queue handshakes cannot end: that is the cause, and a finding of its own.
-        let accepts_too_slowly =
-            |case: &Case<'_>| Crowd::all(view).keys().any(|(port, _)| *port == case.service.port);
-        if culprit.is_some_and(accepts_too_slowly) {
+        let accepts_too_slowly = |port| Crowd::all(view).keys().any(|(full, _)| port == *full);
+        if culprit.map_or_else(|| !Crowd::all(view).is_empty(), |case| accepts_too_slowly(case.service.port))
+        {
             return Vec::new();
         }
         vec![finding(view, culprit, dropped, cookies)]

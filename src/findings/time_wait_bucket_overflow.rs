@@ -4,10 +4,10 @@ use super::{
     Confidence, Diagnosis, Finding, FindingId, Severity, View,
     case::{Case, figure, filter},
     draft::{draft, limit, texts},
-    time_wait::{LIFE_S, round},
+    time_wait::round,
     words,
 };
-use crate::model::Side;
+use crate::{model::Side, store::TimeWaitLife};
 
 /// From this share of the limit on it is worth a word, percent.
 const NEAR: f64 = 90.0;
@@ -36,6 +36,7 @@ fn finding(view: &View<'_>, overflow: f64) -> Finding {
     let limit = limit(view, "tcp_max_tw_buckets").map(|(limit, _)| limit);
     let (there, most) = limit.map_or((0, 0), |limit| (limit.value, limit.max));
     let kept = view.flows.rate(|rates| rates.time_wait).unwrap_or(0.0);
+    let life = TimeWaitLife::at(view.moment.sample.host.hz);
     let closer = culprit.map_or_else(String::new, |case| format!("; most are closed by {}", case.who()));
     finding.summary = if over {
         format!(
@@ -57,7 +58,7 @@ fn finding(view: &View<'_>, overflow: f64) -> Finding {
         finding.evidence.push(figure("time_wait", words::figure(limit.value), "sockets"));
         finding.evidence.push(figure("tcp_max_tw_buckets", words::figure(limit.max), "sockets"));
     }
-    finding.evidence.push(figure("time_wait_needed", ((kept + overflow) * LIFE_S).round(), "sockets"));
+    finding.evidence.push(figure("time_wait_needed", ((kept + overflow) * life.max_s).round(), "sockets"));
     "Beyond the limit the kernel closes a connection at once instead of keeping its 4-tuple for 60 s: late segments of it \
      may meet a new connection, and a peer whose last FIN was lost gets RST. All that is counted from TIME_WAITs is too \
      low then."

@@ -28,8 +28,23 @@ fn connect_runs_out_of_ports() {
     let found = report.finding("ephemeral-exhaustion", &[holder.pid()]);
     found.about("client", Some(RIGHT), 8080).rate("connect_failures_per_s", 60.0);
     found.says(&format!("tcp.py ({}) holds 180 of 200", holder.pid()));
-    found.says(&format!("/s of live-http ({}) fail", client.pid()));
+    found.says(&format!("connect() of live-http ({}) fails", client.pid()));
     found.is("usable", 200.0).is("left_at_most", 0.0);
+}
+
+#[test]
+fn connect_has_run_out_of_ports_before_anybody_looked() {
+    let Some(_turn) = can_run() else { return };
+    let (left, right) = Host::pair();
+    few_ports(&left);
+    let _server = right.go(&["serve", ":8080", "0", "100"]);
+    let client = left.go(&["each", "http://10.77.0.2:8080/", "50"]);
+    left.await_entries(200);
+    let report = left.diagnose();
+    report.only(&["ephemeral-exhaustion"], &["ephemeral-exhaustion"]);
+    // Nobody knows any more who closed; who suffers is known.
+    let found = report.finding("ephemeral-exhaustion", &[client.pid()]);
+    found.about("client", Some(RIGHT), 8080).rate("connect_failures_per_s", 150.0).is("time_wait", 200.0);
 }
 
 #[test]

@@ -48,6 +48,8 @@ pub(crate) fn furnish() -> Result<(), String> {
         ("ipv4/tcp_max_tw_buckets", "2000000".to_owned()),
         // A TIME_WAIT that a later connect() takes over would be one too few.
         ("ipv4/tcp_tw_reuse", "0".to_owned()),
+        // So would one that a reset ends, the answer to a FIN that a busy machine repeats (RFC 1337).
+        ("ipv4/tcp_rfc1337", "1".to_owned()),
         // Half-open connections stay for minutes.
         ("ipv4/tcp_syn_retries", "30".to_owned()),
         ("ipv4/tcp_synack_retries", "30".to_owned()),
