@@ -294,7 +294,8 @@ struct Failing<'c, 'a>(Vec<&'c Case<'a>>);
 
 impl<'c, 'a> Failing<'c, 'a> {
     fn of(view: &'c View<'a>) -> Self {
-        Self(view.cases.iter().filter(|case| case.sums.traced.no_port > 0).collect())
+        let clients = view.cases.iter().filter(|case| case.service.side == Side::Client);
+        Self(clients.filter(|case| case.sums.traced.no_port > 0).collect())
     }
 
     fn towards(&self, peer: Endpoint) -> Self {

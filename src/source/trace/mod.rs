@@ -50,10 +50,10 @@ pub struct TraceOptions {
 impl TraceOptions {
     /// The most that the rings of all CPUs take together by default.
     const ALL_RINGS: usize = 64 << 20;
-    const RING: usize = 1 << 20;
+    const RING: usize = 2 << 20;
     const LEAST: usize = 128 << 10;
 
-    /// 1 MiB a CPU, less on hosts with more than 64 CPUs, where each of them has less to say.
+    /// 2 MiB a CPU, less on hosts with more than 32 CPUs, where each of them has less to say.
     #[must_use]
     pub fn for_cpus(cpus: usize) -> Self {
         Self { ring_bytes: (Self::ALL_RINGS / cpus.max(1)).clamp(Self::LEAST, Self::RING), accepts: false }
