@@ -39,6 +39,7 @@ scenarios! {
     short_connections_of_a_client: "time-wait-client",
     short_connections_of_a_client_by_the_trace: "time-wait-client-traced",
     a_server_that_closes: "time-wait-server",
+    a_trace_that_tells_of_nothing_is_not_believed: "time-wait-server-untold",
     a_client_that_wins_the_race_is_not_accused: "time-wait-client-race",
     nor_is_one_that_is_as_fast_as_the_server: "time-wait-client-race-both",
     nor_one_whose_server_is_elsewhere: "time-wait-client-race-far",

@@ -8,9 +8,12 @@ use std::{
 
 use super::{
     AcceptQueue, CounterRate, FlowCounts, FlowKey, FlowRow, FlowTable, Lifetimes, Moment, Rates, TraceCounts,
-    queues::Queues,
+    Traced, queues::Queues,
 };
 use crate::model::{Process, Stamp};
+
+/// Fewer closes between two moments may have been under way: they do not speak against the trace.
+const TELLING: f64 = 20.0;
 
 /// A window of time over flows. Bounded: those with the most in them are kept, for as long as they have something.
 #[derive(Debug, Clone)]
@@ -123,7 +126,8 @@ impl Flows {
             return;
         }
         self.number += 1;
-        let traced = moment.trace.as_ref().is_some_and(|traced| traced.activity.is_some());
+        let traced =
+            moment.trace.as_ref().is_some_and(|traced| traced.activity.is_some() && explains(traced, moment));
         self.spans.push_back(Span {
             stamp: moment.sample.stamp,
             // The first moment tells of nothing before it.
@@ -344,6 +348,15 @@ impl Sums {
 /// Whether `count` is at least three in five of `all`, and anything at all.
 const fn is_most(count: u32, all: u32) -> bool {
     count > 0 && count as u64 * 5 >= all as u64 * 3
+}
+
+/// Whether the trace names who closed most of what the exact counter counts. It does not where they are processes that
+/// it cannot place: those of another network namespace, or of a `/proc` that is not of twtop's PIDs.
+fn explains(traced: &Traced, moment: &Moment) -> bool {
+    let (per_s, seconds) = (moment.rates.time_wait.unwrap_or(0.0), moment.elapsed_s.unwrap_or(0.0));
+    let named = traced.flows.iter().filter(|(process, _, _)| process.is_some());
+    let told = named.map(|(_, _, counts)| counts.closed).sum();
+    per_s * seconds < TELLING || per_second(told, seconds) >= per_s / 2.0
 }
 
 /// That many in so many seconds, per second; 0 in no time.

@@ -97,6 +97,11 @@ impl Host {
         self.enter(&["--net"]).arg(program).args(words).output().expect("nsenter starts")
     }
 
+    /// The same among the processes of this host.
+    pub(super) fn output_inside(&self, program: &str, words: &[&str]) -> Output {
+        self.enter(&["--net", "--pid"]).arg(program).args(words).output().expect("nsenter starts")
+    }
+
     /// Starts a program.
     pub(super) fn run(&self, program: impl AsRef<Path>, words: &[&str]) -> Program {
         let mut command = self.enter(&["--net", "--pid"]);

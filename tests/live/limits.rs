@@ -33,6 +33,21 @@ fn connect_runs_out_of_ports() {
 }
 
 #[test]
+fn connect_has_run_out_of_ports_before_anybody_looked() {
+    let Some(_turn) = can_run() else { return };
+    let (left, right) = Host::pair();
+    few_ports(&left);
+    let _server = right.go(&["serve", ":8080", "0", "100"]);
+    let client = left.go(&["each", "http://10.77.0.2:8080/", "50"]);
+    left.await_entries(200);
+    let report = left.diagnose();
+    report.only(&["ephemeral-exhaustion"], &["ephemeral-exhaustion"]);
+    // Nobody knows any more who closed; who suffers is known.
+    let found = report.finding("ephemeral-exhaustion", &[client.pid()]);
+    found.about("client", Some(RIGHT), 8080).rate("connect_failures_per_s", 150.0).is("time_wait", 200.0);
+}
+
+#[test]
 fn connect_will_run_out_of_ports_by_time_waits() {
     let Some(_turn) = can_run() else { return };
     let (left, right) = Host::pair();

@@ -1,5 +1,7 @@
 //! What `twtop diagnose` says of a host, held against what is true.
 
+use std::process::Output;
+
 use serde_json::Value;
 
 use super::host::{Host, now};
@@ -27,13 +29,16 @@ impl Host {
         self.diagnose_with(&["--no-trace", "--for", LOOK_S])
     }
 
+    /// The same by one who is in the PID namespace and has the `/proc` of another: the PIDs of the trace are not those there.
+    pub(super) fn diagnose_misplaced(&self) -> Report {
+        let words = ["diagnose", "--json", "--for", LOOK_S];
+        Report::of(&self.output_inside(env!("CARGO_BIN_EXE_twtop"), &words))
+    }
+
     /// Lets the program look at this host with these options.
     pub(super) fn diagnose_with(&self, options: &[&str]) -> Report {
         let words = [&["diagnose", "--json"], options].concat();
-        let output = self.output(env!("CARGO_BIN_EXE_twtop"), &words);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        let json = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {errors}"));
-        Report { json, code: output.status.code() }
+        Report::of(&self.output(env!("CARGO_BIN_EXE_twtop"), &words))
     }
 
     /// The same, and by how much the counts of the truth grew meanwhile, per second.
@@ -61,6 +66,12 @@ pub(super) fn meter<const N: usize>(
 }
 
 impl Report {
+    fn of(output: &Output) -> Self {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let json = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {errors}"));
+        Self { json, code: output.status.code() }
+    }
+
     /// The findings at warning or above are `loud`, each as often as it is listed; others are only of `quiet`.
     pub(super) fn only(&self, loud: &[&str], quiet: &[&str]) {
         let mut wanted = loud.to_vec();

@@ -47,7 +47,7 @@ fn both_ends_on_one_host_and_a_client_that_wins_at_times() {
 }
 
 #[test]
-fn without_the_trace_the_server_is_named_all_the_same() {
+fn without_a_trace_that_tells_the_server_is_named_all_the_same() {
     let Some(_turn) = can_run() else { return };
     let host = Host::new();
     let directory = folder();
@@ -55,9 +55,10 @@ fn without_the_trace_the_server_is_named_all_the_same() {
     let server = host.server(8000, "/usr/bin/python3", &["-m", "http.server", "8000", "--directory", path]);
     let _client = fetched(&host, "http://127.0.0.1:8000/");
     host.await_entries(60);
-    let report = host.diagnose_untraced();
-    report.only(&["time-wait-server"], &[]);
-    report.finding("time-wait-server", &[server.pid()]).about("server", Some("127.0.0.1"), 8000);
+    for report in [host.diagnose_untraced(), host.diagnose_misplaced()] {
+        report.only(&["time-wait-server"], &[]);
+        report.finding("time-wait-server", &[server.pid()]).about("server", Some("127.0.0.1"), 8000);
+    }
 }
 
 #[test]
