@@ -20,7 +20,7 @@ fn a_server_that_speaks_http_1_0() {
     let (left, right) = Host::pair();
     let directory = folder();
     let path = directory.path().to_str().expect("a plain path");
-    let server = right.server(8000, "/usr/bin/python3", &["-m", "http.server", "8000", "--directory", path]);
+    let server = python_web(&right, path);
     let _client = fetched(&left, "http://10.77.0.2:8000/");
     right.await_entries(60);
     // The client closes too, and wins at times: the counters of each host tell how often.
@@ -32,13 +32,25 @@ fn a_server_that_speaks_http_1_0() {
     report.only(&[], &["time-wait-client"]);
 }
 
+/// Python's web server for the files under `path`, on port 8000. Its accept queue is of 5 by itself, which a busy machine
+/// fills now and then.
+fn python_web(host: &Host, path: &str) -> Program {
+    let script = format!(
+        "import functools, http.server as web\n\
+         web.ThreadingHTTPServer.request_queue_size = 512\n\
+         files = functools.partial(web.SimpleHTTPRequestHandler, directory={path:?})\n\
+         web.test(files, web.ThreadingHTTPServer, port=8000)"
+    );
+    host.server(8000, "/usr/bin/python3", &["-c", &script])
+}
+
 #[test]
 fn both_ends_on_one_host_and_a_client_that_wins_at_times() {
     let Some(_turn) = can_run() else { return };
     let host = Host::new();
     let directory = folder();
     let path = directory.path().to_str().expect("a plain path");
-    let server = host.server(8000, "/usr/bin/python3", &["-m", "http.server", "8000", "--directory", path]);
+    let server = python_web(&host, path);
     let _client = fetched(&host, "http://127.0.0.1:8000/");
     host.await_entries(60);
     let report = host.diagnose();
@@ -52,7 +64,7 @@ fn without_a_trace_that_tells_the_server_is_named_all_the_same() {
     let host = Host::new();
     let directory = folder();
     let path = directory.path().to_str().expect("a plain path");
-    let server = host.server(8000, "/usr/bin/python3", &["-m", "http.server", "8000", "--directory", path]);
+    let server = python_web(&host, path);
     let _client = fetched(&host, "http://127.0.0.1:8000/");
     host.await_entries(60);
     for report in [host.diagnose_untraced(), host.diagnose_misplaced()] {
@@ -141,8 +153,8 @@ fn nginx_as_a_proxy_without_upstream_keepalive() {
     let (host, [upstream, _proxy, _client]) = proxied(directory.path(), "", "");
     host.await_entries(60);
     let report = host.diagnose();
-    report.only(&["time-wait-server"], &[]);
-    // The upstream holds them, and the proxy is the cause.
+    // The upstream holds them, and the proxy is the cause; on a busy machine it may also win the race to close.
+    report.only_or(&["time-wait-server"], &["time-wait-client"], &[]);
     let found = report.finding("time-wait-server", &[upstream.pid()]);
     found
         .about("server", Some("127.0.0.1"), 8080)
