@@ -138,8 +138,11 @@ impl Fold {
             }
             _ => return,
         };
-        // The handshake ends wherever the last packet is met; only SYN_SENT and FIN_WAIT1 are a task's own doing.
+        // The handshake ends wherever the last packet is met; only SYN_SENT and FIN_WAIT1 are a task's own doing. Not even
+        // FIN_WAIT1 where a shutdown() came before the handshake of a fast open was complete: the packet that completes
+        // it sends the FIN (`tcp_rcv_state_process()`, Linux 6.10), whoever runs then.
         let who = match kind {
+            TraceKind::Closed if change.in_interrupt => None,
             TraceKind::Closed => Some(self.who(entry, lookup)),
             TraceKind::Accepted => None,
             _ => opening.as_ref().and_then(|opening| opening.opener.clone()),
@@ -264,7 +267,8 @@ mod tests {
     }
 
     fn turn(at: u64, (old, new): (u8, u8), local: Endpoint, peer: Endpoint) -> Entry {
-        let change = StateChange { socket: 77, old, new, family: Family::V4, local, peer };
+        let change =
+            StateChange { socket: 77, old, new, family: Family::V4, local, peer, in_interrupt: false };
         Entry { at: Duration::from_millis(at), cpu: 0, pid: 5, tid: 5, said: Said::State(change) }
     }
 
@@ -280,6 +284,18 @@ mod tests {
         let told: Vec<_> = events.iter().map(|event| (event.kind, event.side, event.began)).collect();
         let began = Some(Duration::from_millis(1));
         assert_eq!(told, [(TraceKind::Opened, Some(Side::Client), began), (TraceKind::Closed, None, None)]);
+    }
+
+    #[test]
+    fn a_fin_that_an_interrupt_sent_is_nobodys() {
+        let mut fold = Fold::default();
+        let mut closed = turn(9, (ESTABLISHED, FIN_WAIT1), end(2, 80), end(1, 40_000));
+        if let Said::State(change) = &mut closed.said {
+            change.in_interrupt = true;
+        }
+        fold.push(&closed, &mut Nobody);
+        let event = &fold.take().events[0];
+        assert_eq!((event.kind, event.task), (TraceKind::Closed, None));
     }
 
     #[test]
