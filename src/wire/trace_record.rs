@@ -25,8 +25,10 @@ const HEADER: usize = 8;
 /// `pid, tid, time, cpu, reserved` at the end of every record that is not a sample.
 const SAMPLE_ID: usize = 24;
 
-/// `TRACE_FLAG_HARDIRQ`, `TRACE_FLAG_SOFTIRQ` and `TRACE_FLAG_NMI` in `common_flags`.
-const IN_INTERRUPT: u8 = 1 << 3 | 1 << 4 | 1 << 6;
+/// `TRACE_FLAG_HARDIRQ`, `TRACE_FLAG_SOFTIRQ`, `TRACE_FLAG_NMI` and `TRACE_FLAG_BH_OFF` in `common_flags`. The last is
+/// set while a task passes a packet in itself, as one that writes to a tun device does; a task that closes a socket has
+/// softirqs on (`tcp_close()`, `tcp_shutdown()`).
+const IN_INTERRUPT: u8 = 1 << 3 | 1 << 4 | 1 << 6 | 1 << 7;
 
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
@@ -144,8 +146,8 @@ pub struct StateChange {
     pub local: Endpoint,
     /// The other end.
     pub peer: Endpoint,
-    /// Whether an interrupt did it, most often one that took a packet in. The task of the record is then whichever
-    /// was interrupted.
+    /// Whether it happened in an interrupt, or on the way of a packet that a task passed in. The task of the record is
+    /// then not its cause.
     pub in_interrupt: bool,
 }
 
@@ -356,8 +358,8 @@ mod tests {
     #[test]
     fn what_an_interrupt_did_is_told_from_what_a_task_did() {
         let (v4, v6) = ([0; 4], [0; 16]);
-        // Preempted or with interrupts off, it is still the task; so it is with softirqs off (`TRACE_FLAG_BH_OFF`).
-        for (flags, in_interrupt) in [(0, false), (0x01 | 0x04 | 0x80, false), (0x08, true), (0x11, true)] {
+        // Soon to be preempted, or with interrupts off, it is still the task.
+        for (flags, in_interrupt) in [(0, false), (0x25, false), (0x08, true), (0x11, true), (0x80, true)] {
             let change = told(&flagged(flags, AF_INET, [&v4, &v4, &v6, &v6]));
             assert_eq!(change.in_interrupt, in_interrupt, "{flags:#x}");
         }
