@@ -127,14 +127,21 @@ struct Slot {
     tuple: Tuple,
     /// The number of a process, or one of the highest numbers for the reason why there is none.
     who: u32,
-    /// See [`Slot::back`]; the kind in the lowest two bits.
+    /// See [`Slot::back`]; the kind in the lowest two bits, and [`Slot::UNOPENED`].
     back_and_kind: u32,
 }
 
 impl Slot {
+    /// In the place of [`Kind::Closed`]: and the trace did not see this very socket begin.
+    const UNOPENED: u32 = 3;
+
     /// How many slots before this one lies the event before of the same tuple; 0 for none.
     fn back(&self) -> usize {
         (self.back_and_kind >> 2) as usize
+    }
+
+    fn is_unopened(&self) -> bool {
+        self.back_and_kind & 3 == Self::UNOPENED
     }
 
     fn kind(&self) -> Kind {
@@ -246,7 +253,14 @@ impl TraceJoin {
     pub fn opener(&self, local: Endpoint, peer: Endpoint, seen: &Sighting) -> Result<Cause, TraceGap> {
         let latest = match seen.phase {
             Phase::Open => seen.end,
-            _ => Duration::from_nanos(self.closing(local, peer, seen)?.at),
+            _ => {
+                let closed = self.closing(local, peer, seen)?;
+                // The opening that there may be is an older one's, which its peer closed.
+                if closed.is_unopened() {
+                    return Err(self.why_missing(None));
+                }
+                Duration::from_nanos(closed.at)
+            }
         };
         if self.through < latest {
             return Err(TraceGap::NotYet);
@@ -430,7 +444,9 @@ impl TraceJoin {
                 0
             }
         };
-        slots.push_back(Slot { at: nanos(event.at), tuple, who, back_and_kind: back << 2 | kind as u32 });
+        let unopened = kind == Kind::Closed && event.side.is_none();
+        let kind = if unopened { Slot::UNOPENED } else { kind as u32 };
+        slots.push_back(Slot { at: nanos(event.at), tuple, who, back_and_kind: back << 2 | kind });
     }
 
     fn tuple(&mut self, event: &TraceEvent) -> Tuple {

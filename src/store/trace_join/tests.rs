@@ -222,3 +222,14 @@ fn the_same_ends_in_another_namespace_take_nothing_away() {
     scene.opened(5500, 2).event(5600, closed, Some(1), Some(ELSEWHERE)).through(6000);
     assert_eq!(scene.opener(phase(Phase::Open, 5700)), Ok(2));
 }
+
+#[test]
+fn who_opened_a_connection_did_not_open_a_later_one_that_was_accepted_with_the_same_ends() {
+    let mut scene = Scene::new();
+    // The peer closed the first. Its end connects to ours then.
+    scene.opened(1000, 0).closed(2000, 1);
+    scene.batch.events[1].side = None;
+    scene.through(5000);
+    assert_eq!(scene.closer(time_wait(2000, 4000)), Ok(1));
+    assert_eq!(scene.opener(time_wait(2000, 4000)), Err(TraceGap::BeforeStart));
+}
