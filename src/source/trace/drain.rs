@@ -48,6 +48,8 @@ pub(super) struct Drain {
     since: Duration,
     fold: Fold,
     lookup: Procfs,
+    /// What our time namespace adds to the clock of the records, nanoseconds.
+    clock_offset: i64,
     buffer: Vec<u8>,
     /// Read, but later than the instant up to which all CPUs are known to be read.
     pending: Vec<Entry>,
@@ -118,6 +120,7 @@ impl Drain {
             since,
             fold: Fold::default(),
             lookup,
+            clock_offset: Procfs::clock_offset(),
             buffer: Vec::new(),
             pending: Vec::new(),
             progress,
@@ -211,7 +214,7 @@ impl Drain {
     }
 
     fn take_in(&mut self, cpu: u32, record: &Record<'_>, now: Now) {
-        let at = Duration::from_nanos(record.time) + now.suspended;
+        let at = Duration::from_nanos(record.time.saturating_add_signed(self.clock_offset)) + now.suspended;
         let progress = self.progress.entry(cpu).or_default();
         let said = match record.told {
             Told::State(change) => {

@@ -79,6 +79,9 @@ pub enum TraceError {
         #[source]
         source: io::Error,
     },
+    /// `/proc` shows the PIDs of another PID namespace than ours, which are not those that the kernel's records have.
+    #[error("/proc is of another PID namespace; mount one of this namespace, as unshare --mount-proc does")]
+    ForeignProc,
     /// The list of CPUs, an eventfd or a thread could not be had.
     #[error("cannot set up the trace")]
     Setup(#[source] io::Error),
@@ -92,7 +95,7 @@ impl TraceError {
             Self::Tracefs(error) | Self::Open { source: error, .. } | Self::Setup(error) => {
                 error.kind() == io::ErrorKind::PermissionDenied
             }
-            Self::Layout(_) => false,
+            Self::Layout(_) | Self::ForeignProc => false,
         }
     }
 }
@@ -122,7 +125,7 @@ impl Tracer {
         let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(setup)?);
         let stop = Arc::new(AtomicBool::new(false));
         let (sender, batches) = sync_channel(1);
-        let lookup = Procfs::open().map_err(TraceError::Setup)?;
+        let lookup = Procfs::open()?;
         let drain = Drain::new(rings, layout, Arc::clone(&bell), Arc::clone(&stop), sender, lookup);
         let thread = thread::Builder::new().name("twtop-trace".to_owned()).spawn(move || drain.run());
         let thread = thread.map_err(TraceError::Setup)?;
