@@ -251,16 +251,15 @@ impl TraceJoin {
     /// # Errors
     /// Why nobody is named; [`TraceGap::Remote`] if it was accepted.
     pub fn opener(&self, local: Endpoint, peer: Endpoint, seen: &Sighting) -> Result<Cause, TraceGap> {
-        let latest = match seen.phase {
-            Phase::Open => seen.end,
-            _ => {
-                let closed = self.closing(local, peer, seen)?;
-                // The opening that there may be is an older one's, which its peer closed.
-                if closed.is_unopened() {
-                    return Err(self.why_missing(None));
-                }
-                Duration::from_nanos(closed.at)
+        let latest = if seen.phase == Phase::Open {
+            seen.end
+        } else {
+            let closed = self.closing(local, peer, seen)?;
+            // The opening that there may be is an older one's, which its peer closed.
+            if closed.is_unopened() {
+                return Err(self.why_missing(None));
             }
+            Duration::from_nanos(closed.at)
         };
         if self.through < latest {
             return Err(TraceGap::NotYet);
