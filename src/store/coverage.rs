@@ -74,7 +74,7 @@ pub(super) struct Closes {
     pub(super) named: u64,
     /// Others, of which the namespace is not known.
     pub(super) unplaced: u64,
-    /// Closed sockets of which it has turned out that it names nobody: it did not tell of their close, or
+    /// `TIME_WAIT`s of which it has turned out that it names nobody: it did not tell of their close, or
     /// of more than one that fits.
     pub(super) unnamed: u64,
 }

@@ -135,7 +135,7 @@ pub(super) struct Pass<'a> {
     pub(super) picked: PortSet,
     /// Remembered connections that were in this sample, new ones included.
     pub(super) met: usize,
-    /// Connections that our end has closed and of which the trace has just turned out to name nobody.
+    /// `TIME_WAIT`s of which the trace has just turned out to name nobody.
     pub(super) unnamed: u64,
     /// Indices of sockets that are open; in an incomplete sample only of those not remembered as open.
     pub(super) open: Vec<u32>,
@@ -157,7 +157,8 @@ impl Pass<'_> {
             }
             let before = entry.trace().closer;
             let link = again(entry, &mut self.attributor, socket, &self.now, self.complete);
-            self.unnamed += u64::from(before == Told::NotYet && entry.trace().closer == Told::Nothing);
+            let is_news = before == Told::NotYet && entry.trace().closer == Told::Nothing;
+            self.unnamed += u64::from(is_news && row.state == TcpState::TimeWait);
             return link;
         }
         match row.time_wait_age_ms() {
@@ -241,7 +242,6 @@ impl Pass<'_> {
             Scan::Mini => self.unheld(accepted(Unknown::Gone, acceptors)),
         };
         let attribution = self.attributor.with_trace(attribution, trace);
-        self.unnamed += u64::from(trace.closer == Told::Nothing);
         let mut entry = Entry::new(row.cookie, holder, self.now.tick, side, open);
         entry.set_trace(trace);
         self.memory.insert(entry);

@@ -198,7 +198,7 @@ pub(super) struct Past {
 }
 
 /// What the batch of a sample told of the time since the sample before, in which the kernel counted `entries` into
-/// `TIME_WAIT`, and of `unnamed` closed sockets it turned out that the trace names nobody. `listens` says whether a local end belongs to a listener.
+/// `TIME_WAIT`, and of `unnamed` `TIME_WAIT`s it turned out that the trace names nobody. `listens` says whether a local end belongs to a listener.
 pub(super) fn traced(
     past: &mut Past,
     sample: &Sample,
