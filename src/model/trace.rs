@@ -26,6 +26,9 @@ pub struct TraceEvent {
     pub began: Option<Duration>,
     /// Which side ours is; `None` exactly where `began` is.
     pub side: Option<Side>,
+    /// Whether the socket had its port before it connected, so that `connect()` gives it to nobody else. `None` where
+    /// that is not known, and for an accepted connection.
+    pub bound: Option<bool>,
     /// The task that did it, `None` where no task is the cause.
     pub task: Option<TraceTask>,
 }

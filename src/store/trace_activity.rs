@@ -164,6 +164,7 @@ mod tests {
             peer: Endpoint::new([10, 0, 0, 2].into(), 443),
             began: Some(at.saturating_sub(Duration::from_millis(life))),
             side: Some(Side::Client),
+            bound: None,
             task: Some(TraceTask { pid: 7, tid: 7, process: Some(0), netns }),
         }
     }

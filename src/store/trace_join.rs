@@ -127,18 +127,33 @@ struct Slot {
     tuple: Tuple,
     /// The number of a process, or one of the highest numbers for the reason why there is none.
     who: u32,
-    /// See [`Slot::back`]; the kind in the lowest two bits.
-    back_and_kind: u32,
+    /// See [`Slot::back`], [`Slot::bound`] and [`Slot::kind`], the latter in the lowest two bits.
+    back_bound_kind: u32,
 }
 
 impl Slot {
     /// How many slots before this one lies the event before of the same tuple; 0 for none.
     fn back(&self) -> usize {
-        (self.back_and_kind >> 2) as usize
+        (self.back_bound_kind >> 4) as usize
+    }
+
+    /// See [`TraceEvent::bound`].
+    fn bound(&self) -> Option<bool> {
+        match self.back_bound_kind >> 2 & 3 {
+            0 => None,
+            code => Some(code == 2),
+        }
+    }
+
+    /// The same, without what it tells of being bound if `other` tells something else.
+    fn agreeing_with(self, other: &Self) -> Self {
+        let same = self.bound() == other.bound();
+        let back_bound_kind = if same { self.back_bound_kind } else { self.back_bound_kind & !(3 << 2) };
+        Self { back_bound_kind, ..self }
     }
 
     fn kind(&self) -> Kind {
-        match self.back_and_kind & 3 {
+        match self.back_bound_kind & 3 {
             0 => Kind::Opened,
             1 => Kind::Accepted,
             _ => Kind::Closed,
@@ -172,7 +187,7 @@ impl TraceJoin {
     pub fn new(netns: u64, capacity: usize) -> Self {
         Self {
             netns,
-            capacity: capacity.clamp(1, 1 << 30),
+            capacity: capacity.clamp(1, 1 << 28),
             slots: VecDeque::new(),
             first: 0,
             newest: HashTable::new(),
@@ -237,11 +252,28 @@ impl TraceJoin {
         self.cause(&slot)
     }
 
+    /// Whether the socket of the connection from `local` to `peer` that was seen so had its port before it
+    /// connected; `None` if that is not known.
+    #[must_use]
+    pub fn bound(&self, local: Endpoint, peer: Endpoint, seen: &Sighting) -> Option<bool> {
+        let opening = self.opening(local, peer, seen);
+        if let Some(bound) = opening.ok().and_then(|slot| slot.bound()) {
+            return Some(bound);
+        }
+        // Whether it was remembered until it closed.
+        self.closing(local, peer, seen).ok()?.bound()
+    }
+
     /// Who opened the connection from `local` to `peer` that was seen so.
     ///
     /// # Errors
     /// Why nobody is named; [`TraceGap::Remote`] if it was accepted.
     pub fn opener(&self, local: Endpoint, peer: Endpoint, seen: &Sighting) -> Result<Cause, TraceGap> {
+        let slot = self.opening(local, peer, seen)?;
+        if slot.kind() == Kind::Accepted { Err(TraceGap::Remote) } else { self.cause(&slot) }
+    }
+
+    fn opening(&self, local: Endpoint, peer: Endpoint, seen: &Sighting) -> Result<Slot, TraceGap> {
         let latest = match seen.phase {
             Phase::Open => seen.end,
             _ => Duration::from_nanos(self.closing(local, peer, seen)?.at),
@@ -263,7 +295,7 @@ impl TraceJoin {
                 break;
             }
             if opening {
-                fits = Some(slot);
+                fits = Some(fits.map_or(slot, |fit| slot.agreeing_with(&fit)));
                 if slot.at <= nanos(certain) {
                     break;
                 }
@@ -273,7 +305,7 @@ impl TraceJoin {
         if self.lost_between(Duration::from_nanos(slot.at), latest) {
             return Err(TraceGap::Lost);
         }
-        if slot.kind() == Kind::Accepted { Err(TraceGap::Remote) } else { self.cause(&slot) }
+        Ok(slot)
     }
 
     /// The first FIN of our end. A closed socket holds its tuple until it is seen, so between the two there is
@@ -298,7 +330,7 @@ impl TraceJoin {
             if slot.kind() == Kind::Closed && slot.at <= nanos(latest) {
                 match fits {
                     Some(fit) if fit.who != slot.who => return Err(TraceGap::Ambiguous),
-                    _ => fits = fits.or(Some(slot)),
+                    fit => fits = Some(fit.map_or(slot, |fit| fit.agreeing_with(&slot))),
                 }
             }
             if slot.at <= nanos(certain) {
@@ -387,6 +419,9 @@ impl TraceJoin {
             None if kind == Kind::Accepted => reason(TraceGap::Remote),
             None => reason(TraceGap::Nameless),
         };
+        // It is the socket's namespace that counts, which is not told where the task's is not known.
+        let is_ours = event.task.is_some_and(|task| task.netns.is_some());
+        let bound = event.bound.filter(|_| is_ours).map_or(0, |bound| if bound { 2 } else { 1 });
         if self.slots.len() >= self.capacity {
             self.forget_oldest();
         }
@@ -407,7 +442,8 @@ impl TraceJoin {
                 0
             }
         };
-        slots.push_back(Slot { at: nanos(event.at), tuple, who, back_and_kind: back << 2 | kind as u32 });
+        let back_bound_kind = back << 4 | bound << 2 | kind as u32;
+        slots.push_back(Slot { at: nanos(event.at), tuple, who, back_bound_kind });
     }
 
     fn tuple(&mut self, event: &TraceEvent) -> Tuple {

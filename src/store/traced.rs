@@ -136,16 +136,21 @@ impl<'a> Tracing<'a> {
 
     /// What there is to tell of a connection beyond what was told `before`. What was told stays.
     pub(super) fn ask(&self, socket: SocketRef<'_>, before: Trace, people: &mut People) -> Trace {
-        let Trace { mut opener, mut closer } = before;
+        let Trace { mut opener, mut closer, mut bound } = before;
         let Some(seen) = self.sighting(socket) else { return before };
         let (local, peer) = (socket.local(), socket.peer());
+        if bound.is_none()
+            && (opener == Told::NotYet || (closer == Told::NotYet && seen.phase != Phase::Open))
+        {
+            bound = self.join.bound(local, peer, &seen);
+        }
         if opener == Told::NotYet {
             opener = self.told(self.join.opener(local, peer, &seen), people);
         }
         if closer == Told::NotYet && seen.phase != Phase::Open {
             closer = self.told(self.join.closer(local, peer, &seen), people);
         }
-        Trace { opener, closer }
+        Trace { opener, closer, bound }
     }
 
     /// How the socket was seen; `None` if the trace has nothing to say of such a one.
