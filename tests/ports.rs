@@ -33,6 +33,17 @@ fn connect_finds_as_many_ports_as_are_left() {
 }
 
 #[test]
+fn connect_finds_just_as_many_ports_as_the_trace_says() {
+    let test = "connect_finds_just_as_many_ports_as_the_trace_says";
+    // Where everybody was made under the trace a number is foretold, but for what it cannot know: which end of an odd range the
+    // kernel leaves out, the timestamps of a TIME_WAIT, and who was accepted from a listener that no sample saw.
+    let Some(tally) = run(test, Question::Traced, 300) else { return };
+    assert!(tally.plain * 100 >= tally.cases * 40, "too few say anything: {tally:?}");
+    assert!(tally.exact_plain * 100 >= tally.plain * 90, "too few are exact: {tally:?}");
+    assert!(tally.maybe_bound * 100 <= tally.cases * 25, "too many are in doubt: {tally:?}");
+}
+
+#[test]
 fn bind_finds_as_many_ports_as_are_left() {
     let Some(tally) = run("bind_finds_as_many_ports_as_are_left", Question::Bind, 100) else { return };
     assert!(tally.exact * 100 >= tally.cases * 50, "too few are exact: {tally:?}");
@@ -49,7 +60,7 @@ fn run(test: &str, question: Question, cases: u64) -> Option<Tally> {
         let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{tally}\n").as_bytes());
         return None;
     }
-    if !can_run("netns") {
+    if !can_run(if question == Question::Traced { "root" } else { "netns" }) {
         return None;
     }
     let given = std::env::var(SEED).ok().map(|seed| seed.parse().expect("a seed is a number"));

@@ -36,6 +36,9 @@ pub struct TraceEvent {
 /// The kinds of [`TraceEvent`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TraceKind {
+    /// `connect()` was called on a socket that has a port already, or may have one. Where it chooses the port itself nothing
+    /// is told before it ends.
+    Connecting,
     /// `connect()` succeeded. The task is the one that called it; `at` is the end of the handshake.
     Opened,
     /// A handshake that came from outside is complete (the connection enters an accept queue). No task. Only

@@ -224,7 +224,7 @@ impl Pass<'_> {
         let scan = self.attributor.scan(socket);
         let window =
             if matches!(scan, Scan::Queue) { self.now.at_once() } else { self.now.first_seen(socket) };
-        let trace = self.attributor.ask(socket, Trace::NOT_YET);
+        let trace = self.attributor.ask_first(socket);
         let (side, acceptors) = self.side_seen(socket, window, trace);
         let unseen = if self.now.remembers_all { Unknown::TooShort } else { Unknown::BeforeStart };
         let (holder, attribution) = match scan {

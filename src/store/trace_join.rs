@@ -156,7 +156,8 @@ impl Slot {
         match self.back_bound_kind & 3 {
             0 => Kind::Opened,
             1 => Kind::Accepted,
-            _ => Kind::Closed,
+            2 => Kind::Closed,
+            _ => Kind::Connecting,
         }
     }
 }
@@ -166,6 +167,8 @@ enum Kind {
     Opened = 0,
     Accepted = 1,
     Closed = 2,
+    /// Of a socket that may have had its port before.
+    Connecting = 3,
 }
 
 /// The lowest `who` that is a reason.
@@ -308,6 +311,27 @@ impl TraceJoin {
         Ok(slot)
     }
 
+    /// Whether the port of a socket that connects from `local` to `peer` was chosen by `connect()` for sure. It was called
+    /// after `since`, and is still at it in a dump that ended at `until`.
+    ///
+    /// The trace tells of every call on a socket that had a port, and of these at once: here it did not.
+    #[must_use]
+    pub fn connects_unbound(
+        &self,
+        local: Endpoint,
+        peer: Endpoint,
+        since: Duration,
+        until: Duration,
+    ) -> bool {
+        let traced = self.since.is_some_and(|began| began <= since) && until <= self.through;
+        let kept = self.forgotten.is_none_or(|forgotten| forgotten < since);
+        let is_call = |slot: &Slot| slot.kind() == Kind::Connecting && slot.at >= nanos(since);
+        traced
+            && kept
+            && !self.lost_between(since, until)
+            && !self.all_events(local, peer).any(|slot| is_call(&slot))
+    }
+
     /// The first FIN of our end. A closed socket holds its tuple until it is seen, so between the two there is
     /// neither an opening nor another close of that tuple; and the FIN went out before `TIME_WAIT` was entered.
     fn closing(&self, local: Endpoint, peer: Endpoint, seen: &Sighting) -> Result<Slot, TraceGap> {
@@ -374,8 +398,13 @@ impl TraceJoin {
         }
     }
 
-    /// The events of a tuple, newest first.
+    /// The openings and closes of a tuple, newest first.
     fn events(&self, local: Endpoint, peer: Endpoint) -> impl Iterator<Item = Slot> {
+        self.all_events(local, peer).filter(|slot| slot.kind() != Kind::Connecting)
+    }
+
+    /// The events of a tuple, newest first.
+    fn all_events(&self, local: Endpoint, peer: Endpoint) -> impl Iterator<Item = Slot> {
         let newest = self.find(local, peer);
         std::iter::successors(newest, |&index| match self.slots[index].back() {
             0 => None,
@@ -407,6 +436,7 @@ impl TraceJoin {
 
     fn keep(&mut self, event: &TraceEvent, processes: &[Arc<TracedProcess>], numbers: &[u32]) {
         let kind = match event.kind {
+            TraceKind::Connecting => Kind::Connecting,
             TraceKind::Opened => Kind::Opened,
             TraceKind::Accepted => Kind::Accepted,
             TraceKind::Closed => Kind::Closed,
@@ -414,6 +444,8 @@ impl TraceJoin {
         };
         let who = match &event.task {
             // Another namespace's. One that is not known where is kept: it may be the answer, and then there is none.
+            // A call is kept, whosever it is: what counts is that there was none.
+            _ if kind == Kind::Connecting => reason(TraceGap::Missing),
             Some(TraceTask { netns: Some(netns), .. }) if *netns != self.netns => return,
             Some(task) => who(task, processes, numbers),
             None if kind == Kind::Accepted => reason(TraceGap::Remote),

@@ -228,6 +228,7 @@ impl Draft {
         }
         let at = at.ok_or("at=SECONDS")?;
         let kind = match what {
+            "connecting" => TraceKind::Connecting,
             "opened" => TraceKind::Opened,
             "closed" => TraceKind::Closed,
             "no-port" => TraceKind::NoPort,

@@ -241,6 +241,41 @@ fn whether_it_was_bound_is_told_where_that_is_certain() {
 }
 
 #[test]
+fn a_port_was_chosen_if_no_call_with_one_is_told() {
+    let (local, peer) = ends(1);
+    let unbound = |scene: &Scene| scene.join.connects_unbound(local, peer, ms(1000), ms(2000));
+    let mut scene = Scene::new();
+    assert!(!unbound(&scene), "nothing is told yet");
+    assert!(!unbound(scene.through(1999)), "not all is told yet");
+    assert!(unbound(scene.through(2000)));
+    // Whoever calls, and from wherever: it may be this one.
+    for netns in [None, Some(NETNS), Some(ELSEWHERE)] {
+        for (at, expected) in [(999, true), (1000, false), (1500, false)] {
+            let mut scene = Scene::new();
+            scene.event(at, TraceKind::Connecting, Some(0), netns).through(5000);
+            assert_eq!(unbound(&scene), expected, "at {at} ms");
+            assert!(scene.join.connects_unbound(peer, local, ms(1000), ms(2000)));
+            assert_eq!(
+                scene.opener(phase(Phase::Open, 4000)),
+                Err(TraceGap::BeforeStart),
+                "it tells no more"
+            );
+        }
+    }
+    let mut scene = Scene::new();
+    scene.batch.losses.push(TraceLoss { from: ms(1100), to: ms(1200), records: 1 });
+    assert!(!unbound(scene.through(5000)));
+    let mut scene = Scene::new();
+    scene.batch.since = ms(1001);
+    assert!(!unbound(scene.through(5000)), "it may have begun before the trace");
+    let mut scene = Scene::new();
+    for _ in 0..101 {
+        scene.closed(1200, 1);
+    }
+    assert!(!unbound(scene.through(5000)), "more events than are kept");
+}
+
+#[test]
 fn an_event_is_compact() {
     assert_eq!(size_of::<Slot>(), 32);
 }
