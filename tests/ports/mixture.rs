@@ -173,12 +173,6 @@ pub(crate) fn run(question: Question, seed: u64, cases: Range<u64>) -> Tally {
         tally.plain += u64::from(plain);
         tally.exact_plain += u64::from(plain && left.is_exact());
         tally.maybe_bound += u64::from(left.doubt.maybe_bound > 0);
-        if plain && !left.is_exact() {
-            let _ = std::io::Write::write_all(
-                &mut std::io::stderr(),
-                format!("{left:?} {}\n", story()).as_bytes(),
-            );
-        }
     }
     tally
 }
@@ -244,7 +238,7 @@ fn one(question: Question, seed: u64, base: u16) -> Case {
     };
     mixture.open.drain(..).for_each(sockets::reset);
     let unknown = mixture.accepted_unseen || mixture.settings.reuse_is_unknown(target);
-    let plain = traced && mixture.size % 2 == 0 && !unknown;
+    let plain = traced && mixture.size.is_multiple_of(2) && !unknown;
     Case { left, told, found, plain, story: mixture.made }
 }
 
