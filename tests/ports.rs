@@ -16,6 +16,7 @@ mod sockets;
 
 use mixture::{Question, Tally};
 use require::can_run;
+use twtop::source::trace::Tracer;
 
 /// Set in the environment of a process that is inside a namespace: the seed, the first case and how many.
 const INSIDE: &str = "TWTOP_PORTS_INSIDE";
@@ -60,7 +61,7 @@ fn run(test: &str, question: Question, cases: u64) -> Option<Tally> {
         let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{tally}\n").as_bytes());
         return None;
     }
-    if !can_run(if question == Question::Traced { "root" } else { "netns" }) {
+    if !can_run("netns") || (question == Question::Traced && !can_trace()) {
         return None;
     }
     let given = std::env::var(SEED).ok().map(|seed| seed.parse().expect("a seed is a number"));
@@ -78,6 +79,19 @@ fn run(test: &str, question: Question, cases: u64) -> Option<Tally> {
     }
     assert!(all.cases >= cases, "{all:?}");
     Some(all)
+}
+
+/// Whether there is a trace. Without one a test says so, and fails if `TWTOP_REQUIRE` names the tier that needs it.
+fn can_trace() -> bool {
+    if !can_run("root") {
+        return false;
+    }
+    let Err(error) = Tracer::start(None) else { return true };
+    let required = std::env::var("TWTOP_REQUIRE").unwrap_or_default();
+    assert!(!required.split(',').any(|tier| tier.trim() == "root"), "tier root is required, but: {error}");
+    let told = format!("SKIPPED: a test of tier root did not run: {error}\n");
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), told.as_bytes());
+    false
 }
 
 /// This program again, in a network namespace of its own.

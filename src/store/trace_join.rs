@@ -15,8 +15,11 @@ use std::{
 use foldhash::fast::FixedState;
 use hashbrown::{HashTable, hash_table::Entry};
 
+use self::slot::{Kind, Slot, Tuple};
 use super::trace_intern::Interned;
 use crate::model::{Endpoint, TraceBatch, TraceEvent, TraceKind, TraceLoss, TraceTask, TracedProcess};
+
+mod slot;
 
 /// A socket in a table, as far as time is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,67 +111,6 @@ pub struct TraceJoin {
     through: Duration,
     /// The time of the newest event that was dropped.
     forgotten: Option<Duration>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Tuple {
-    local: u32,
-    peer: u32,
-    local_port: u16,
-    peer_port: u16,
-    v6: bool,
-}
-
-/// An event, compact: a busy minute has a million of them.
-#[derive(Debug, Clone, Copy)]
-struct Slot {
-    /// Nanoseconds since boot.
-    at: u64,
-    tuple: Tuple,
-    /// The number of a process, or one of the highest numbers for the reason why there is none.
-    who: u32,
-    /// See [`Slot::back`], [`Slot::bound`] and [`Slot::kind`], the latter in the lowest two bits.
-    back_bound_kind: u32,
-}
-
-impl Slot {
-    /// How many slots before this one lies the event before of the same tuple; 0 for none.
-    fn back(&self) -> usize {
-        (self.back_bound_kind >> 4) as usize
-    }
-
-    /// See [`TraceEvent::bound`].
-    fn bound(&self) -> Option<bool> {
-        match self.back_bound_kind >> 2 & 3 {
-            0 => None,
-            code => Some(code == 2),
-        }
-    }
-
-    /// The same, without what it tells of being bound if `other` tells something else.
-    fn agreeing_with(self, other: &Self) -> Self {
-        let same = self.bound() == other.bound();
-        let back_bound_kind = if same { self.back_bound_kind } else { self.back_bound_kind & !(3 << 2) };
-        Self { back_bound_kind, ..self }
-    }
-
-    fn kind(&self) -> Kind {
-        match self.back_bound_kind & 3 {
-            0 => Kind::Opened,
-            1 => Kind::Accepted,
-            2 => Kind::Closed,
-            _ => Kind::Connecting,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Opened = 0,
-    Accepted = 1,
-    Closed = 2,
-    /// Of a socket that may have had its port before.
-    Connecting = 3,
 }
 
 /// The lowest `who` that is a reason.
@@ -453,7 +395,7 @@ impl TraceJoin {
         };
         // It is the socket's namespace that counts, which is not told where the task's is not known.
         let is_ours = event.task.is_some_and(|task| task.netns.is_some());
-        let bound = event.bound.filter(|_| is_ours).map_or(0, |bound| if bound { 2 } else { 1 });
+        let bound = event.bound.filter(|_| is_ours);
         if self.slots.len() >= self.capacity {
             self.forget_oldest();
         }
@@ -474,8 +416,7 @@ impl TraceJoin {
                 0
             }
         };
-        let back_bound_kind = back << 4 | bound << 2 | kind as u32;
-        slots.push_back(Slot { at: nanos(event.at), tuple, who, back_bound_kind });
+        slots.push_back(Slot::new(nanos(event.at), tuple, who, (back, bound, kind)));
     }
 
     fn tuple(&mut self, event: &TraceEvent) -> Tuple {
