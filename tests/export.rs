@@ -295,6 +295,11 @@ fn what_the_trace_told_is_written_everywhere() {
     let failures = snapshot["connect_failures"].as_array().expect("a list");
     assert_eq!((&failures[0]["pid"], &failures[0]["no_port"]), (&Value::from(1234), &Value::from(1234)));
     assert!(failures[1]["pid"].is_null() && failures[1]["source"].is_null());
+    let destinations = snapshot["ports"]["destinations"].as_array().expect("a list");
+    let no_port = |row: &Value| row["connect_failures"].as_u64().expect("known under the trace");
+    let failing = destinations.iter().find(|row| row["source"] == "10.0.0.5" && row["peer"] == "10.0.0.9");
+    assert_eq!(failing.map(no_port), Some(1234));
+    assert_eq!(destinations.iter().map(no_port).sum::<u64>(), 1234, "others have none");
     assert!(snapshot["rates"]["connect_failures_per_s"].is_null(), "not known is not none");
     for row in [&snapshot["processes"][0], &snapshot["peers"][0]] {
         let life = row["lifetime_p50_s"].as_f64().expect("known");

@@ -53,6 +53,7 @@ scenarios! {
     the_first_sample_draws_the_minute_before: "series",
     mapped_addresses_are_ipv4: "mapped",
     the_trace_names_who_closed: "traced",
+    the_trace_tells_whose_ports_are_nobody_elses: "ports-traced",
     what_the_trace_lost_names_nobody: "trace-lost",
     every_entry_is_accounted_for: "coverage",
 }

@@ -1,10 +1,12 @@
 //! Figures that outputs need beside those of the aggregate.
 
+use std::{collections::BTreeMap, net::IpAddr};
+
 use crate::{
     field::Context,
-    model::{Evidence, Side, TcpState, Unknown},
+    model::{Endpoint, Evidence, Side, TcpState, Unknown},
     query::Query,
-    store::{Observation, PortRange},
+    store::{ConnectFailure, Observation, PortRange},
 };
 
 /// Figures over an observation.
@@ -26,6 +28,8 @@ pub(super) struct Measures {
     pub(super) time_wait_attributed: Option<u64>,
     /// Whether there was a trace of all of the time.
     pub(super) traced: bool,
+    /// Calls of `connect()` that found no port, by source and destination; `None` without a trace.
+    no_port: Option<BTreeMap<(IpAddr, Endpoint), u64>>,
     /// The range of local ports.
     pub(super) range: Option<PortRange>,
     /// What getters of fields need.
@@ -55,10 +59,24 @@ impl Measures {
             time_wait_attributed: closes_known(observation)
                 .or_else(|| observation.elapsed_s.map(|elapsed| attributed(observation, elapsed))),
             traced: observation.named_closes.is_some(),
+            no_port: observation.moment.trace.as_ref().map(|_| no_port(&observation.failures)),
             range,
             context,
         }
     }
+
+    /// Calls of `connect()` from `source` to `peer` that found no port; `None` without a trace.
+    pub(super) fn no_port(&self, source: IpAddr, peer: Endpoint) -> Option<u64> {
+        Some(self.no_port.as_ref()?.get(&(source, peer)).copied().unwrap_or(0))
+    }
+}
+
+fn no_port(failures: &[ConnectFailure]) -> BTreeMap<(IpAddr, Endpoint), u64> {
+    let mut sums = BTreeMap::new();
+    for failed in failures.iter().filter(|failed| failed.no_port > 0) {
+        *sums.entry((failed.source, failed.peer)).or_insert(0) += failed.no_port;
+    }
+    sums
 }
 
 /// The reasons for there being no owner, and the `TIME_WAIT`s of either side, counted.

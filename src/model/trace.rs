@@ -26,6 +26,9 @@ pub struct TraceEvent {
     pub began: Option<Duration>,
     /// Which side ours is; `None` exactly where `began` is.
     pub side: Option<Side>,
+    /// Whether the socket had its port before it connected, so that `connect()` gives it to nobody else. `None` where
+    /// that is not known, and for an accepted connection.
+    pub bound: Option<bool>,
     /// The task that did it, `None` where no task is the cause or it cannot be told: a `shutdown()` before the
     /// handshake of a fast open was complete takes effect with the packet that completes it.
     pub task: Option<TraceTask>,
@@ -34,6 +37,9 @@ pub struct TraceEvent {
 /// The kinds of [`TraceEvent`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TraceKind {
+    /// `connect()` was called on a socket that has a port already, or may have one. Where it chooses the port itself nothing
+    /// is told before it ends.
+    Connecting,
     /// `connect()` succeeded. The task is the one that called it; `at` is the end of the handshake.
     Opened,
     /// A handshake that came from outside is complete (the connection enters an accept queue). No task. Only

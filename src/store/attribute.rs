@@ -151,6 +151,16 @@ impl<'a> Attributor<'a> {
         }
     }
 
+    /// What the trace tells of a connection that was in no complete dump before.
+    pub(super) fn ask_first(&mut self, socket: SocketRef<'_>) -> Trace {
+        match &self.tracing {
+            Some(tracing) if socket.row().state == TcpState::SynSent => {
+                Trace { bound: tracing.ask_connecting(socket), ..Trace::NOT_YET }
+            }
+            _ => self.ask(socket, Trace::NOT_YET),
+        }
+    }
+
     /// The attribution with that index, with what the trace told. Who closed it is the owner of what nobody
     /// holds any more.
     #[inline]

@@ -40,6 +40,8 @@ pub struct Ledger {
     started: Option<Stamp>,
     /// Whether what is not remembered must be new.
     remembers_all: bool,
+    /// When the last complete dump began.
+    listed: Option<Duration>,
     tick: u16,
 }
 
@@ -152,7 +154,9 @@ impl Ledger {
                 &mut self.people,
                 &self.listeners,
                 held,
-                self.join.as_deref().map(|join| Tracing::new(join, sample)),
+                self.join
+                    .as_deref()
+                    .map(|join| Tracing::new(join, sample, self.listed.filter(|_| self.remembers_all))),
             ),
             memory: &mut self.memory,
             recent: &mut self.recent,
@@ -182,6 +186,9 @@ impl Ledger {
         let traced = traced::traced(traced, sample, (entries, unnamed), people, |local, people| {
             listeners.has_port(local.port) && listeners.at(local.ip, local.port, people).is_some()
         });
+        if sample.complete {
+            self.listed = Some(sample.stamp.since_boot.saturating_sub(sample.cost.dump));
+        }
         self.keep_open(sample, &open);
         self.forget(sample.complete, met);
         Linked { links, ended, ended_links, attributions, traced }

@@ -111,10 +111,17 @@ pub(super) struct Trace {
     pub(super) opener: Told,
     /// Who closed it, if our end was the first to close.
     pub(super) closer: Told,
+    /// Whether it had its port before it connected.
+    pub(super) bound: Option<bool>,
 }
 
 impl Trace {
-    pub(super) const NOT_YET: Self = Self { opener: Told::NotYet, closer: Told::NotYet };
+    pub(super) const NOT_YET: Self = Self { opener: Told::NotYet, closer: Told::NotYet, bound: None };
+
+    /// Whether it is known to have been opened from here.
+    pub(super) fn has_connected(self) -> bool {
+        self.bound.is_some() || self.opener.set().is_some()
+    }
 
     /// The sets that it refers to.
     pub(super) fn sets(self) -> impl Iterator<Item = SetId> {
@@ -124,7 +131,7 @@ impl Trace {
     /// The same with other sets for those which it refers to.
     pub(super) fn with_sets(self, new: impl Fn(SetId) -> SetId) -> Self {
         let replaced = |told: Told| told.set().map_or(told, |set| Told::By(new(set)));
-        Self { opener: replaced(self.opener), closer: replaced(self.closer) }
+        Self { opener: replaced(self.opener), closer: replaced(self.closer), ..self }
     }
 }
 
@@ -138,9 +145,16 @@ pub(super) struct Entry {
     /// The sample that saw it last, counted round and round.
     pub(super) tick: u16,
     pub(super) side: SideSeen,
-    /// Whether it had not begun to close when last seen.
-    pub(super) open: bool,
+    /// [`OPEN`], and [`BOUND`] or [`UNBOUND`] if the trace told.
+    flags: u8,
 }
+
+/// It had not begun to close when last seen.
+const OPEN: u8 = 1;
+/// It had its port before it connected.
+const BOUND: u8 = 1 << 1;
+/// `connect()` chose its port.
+const UNBOUND: u8 = 1 << 2;
 
 /// The two highest bits say what the others stand for: a set, or the index of one of [`WITHOUT_SET`].
 const BITS: u32 = 30;
@@ -161,17 +175,30 @@ const WITHOUT_SET: [Holder; 6] = [
 impl Entry {
     pub(super) fn new(cookie: u64, holder: Holder, tick: u16, side: SideSeen, open: bool) -> Self {
         let mut entry =
-            Self { cookie, holder: 0, opener: Told::NOT_YET, closer: Told::NOT_YET, tick, side, open };
+            Self { cookie, holder: 0, opener: Told::NOT_YET, closer: Told::NOT_YET, tick, side, flags: 0 };
+        entry.set_open(open);
         entry.set_holder(holder);
         entry
     }
 
     pub(super) fn trace(&self) -> Trace {
-        Trace { opener: Told::from_code(self.opener), closer: Told::from_code(self.closer) }
+        let bound = (self.flags & (BOUND | UNBOUND) != 0).then_some(self.flags & BOUND != 0);
+        Trace { opener: Told::from_code(self.opener), closer: Told::from_code(self.closer), bound }
     }
 
     pub(super) fn set_trace(&mut self, trace: Trace) {
         (self.opener, self.closer) = (trace.opener.code(), trace.closer.code());
+        let bound = trace.bound.map_or(0, |bound| if bound { BOUND } else { UNBOUND });
+        self.flags = self.flags & OPEN | bound;
+    }
+
+    /// Whether it had not begun to close when last seen.
+    pub(super) fn is_open(&self) -> bool {
+        self.flags & OPEN != 0
+    }
+
+    pub(super) fn set_open(&mut self, open: bool) {
+        self.flags = self.flags & !OPEN | u8::from(open);
     }
 
     pub(super) fn holder(&self) -> Holder {
@@ -276,8 +303,12 @@ mod tests {
         assert_eq!(entry.trace(), Trace::NOT_YET);
         let one = Told::By(SetId::from_number(3));
         for (opener, closer) in [(one, Told::Nothing), (Told::Remote, one), (Told::NotYet, one)] {
-            entry.set_trace(Trace { opener, closer });
-            assert_eq!(entry.trace(), Trace { opener, closer });
+            for (bound, open) in [(None, true), (Some(false), false), (Some(true), true), (None, false)] {
+                entry.set_trace(Trace { opener, closer, bound });
+                entry.set_open(open);
+                assert_eq!(entry.trace(), Trace { opener, closer, bound });
+                assert_eq!(entry.is_open(), open);
+            }
         }
     }
 

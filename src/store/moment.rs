@@ -44,9 +44,11 @@ impl Link {
     const CLIENT: u32 = 1 << 30;
     const OPENED: u32 = 1 << 29;
     const CLOSED: u32 = 1 << 28;
-    const INDEX: u32 = Self::CLOSED - 1;
+    const BOUND: u32 = 1 << 27;
+    const UNBOUND: u32 = 1 << 26;
+    const INDEX: u32 = Self::UNBOUND - 1;
 
-    /// A link to the attribution with that index. Indices stay below 2^28.
+    /// A link to the attribution with that index. Indices stay below 2^26.
     #[must_use]
     pub const fn new(attribution: u32, side: Option<Side>, opened: bool, closed: bool) -> Self {
         let side = match side {
@@ -57,6 +59,30 @@ impl Link {
         let opened = if opened { Self::OPENED } else { 0 };
         let closed = if closed { Self::CLOSED } else { 0 };
         Self((attribution & Self::INDEX) | side | opened | closed)
+    }
+
+    /// The same, with whether the connection had its port before it connected, if that is known.
+    #[must_use]
+    pub const fn with_bound(self, bound: Option<bool>) -> Self {
+        let bit = match bound {
+            Some(true) => Self::BOUND,
+            Some(false) => Self::UNBOUND,
+            None => 0,
+        };
+        Self(self.0 & !(Self::BOUND | Self::UNBOUND) | bit)
+    }
+
+    /// Whether the connection had its port before it connected: then nobody else can have it. `None` if not known;
+    /// only the trace tells.
+    #[must_use]
+    pub const fn bound(self) -> Option<bool> {
+        if self.0 & Self::BOUND != 0 {
+            Some(true)
+        } else if self.0 & Self::UNBOUND != 0 {
+            Some(false)
+        } else {
+            None
+        }
     }
 
     /// The index into [`Moment::attributions`].

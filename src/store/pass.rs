@@ -152,7 +152,7 @@ impl Pass<'_> {
         if let Some(entry) = self.memory.get_mut(row.cookie) {
             self.met += 1;
             entry.tick = self.now.tick;
-            if row.state.is_open() && (self.complete || !entry.open) {
+            if row.state.is_open() && (self.complete || !entry.is_open()) {
                 self.open.push(index);
             }
             let before = entry.trace().closer;
@@ -189,7 +189,7 @@ impl Pass<'_> {
         let side = side.side();
         let attribution = self.attributor.not_held(holder);
         let attribution = self.attributor.with_trace(attribution, trace);
-        Link::new(attribution, Some(side), closed && self.now.remembers_all, closed)
+        Link::new(attribution, Some(side), closed && self.now.remembers_all, closed).with_bound(trace.bound)
     }
 
     /// Which side is ours of a connection that was not seen before, and who may have accepted it if that was
@@ -200,7 +200,7 @@ impl Pass<'_> {
         window: Window,
         trace: Trace,
     ) -> (SideSeen, Option<Acceptors>) {
-        if matches!(trace.opener, Told::By(_)) {
+        if trace.has_connected() {
             return (SideSeen::Connected, None);
         }
         let acceptors = self.attributor.acceptors(socket, window);
@@ -231,7 +231,7 @@ impl Pass<'_> {
         let scan = self.attributor.scan(socket);
         let window =
             if matches!(scan, Scan::Queue) { self.now.at_once() } else { self.now.first_seen(socket) };
-        let trace = self.attributor.ask(socket, Trace::NOT_YET);
+        let trace = self.attributor.ask_first(socket);
         let (side, acceptors) = self.side_seen(socket, window, trace);
         let unseen = if self.now.remembers_all { Unknown::TooShort } else { Unknown::BeforeStart };
         let (holder, attribution) = match scan {
@@ -250,7 +250,7 @@ impl Pass<'_> {
             self.open.push(index);
         }
         let opened = self.now.remembers_all && !self.recent.contains(row.cookie);
-        Link::new(attribution, Some(side.side()), opened, opened && !open)
+        Link::new(attribution, Some(side.side()), opened, opened && !open).with_bound(trace.bound)
     }
 
     fn unheld(&mut self, holder: Holder) -> (Holder, u32) {
@@ -266,10 +266,10 @@ impl Pass<'_> {
     pub(super) fn ended(&mut self, socket: SocketRef<'_>) -> Option<Link> {
         let cookie = socket.row().cookie;
         let entry = self.memory.get_mut(cookie)?;
-        if entry.tick == self.now.tick || !entry.open {
+        if entry.tick == self.now.tick || !entry.is_open() {
             return None;
         }
-        entry.open = false;
+        entry.set_open(false);
         self.recent.insert(cookie);
         let (side, mut holder, trace) = (entry.side.side(), entry.holder(), entry.trace());
         if holder == Holder::Queued {
@@ -304,11 +304,11 @@ fn again(
 ) -> Link {
     let state = socket.row().state;
     // One that is open after it closed was connected anew: the same descriptor, a new connection.
-    let before = if state.is_open() && !entry.open { Trace::NOT_YET } else { entry.trace() };
+    let before = if state.is_open() && !entry.is_open() { Trace::NOT_YET } else { entry.trace() };
     let trace = attributor.ask(socket, before);
     entry.set_trace(trace);
     match (entry.side, state) {
-        _ if matches!(trace.opener, Told::By(_)) => entry.side = SideSeen::Connected,
+        _ if trace.has_connected() => entry.side = SideSeen::Connected,
         (_, TcpState::SynSent) => entry.side = SideSeen::Connected,
         (SideSeen::Unlisted | SideSeen::Client, TcpState::SynRecv) => entry.side = SideSeen::Server,
         (SideSeen::Unlisted, _) if attributor.acceptors(socket, now.at_once()).is_some() => {
@@ -319,9 +319,9 @@ fn again(
     }
     let attribution = owner_again(entry, attributor, socket, now);
     let attribution = attributor.with_trace(attribution, trace);
-    let (opened, closed) = (state.is_open() && !entry.open, entry.open && !state.is_open());
-    entry.open = state.is_open();
-    Link::new(attribution, Some(entry.side.side()), opened, closed)
+    let (opened, closed) = (state.is_open() && !entry.is_open(), entry.is_open() && !state.is_open());
+    entry.set_open(state.is_open());
+    Link::new(attribution, Some(entry.side.side()), opened, closed).with_bound(trace.bound)
 }
 
 fn owner_again(entry: &mut Entry, attributor: &mut Attributor<'_>, socket: SocketRef<'_>, now: &Now) -> u32 {

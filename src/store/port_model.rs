@@ -3,8 +3,8 @@
 //! `connect()` without a port of its own walks the range of local ports (`__inet_hash_connect()` in
 //! `net/ipv4/inet_hashtables.c`). A port will do if it is not reserved, if no socket on it was bound before it
 //! connected or listens, and if there is no socket with the same 4-tuple, but for a `TIME_WAIT` that may be taken over
-//! (`tcp_twsk_unique()`). `sock_diag` does not tell whether a connection was bound before it connected, so what is
-//! left may be an interval.
+//! (`tcp_twsk_unique()`). `sock_diag` does not tell whether a connection was bound before it connected; the trace does, of
+//! those that began under it. Where it is not known, what is left is an interval.
 
 use std::net::IpAddr;
 
@@ -125,13 +125,23 @@ impl PortRules {
         }
     }
 
+    /// How far the age of a `TIME_WAIT` may be out, milliseconds (measured: 6).
+    const JITTER_MS: u32 = 20;
+    /// Once a `TIME_WAIT` is that old it may be taken over, if the delay is not known: the next full second has begun.
+    const NEXT_SECOND_MS: u32 = 1000;
+
     /// Whether a `TIME_WAIT` of that age may be old enough to be taken over.
     #[must_use]
     #[inline]
     pub fn is_old_enough(&self, age_ms: u32) -> bool {
-        /// How far its age may be out (measured: 6 ms).
-        const JITTER_MS: u32 = 20;
-        self.reuse_delay_ms.is_none_or(|delay| age_ms.saturating_add(JITTER_MS) >= delay)
+        self.reuse_delay_ms.is_none_or(|delay| age_ms.saturating_add(Self::JITTER_MS) >= delay)
+    }
+
+    /// Whether a `TIME_WAIT` of that age is old enough to be taken over for sure.
+    #[must_use]
+    #[inline]
+    pub fn is_surely_old_enough(&self, age_ms: u32) -> bool {
+        age_ms > self.reuse_delay_ms.unwrap_or(Self::NEXT_SECOND_MS).saturating_add(Self::JITTER_MS)
     }
 
     /// For how long a `TIME_WAIT` keeps its port from a new connection to the same destination, seconds at most.
@@ -167,10 +177,11 @@ pub struct PortsLeft {
 /// What `sock_diag` does not tell, and how many ports it is about. All zero and `false` where the number is exact.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Doubt {
-    /// Ports of connections to elsewhere: nobody else can have them if they were bound before they connected.
+    /// Ports of connections to elsewhere that the trace did not tell of: nobody else can have them if they were bound
+    /// before they connected.
     pub maybe_bound: u32,
-    /// Ports of `TIME_WAIT`s that a new connection takes over, unless the peer used no timestamps or they were
-    /// bound before they connected.
+    /// Ports of `TIME_WAIT`s that a new connection takes over, unless they are still too young, the peer used no timestamps
+    /// or they were bound before they connected.
     pub maybe_taken_over: u32,
     /// The range has an odd number of ports: the kernel tries one less, and leaves out one at an end of it.
     pub odd_range: bool,
@@ -208,6 +219,8 @@ pub struct PortUse {
     first_half: PortSet,
     /// Ports that any socket uses.
     used: PortSet,
+    /// Ports that nobody else can have if a connection on them was bound before it connected, which is not known.
+    doubtful: PortSet,
     /// Ports that nobody else can have, whoever they want to connect to.
     exclusive: PortSet,
     /// The first and the last port, if their number is odd and more than one.
@@ -222,16 +235,16 @@ pub struct PortCounts {
     pub usable: u32,
     /// Of those, the ones that nobody has for himself.
     pub capacity: u32,
-    /// Of those, the ones that no socket uses.
-    pub unused: u32,
+    /// Of those, the ones that are known not to be had by anybody for himself.
+    pub certain: u32,
     /// As `capacity`, of the half that `connect()` tries first.
     first_capacity: u32,
-    /// As `unused`, of the half that `connect()` tries first.
-    first_unused: u32,
+    /// As `certain`, of the half that `connect()` tries first.
+    first_certain: u32,
     /// Whether one end of a range with an odd number of ports is among `capacity`.
     odd_end: bool,
-    /// Whether it is among `unused`.
-    odd_end_unused: bool,
+    /// Whether it is among `certain`.
+    odd_end_certain: bool,
     bound_unlisted: bool,
 }
 
@@ -244,6 +257,13 @@ pub struct Held {
     pub blocked_first: u32,
     /// Ports of `TIME_WAIT`s that a new connection to it may take over, not counting those that nobody can have.
     pub reusable: u32,
+    /// Of `blocked` and `reusable`, ports known not to be had by anybody for himself, but for those of `TIME_WAIT`s that a
+    /// new connection takes over for sure.
+    pub certain: u32,
+    /// Of `certain`, ports of the half that `connect()` tries first.
+    pub certain_first: u32,
+    /// Of `reusable`, ports of `TIME_WAIT`s that a new connection takes over for sure.
+    pub taken_over: u32,
 }
 
 /// What is left for one destination.
@@ -292,6 +312,7 @@ impl PortUse {
             low: range.low,
             first_half,
             used: PortSet::default(),
+            doubtful: PortSet::default(),
             exclusive: PortSet::default(),
             odd: (size % 2 == 1 && size > 1).then_some((range.low, range.high)),
             bound_unlisted: !rules.bound_listed,
@@ -312,12 +333,15 @@ impl PortUse {
         (port ^ self.low) & 1 == 0
     }
 
-    /// Adds a socket on `port`. It is `exclusive` if it listens, is only bound, or was accepted from a listener.
+    /// Adds a socket on `port`. It has it for itself (`exclusive`) if it listens, is only bound, was bound before it
+    /// connected, or was accepted from a listener; `None` where that is not known.
     #[inline]
-    pub fn add(&mut self, port: u16, exclusive: bool) {
+    pub fn add(&mut self, port: u16, exclusive: Option<bool>) {
         self.used.insert(port);
-        if exclusive {
-            self.exclusive.insert(port);
+        match exclusive {
+            Some(true) => self.exclusive.insert(port),
+            Some(false) => {}
+            None => self.doubtful.insert(port),
         }
     }
 
@@ -334,15 +358,29 @@ impl PortUse {
         self.exclusive.contains(port) && self.usable.contains(port)
     }
 
-    /// Whether nobody else can have some of `ports`, and the kernel might pick it.
+    /// Whether it is not known if nobody else can have `port`, and the kernel might pick it.
+    #[must_use]
+    #[inline]
+    pub fn is_doubtful(&self, port: u16) -> bool {
+        self.doubtful.contains(port) && self.usable.contains(port) && !self.exclusive.contains(port)
+    }
+
+    /// Whether nobody else can have some of `ports`, or that is not known, and the kernel might pick it.
     pub(super) fn has_exclusive_of(&self, ports: &PortSet) -> bool {
-        (0..=u16::MAX).any(|port| ports.contains(port) && self.is_exclusive(port))
+        self.usable.has_common(ports, &self.exclusive)
+    }
+
+    /// Whether it is not known of some of `ports` if nobody else can have it, and the kernel might pick it.
+    pub(super) fn has_doubtful_of(&self, ports: &PortSet) -> bool {
+        self.usable.has_common(ports, &self.doubtful)
     }
 
     /// Counts what is left of them, after every socket was added.
     #[must_use]
     pub fn count(&self) -> PortCounts {
         let free = |of: &PortSet, but: &PortSet| of.count() - of.common(but);
+        let mut uncertain = self.exclusive.clone();
+        uncertain.insert_all(&self.doubtful);
         let end_is_free = |but: &PortSet| {
             let is_free = |port| self.usable.contains(port) && !but.contains(port);
             self.odd.is_some_and(|(low, high)| is_free(low) || is_free(high))
@@ -350,11 +388,11 @@ impl PortUse {
         PortCounts {
             usable: self.usable.count(),
             capacity: free(&self.usable, &self.exclusive),
-            unused: free(&self.usable, &self.used),
+            certain: free(&self.usable, &uncertain),
             first_capacity: free(&self.first_half, &self.exclusive),
-            first_unused: free(&self.first_half, &self.used),
+            first_certain: free(&self.first_half, &uncertain),
             odd_end: end_is_free(&self.exclusive),
-            odd_end_unused: end_is_free(&self.used),
+            odd_end_certain: end_is_free(&uncertain),
             bound_unlisted: self.bound_unlisted,
         }
     }
@@ -377,13 +415,17 @@ impl PortCounts {
     /// What is left for a destination whose own sockets take `held`, each `TIME_WAIT` of its own for `holds_s` seconds.
     #[must_use]
     pub fn left(&self, held: Held, holds_s: f64) -> DestinationPorts {
-        // Every connection to elsewhere may have been bound first, and so may a TIME_WAIT that could be taken over.
+        // A port is left for sure if nobody has it for himself for sure, and this destination does not hold it.
         let max = self.capacity.saturating_sub(held.blocked);
-        let min = (self.unused - u32::from(self.odd_end_unused)).min(max);
+        let sure = self.certain.saturating_sub(held.certain).min(max);
+        let odd = u32::from(self.odd_end_certain).min(sure);
+        let min = sure - odd;
         let first_max = self.first_capacity.saturating_sub(held.blocked_first);
+        let first_min = self.first_certain.saturating_sub(held.certain_first + odd);
+        let maybe_taken_over = held.reusable - held.taken_over;
         let doubt = Doubt {
-            maybe_bound: max.saturating_sub(self.unused + held.reusable),
-            maybe_taken_over: held.reusable,
+            maybe_bound: (max - sure).saturating_sub(maybe_taken_over),
+            maybe_taken_over,
             odd_range: min < max && self.odd_end,
             bound_unlisted: self.bound_unlisted,
         };
@@ -392,7 +434,7 @@ impl PortCounts {
             capacity: self.capacity,
             usable: self.usable,
             blocked: held.blocked,
-            slow: match (self.first_unused, first_max) {
+            slow: match (first_min, first_max) {
                 (_, 0) => Some(true),
                 (1.., _) => Some(false),
                 _ => None,

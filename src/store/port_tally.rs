@@ -26,6 +26,13 @@ pub(super) struct DestinationCounts {
     reusable: u32,
     /// Of `taken`, those on ports that nobody else can have anyway.
     shared: u32,
+    /// Of `taken`, those that `connect()` chose the port of, unless they are `taken_over`. Those on ports that another
+    /// socket may have for itself are taken out when all are counted.
+    certain: u32,
+    /// Of `certain`, in the half that is tried first.
+    certain_first: u32,
+    /// Of `reusable`, those of the same kind that are taken over for sure.
+    taken_over: u32,
     takeover: Takeover,
 }
 
@@ -51,23 +58,29 @@ pub(super) struct PortTally {
     uses: Option<PortUse>,
     /// Ports that a socket of our client side uses.
     connected: PortSet,
+    /// Of those, ports that `connect()` chose for one.
+    unbound: PortSet,
 }
 
 impl PortTally {
     pub(super) fn new(sample: &Sample) -> Self {
         let rules = PortRules::new(&sample.sysctls, &sample.host);
-        Self { uses: PortUse::new(&rules), rules, connected: PortSet::default() }
+        let (connected, unbound) = (PortSet::default(), PortSet::default());
+        Self { uses: PortUse::new(&rules), rules, connected, unbound }
     }
 
     /// Counts a socket.
     #[inline]
-    pub(super) fn add(&mut self, port: u16, side: Option<Side>) {
-        let is_client = side == Some(Side::Client);
+    pub(super) fn add(&mut self, port: u16, link: Link) {
+        let is_client = link.side() == Some(Side::Client);
         if is_client {
             self.connected.insert(port);
         }
+        if is_unbound(link) {
+            self.unbound.insert(port);
+        }
         if let Some(uses) = &mut self.uses {
-            uses.add(port, !is_client);
+            uses.add(port, if is_client { link.bound() } else { Some(true) });
         }
     }
 
@@ -82,24 +95,34 @@ impl PortTally {
             blocked_first: 0,
             reusable: 0,
             shared: 0,
+            certain: 0,
+            certain_first: 0,
+            taken_over: 0,
             takeover,
         }
     }
 
     /// Counts a socket of our client side as one of its destination's.
     #[inline]
-    pub(super) fn take(&self, counts: &mut DestinationCounts, row: &Socket) {
+    pub(super) fn take(&self, counts: &mut DestinationCounts, row: &Socket, link: Link) {
         let Some(uses) = &self.uses else {
             counts.taken += 1;
             counts.time_wait += u32::from(row.state == TcpState::TimeWait);
             return;
         };
         if uses.is_usable(row.local_port) {
-            let reusable = self.is_reusable(counts.takeover, row);
+            let (reusable, is_first) =
+                (self.is_reusable(counts.takeover, row), uses.is_first(row.local_port));
             counts.taken += 1;
             counts.time_wait += u32::from(row.state == TcpState::TimeWait);
             counts.reusable += u32::from(reusable);
-            counts.blocked_first += u32::from(!reusable && uses.is_first(row.local_port));
+            counts.blocked_first += u32::from(!reusable && is_first);
+            if is_unbound(link) {
+                let taken_over = self.is_taken_over(counts.takeover, row);
+                counts.taken_over += u32::from(taken_over);
+                counts.certain += u32::from(!taken_over);
+                counts.certain_first += u32::from(!taken_over && is_first);
+            }
         }
     }
 
@@ -108,24 +131,44 @@ impl PortTally {
         takeover != Takeover::No && row.time_wait_age_ms().is_some_and(|age| self.rules.is_old_enough(age))
     }
 
-    /// Whether there are sockets of our client side on ports that nobody else can have.
-    pub(super) fn are_shared(&self) -> bool {
-        self.uses.as_ref().is_some_and(|uses| uses.has_exclusive_of(&self.connected))
-    }
-
-    /// Whether nobody else can have `port`.
+    /// As [`Self::is_reusable`], for sure.
     #[inline]
-    pub(super) fn is_exclusive(&self, port: u16) -> bool {
-        self.uses.as_ref().is_some_and(|uses| uses.is_exclusive(port))
+    fn is_taken_over(&self, takeover: Takeover, row: &Socket) -> bool {
+        takeover == Takeover::Yes
+            && row.time_wait_age_ms().is_some_and(|age| self.rules.is_surely_old_enough(age))
     }
 
-    /// Corrects the counts for a socket whose port nobody else can have.
-    pub(super) fn give_back(&self, counts: &mut DestinationCounts, row: &Socket) {
-        let reusable = self.is_reusable(counts.takeover, row);
-        let is_first = self.uses.as_ref().is_some_and(|uses| uses.is_first(row.local_port));
-        counts.shared += 1;
-        counts.reusable -= u32::from(reusable);
-        counts.blocked_first -= u32::from(!reusable && is_first);
+    /// Whether there are sockets of our client side on ports that nobody else can have, or of which that is not known
+    /// although `connect()` chose them for one.
+    pub(super) fn are_shared(&self) -> bool {
+        self.uses
+            .as_ref()
+            .is_some_and(|uses| uses.has_exclusive_of(&self.connected) || uses.has_doubtful_of(&self.unbound))
+    }
+
+    /// Whether the counts are to be corrected for a socket of our client side with `port`.
+    #[inline]
+    pub(super) fn is_shared(&self, port: u16, link: Link) -> bool {
+        let Some(uses) = &self.uses else { return false };
+        uses.is_exclusive(port) || (is_unbound(link) && uses.is_doubtful(port))
+    }
+
+    /// Corrects the counts for a socket whose port somebody has for himself, or may have.
+    pub(super) fn give_back(&self, counts: &mut DestinationCounts, row: &Socket, link: Link) {
+        let Some(uses) = &self.uses else { return };
+        let is_first = uses.is_first(row.local_port);
+        if is_unbound(link) {
+            let taken_over = self.is_taken_over(counts.takeover, row);
+            counts.taken_over -= u32::from(taken_over);
+            counts.certain -= u32::from(!taken_over);
+            counts.certain_first -= u32::from(!taken_over && is_first);
+        }
+        if uses.is_exclusive(row.local_port) {
+            let reusable = self.is_reusable(counts.takeover, row);
+            counts.shared += 1;
+            counts.reusable -= u32::from(reusable);
+            counts.blocked_first -= u32::from(!reusable && is_first);
+        }
     }
 
     /// How many usable ports any socket uses; 0 when the range is not known.
@@ -144,9 +187,18 @@ impl PortTally {
             blocked: counts.taken - counts.reusable - counts.shared,
             blocked_first: counts.blocked_first,
             reusable: counts.reusable,
+            certain: counts.certain,
+            certain_first: counts.certain_first,
+            taken_over: counts.taken_over,
         };
         ports.left(held, self.rules.holds_for_s(counts.takeover))
     }
+}
+
+/// Whether `connect()` chose the port of that connection.
+#[inline]
+fn is_unbound(link: Link) -> bool {
+    link.side() == Some(Side::Client) && link.bound() == Some(false)
 }
 
 /// The worst destinations while their sockets are looked at once more.

@@ -119,6 +119,12 @@ impl PortSet {
         self.0.iter_mut().zip(other.0.iter()).for_each(|(word, more)| *word |= more);
     }
 
+    /// Whether there is a port that is in all three.
+    pub(super) fn has_common(&self, second: &Self, third: &Self) -> bool {
+        let words = self.0.iter().zip(second.0.iter()).zip(third.0.iter());
+        words.into_iter().any(|((a, b), c)| a & b & c != 0)
+    }
+
     /// How many ports are in both.
     pub(super) fn common(&self, other: &Self) -> u32 {
         self.0.iter().zip(other.0.iter()).map(|(a, b)| (a & b).count_ones()).sum()

@@ -92,7 +92,7 @@ impl<'a> Tally<'a> {
         let counts = &mut self.by_attribution[link.attribution()];
         counts.states.add(row.state);
         counts.flags(link);
-        self.ports.add(row.local_port, link.side());
+        self.ports.add(row.local_port, link);
         if let Some(age_ms) = row.time_wait_age_ms() {
             self.ages[(age_ms / 1000) as usize] += 1;
         }
@@ -108,7 +108,7 @@ impl<'a> Tally<'a> {
                 self.destination_counts.push(self.ports.destination(owned.socket));
             }
             let counts = &mut self.destination_counts[destination];
-            self.ports.take(counts, row);
+            self.ports.take(counts, row, link);
             counts.flags(link);
         }
     }
@@ -256,12 +256,12 @@ impl<'a> Tally<'a> {
             return;
         }
         let sockets = self.moment.sample.sockets.iter().zip(&self.moment.links).zip(&self.peer_of);
-        for ((socket, link), &peer) in sockets {
+        for ((socket, &link), &peer) in sockets {
             let row = socket.row();
-            if link.side() == Some(Side::Client) && self.ports.is_exclusive(row.local_port) {
+            if link.side() == Some(Side::Client) && self.ports.is_shared(row.local_port, link) {
                 let key = u64::from(peer) << 32 | u64::from(socket.address_keys().0);
                 let destination = self.destinations.get(key).expect("each was counted");
-                self.ports.give_back(&mut self.destination_counts[destination as usize], row);
+                self.ports.give_back(&mut self.destination_counts[destination as usize], row, link);
             }
         }
     }

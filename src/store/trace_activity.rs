@@ -62,7 +62,9 @@ impl TraceActivity {
         let mut processes: BTreeMap<ProcKey, (Arc<TracedProcess>, TraceCounts)> = BTreeMap::new();
         let mut failures: BTreeMap<(Option<ProcKey>, IpAddr, Endpoint), ConnectFailures> = BTreeMap::new();
         for event in &batch.events {
-            let Some(task) = &event.task else { continue };
+            let Some(task) = event.task.as_ref().filter(|_| event.kind != TraceKind::Connecting) else {
+                continue;
+            };
             match task.netns {
                 Some(inode) if inode == netns => {}
                 Some(_) => continue,
@@ -124,7 +126,7 @@ impl TraceCounts {
     fn add(&mut self, event: &TraceEvent) {
         match event.kind {
             TraceKind::Opened => self.opened += 1,
-            TraceKind::Accepted => {}
+            TraceKind::Connecting | TraceKind::Accepted => {}
             TraceKind::Closed => {
                 self.closed += 1;
                 if let Some(began) = event.began {
@@ -164,6 +166,7 @@ mod tests {
             peer: Endpoint::new([10, 0, 0, 2].into(), 443),
             began: Some(at.saturating_sub(Duration::from_millis(life))),
             side: Some(Side::Client),
+            bound: None,
             task: Some(TraceTask { pid: 7, tid: 7, process: Some(0), netns }),
         }
     }

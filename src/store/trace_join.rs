@@ -15,8 +15,11 @@ use std::{
 use foldhash::fast::FixedState;
 use hashbrown::{HashTable, hash_table::Entry};
 
+use self::slot::{Kind, Slot, Tuple};
 use super::trace_intern::Interned;
 use crate::model::{Endpoint, TraceBatch, TraceEvent, TraceKind, TraceLoss, TraceTask, TracedProcess};
+
+mod slot;
 
 /// A socket in a table, as far as time is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,56 +113,6 @@ pub struct TraceJoin {
     forgotten: Option<Duration>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Tuple {
-    local: u32,
-    peer: u32,
-    local_port: u16,
-    peer_port: u16,
-    v6: bool,
-}
-
-/// An event, compact: a busy minute has a million of them.
-#[derive(Debug, Clone, Copy)]
-struct Slot {
-    /// Nanoseconds since boot.
-    at: u64,
-    tuple: Tuple,
-    /// The number of a process, or one of the highest numbers for the reason why there is none.
-    who: u32,
-    /// See [`Slot::back`]; the kind in the lowest two bits, and [`Slot::UNOPENED`].
-    back_and_kind: u32,
-}
-
-impl Slot {
-    /// In the place of [`Kind::Closed`]: and the trace did not see this very socket begin.
-    const UNOPENED: u32 = 3;
-
-    /// How many slots before this one lies the event before of the same tuple; 0 for none.
-    fn back(&self) -> usize {
-        (self.back_and_kind >> 2) as usize
-    }
-
-    fn is_unopened(&self) -> bool {
-        self.back_and_kind & 3 == Self::UNOPENED
-    }
-
-    fn kind(&self) -> Kind {
-        match self.back_and_kind & 3 {
-            0 => Kind::Opened,
-            1 => Kind::Accepted,
-            _ => Kind::Closed,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Opened = 0,
-    Accepted = 1,
-    Closed = 2,
-}
-
 /// The lowest `who` that is a reason.
 const REASONS: u32 = u32::MAX - 16;
 /// Somebody in another namespace, of a socket that is most likely there too.
@@ -181,7 +134,7 @@ impl TraceJoin {
     pub fn new(netns: u64, capacity: usize) -> Self {
         Self {
             netns,
-            capacity: capacity.clamp(1, 1 << 30),
+            capacity: capacity.clamp(1, Slot::FARTHEST),
             slots: VecDeque::new(),
             first: 0,
             newest: HashTable::new(),
@@ -246,11 +199,28 @@ impl TraceJoin {
         self.cause(&slot)
     }
 
+    /// Whether the socket of the connection from `local` to `peer` that was seen so had its port before it
+    /// connected; `None` if that is not known.
+    #[must_use]
+    pub fn bound(&self, local: Endpoint, peer: Endpoint, seen: &Sighting) -> Option<bool> {
+        let opening = self.opening(local, peer, seen);
+        if let Some(bound) = opening.ok().and_then(|slot| slot.bound()) {
+            return Some(bound);
+        }
+        // Whether it was remembered until it closed.
+        self.closing(local, peer, seen).ok()?.bound()
+    }
+
     /// Who opened the connection from `local` to `peer` that was seen so.
     ///
     /// # Errors
     /// Why nobody is named; [`TraceGap::Remote`] if it was accepted.
     pub fn opener(&self, local: Endpoint, peer: Endpoint, seen: &Sighting) -> Result<Cause, TraceGap> {
+        let slot = self.opening(local, peer, seen)?;
+        if slot.kind() == Kind::Accepted { Err(TraceGap::Remote) } else { self.cause(&slot) }
+    }
+
+    fn opening(&self, local: Endpoint, peer: Endpoint, seen: &Sighting) -> Result<Slot, TraceGap> {
         let latest = if seen.phase == Phase::Open {
             seen.end
         } else {
@@ -278,7 +248,7 @@ impl TraceJoin {
                 break;
             }
             if opening {
-                fits = Some(slot);
+                fits = Some(fits.map_or(slot, |fit| slot.agreeing_with(&fit)));
                 if slot.at <= nanos(certain) {
                     break;
                 }
@@ -288,7 +258,28 @@ impl TraceJoin {
         if self.lost_between(Duration::from_nanos(slot.at), latest) {
             return Err(TraceGap::Lost);
         }
-        if slot.kind() == Kind::Accepted { Err(TraceGap::Remote) } else { self.cause(&slot) }
+        Ok(slot)
+    }
+
+    /// Whether the port of a socket that connects from `local` to `peer` was chosen by `connect()` for sure. It was called
+    /// after `since`, and is still at it in a dump that ended at `until`.
+    ///
+    /// The trace tells of every call on a socket that had a port, and of these at once: here it did not.
+    #[must_use]
+    pub fn connects_unbound(
+        &self,
+        local: Endpoint,
+        peer: Endpoint,
+        since: Duration,
+        until: Duration,
+    ) -> bool {
+        let traced = self.since.is_some_and(|began| began <= since) && until <= self.through;
+        let kept = self.forgotten.is_none_or(|forgotten| forgotten < since);
+        let is_call = |slot: &Slot| slot.kind() == Kind::Connecting && slot.at >= nanos(since);
+        traced
+            && kept
+            && !self.lost_between(since, until)
+            && !self.all_events(local, peer).any(|slot| is_call(&slot))
     }
 
     /// The first FIN of our end. A closed socket holds its tuple until it is seen, so between the two there is
@@ -322,7 +313,7 @@ impl TraceJoin {
             if slot.kind() == Kind::Closed {
                 match fits {
                     Some(fit) if fit.who != slot.who => return Err(TraceGap::Ambiguous),
-                    _ => fits = fits.or(Some(slot)),
+                    fit => fits = Some(fit.map_or(slot, |fit| fit.agreeing_with(&slot))),
                 }
             }
             if slot.at <= nanos(certain) {
@@ -366,13 +357,18 @@ impl TraceJoin {
         }
     }
 
-    /// The events of a tuple up to `latest`, newest first.
+    /// The openings and closes of a tuple up to `latest`, newest first.
     fn events_until(&self, local: Endpoint, peer: Endpoint, latest: Duration) -> impl Iterator<Item = Slot> {
         self.events(local, peer).filter(move |slot| slot.at <= nanos(latest))
     }
 
-    /// The events of a tuple, newest first.
+    /// The openings and closes of a tuple, newest first.
     fn events(&self, local: Endpoint, peer: Endpoint) -> impl Iterator<Item = Slot> {
+        self.all_events(local, peer).filter(|slot| slot.kind() != Kind::Connecting)
+    }
+
+    /// The events of a tuple, newest first.
+    fn all_events(&self, local: Endpoint, peer: Endpoint) -> impl Iterator<Item = Slot> {
         let newest = self.find(local, peer);
         std::iter::successors(newest, |&index| match self.slots[index].back() {
             0 => None,
@@ -404,12 +400,15 @@ impl TraceJoin {
 
     fn keep(&mut self, event: &TraceEvent, processes: &[Arc<TracedProcess>], numbers: &[u32]) {
         let kind = match event.kind {
+            TraceKind::Connecting => Kind::Connecting,
             TraceKind::Opened => Kind::Opened,
             TraceKind::Accepted => Kind::Accepted,
             TraceKind::Closed => Kind::Closed,
             TraceKind::NoPort | TraceKind::ConnectFailed => return,
         };
         let who = match &event.task {
+            // A call is kept, whosever it is: what counts is that there was none.
+            _ if kind == Kind::Connecting => reason(TraceGap::Missing),
             // Another namespace's. But a process may close there what it opened here, so where both have a connection
             // with these ends it is kept, to cast doubt on what is older.
             Some(TraceTask { netns: Some(netns), .. }) if *netns != self.netns => {
@@ -423,6 +422,9 @@ impl TraceJoin {
             None if kind == Kind::Accepted => reason(TraceGap::Remote),
             None => reason(TraceGap::Nameless),
         };
+        // It is the socket's namespace that counts, which is not told where the task's is not known.
+        let is_ours = event.task.is_some_and(|task| task.netns.is_some());
+        let bound = event.bound.filter(|_| is_ours && who != FOREIGN);
         if self.slots.len() >= self.capacity {
             self.forget_oldest();
         }
@@ -443,9 +445,9 @@ impl TraceJoin {
                 0
             }
         };
+        let slot = Slot::new(nanos(event.at), tuple, who, (back, bound, kind));
         let unopened = kind == Kind::Closed && event.side.is_none();
-        let kind = if unopened { Slot::UNOPENED } else { kind as u32 };
-        slots.push_back(Slot { at: nanos(event.at), tuple, who, back_and_kind: back << 2 | kind });
+        slots.push_back(if unopened { slot.unopened() } else { slot });
     }
 
     fn tuple(&mut self, event: &TraceEvent) -> Tuple {

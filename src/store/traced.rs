@@ -127,26 +127,41 @@ pub(super) struct Tracing<'a> {
     join: &'a TraceJoin,
     sample: &'a Sample,
     begin: Duration,
+    /// When the last complete dump before this one began.
+    listed: Option<Duration>,
 }
 
 impl<'a> Tracing<'a> {
-    pub(super) fn new(join: &'a TraceJoin, sample: &'a Sample) -> Self {
+    /// `listed` is when the last complete dump before that of `sample` began.
+    pub(super) fn new(join: &'a TraceJoin, sample: &'a Sample, listed: Option<Duration>) -> Self {
         let begin = sample.stamp.since_boot.saturating_sub(sample.cost.dump);
-        Self { join, sample, begin }
+        Self { join, sample, begin, listed }
     }
 
     /// What there is to tell of a connection beyond what was told `before`. What was told stays.
     pub(super) fn ask(&self, socket: SocketRef<'_>, before: Trace, people: &mut People) -> Trace {
-        let Trace { mut opener, mut closer } = before;
+        let Trace { mut opener, mut closer, mut bound } = before;
         let Some(seen) = self.sighting(socket) else { return before };
         let (local, peer) = (socket.local(), socket.peer());
+        if bound.is_none()
+            && (opener == Told::NotYet || (closer == Told::NotYet && seen.phase != Phase::Open))
+        {
+            bound = self.join.bound(local, peer, &seen);
+        }
         if opener == Told::NotYet {
             opener = self.told(self.join.opener(local, peer, &seen), people);
         }
         if closer == Told::NotYet && seen.phase != Phase::Open {
             closer = self.told(self.join.closer(local, peer, &seen), people);
         }
-        Trace { opener, closer }
+        Trace { opener, closer, bound }
+    }
+
+    /// Whether a socket in `SYN_SENT` that no complete dump listed before was bound before, as far as that can be told.
+    pub(super) fn ask_connecting(&self, socket: SocketRef<'_>) -> Option<bool> {
+        let (since, until) = (self.listed?, self.sample.stamp.since_boot);
+        let (local, peer) = (socket.local(), socket.peer());
+        self.join.connects_unbound(local, peer, since, until).then_some(false)
     }
 
     /// How the socket was seen; `None` if the trace has nothing to say of such a one.

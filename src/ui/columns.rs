@@ -221,7 +221,7 @@ impl Shown for DestinationRow {
             "percent" => used(row, frame.context, cells, frame.theme),
             // Not more than that: the least is another column.
             "left_max" => {
-                let left = row.ports.map(|ports| ports.left).filter(|left| left.min < left.max)?;
+                let left = row.ports.map(|ports| ports.left).filter(|left| !left.is_exact())?;
                 Some(format!("{}{}", frame.theme.glyphs.at_most, format::count(left.max.into())))
             }
             _ => None,

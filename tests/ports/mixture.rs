@@ -10,17 +10,19 @@ use std::{
 use rustix::{io::Errno, net::sockopt};
 use twtop::{
     model::{Endpoint, Family, NewSocket, Sample, TcpState, Timer},
-    source::{LiveConfig, LiveSource},
+    source::{LiveConfig, LiveSource, TraceStart},
     store::{Ledger, Moment, PortsLeft},
 };
 
 use crate::sockets::{self, Kind, SERVICES};
 
-/// Which of the two limits is tried out.
+/// Which of the two limits is tried out, and by what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Question {
     /// `connect()` to one destination.
     Connect,
+    /// As before, with the trace on while everything is made.
+    Traced,
     /// `bind()` to port 0 of one address.
     Bind,
 }
@@ -32,25 +34,39 @@ pub(crate) struct Tally {
     pub(crate) exact: u64,
     /// In how many a number is foretold by one who knows which sockets were bound before they connected.
     pub(crate) exact_if_told: u64,
+    /// How many cases have nothing that cannot be known under the trace.
+    pub(crate) plain: u64,
+    /// In how many of those a number is foretold.
+    pub(crate) exact_plain: u64,
+    /// In how many cases it is not known of some port whether a connection was bound to it.
+    pub(crate) maybe_bound: u64,
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cases {} {} {}", self.cases, self.exact, self.exact_if_told)
+        write!(f, "cases")?;
+        self.all().into_iter().try_for_each(|count| write!(f, " {count}"))
     }
 }
 
 impl Tally {
     /// Reads what `Display` writes.
     pub(crate) fn read(line: &str) -> Option<Self> {
-        let mut words = line.strip_prefix("cases ")?.split(' ').map(|word| word.parse().ok());
-        Some(Self { cases: words.next()??, exact: words.next()??, exact_if_told: words.next()?? })
+        let words = line.strip_prefix("cases ")?.split(' ').map(|word| word.parse().ok());
+        Some(Self::of(words.collect::<Option<Vec<u64>>>()?.try_into().ok()?))
     }
 
     pub(crate) fn add(&mut self, other: Self) {
-        self.cases += other.cases;
-        self.exact += other.exact;
-        self.exact_if_told += other.exact_if_told;
+        let (mine, theirs) = (self.all(), other.all());
+        *self = Self::of(std::array::from_fn(|n| mine[n] + theirs[n]));
+    }
+
+    fn all(self) -> [u64; 6] {
+        [self.cases, self.exact, self.exact_if_told, self.plain, self.exact_plain, self.maybe_bound]
+    }
+
+    fn of([cases, exact, exact_if_told, plain, exact_plain, maybe_bound]: [u64; 6]) -> Self {
+        Self { cases, exact, exact_if_told, plain, exact_plain, maybe_bound }
     }
 }
 
@@ -111,6 +127,14 @@ fn destinations() -> Vec<Destination> {
     [of(&[Kind::V4, Kind::Mapped], &v4), of(&[Kind::V6], &v6)].concat()
 }
 
+/// What decides about `TIME_WAIT`s.
+#[derive(Debug, Clone, Copy)]
+struct Settings {
+    reuse: u16,
+    timestamps: bool,
+    delay_ms: u32,
+}
+
 /// One mixture.
 struct Mixture {
     dice: Dice,
@@ -122,6 +146,9 @@ struct Mixture {
     /// Listeners inside the range, and those that accepted from them.
     listeners: Vec<OwnedFd>,
     services: [OwnedFd; 2],
+    settings: Settings,
+    /// Whether a connection was accepted from a listener that no sample saw.
+    accepted_unseen: bool,
     /// Ports of connections that nobody else can have although `sock_diag` does not tell, and an address on them.
     hidden: Vec<(IpAddr, u16)>,
 }
@@ -134,7 +161,7 @@ pub(crate) fn run(question: Question, seed: u64, cases: Range<u64>) -> Tally {
         // Every case has a range of its own, so nothing that an earlier one left is in the way.
         let place = u16::try_from(case - cases.start).expect("at most 200 cases");
         let case_seed = seed ^ case.wrapping_mul(0x2545_f491_4f6c_dd1d);
-        let Case { left, told, found, story } = one(question, case_seed, 10_000 + place * 128);
+        let Case { left, told, found, plain, story } = one(question, case_seed, 10_000 + place * 128);
         let story = || format!("case {case}:\n{}", story.join("\n"));
         assert!((left.min..=left.max).contains(&found), "{found} is not within {left:?}, {}", story());
         // An odd range is the only thing that is not known to one who knows all about the sockets.
@@ -143,6 +170,9 @@ pub(crate) fn run(question: Question, seed: u64, cases: Range<u64>) -> Tally {
         tally.cases += 1;
         tally.exact += u64::from(left.is_exact());
         tally.exact_if_told += u64::from(least == told.max);
+        tally.plain += u64::from(plain);
+        tally.exact_plain += u64::from(plain && left.is_exact());
+        tally.maybe_bound += u64::from(left.doubt.maybe_bound > 0);
     }
     tally
 }
@@ -155,6 +185,8 @@ struct Case {
     told: PortsLeft,
     /// How many calls found a port.
     found: u32,
+    /// See [`Tally::plain`].
+    plain: bool,
     story: Vec<String>,
 }
 
@@ -165,17 +197,23 @@ fn one(question: Question, seed: u64, base: u16) -> Case {
     // Often everything goes to one destination, as where ports run out.
     let others = if mixture.dice.one_in(2) { vec![target] } else { all };
     mixture.say(format!("target {target:?}"));
-    mixture.connected(target, "alive");
-    for _ in 0..mixture.dice.below(24) {
-        mixture.add(&others);
-    }
-    let config = LiveConfig { fresh_bound: true, ..LiveConfig::default() };
+    let traced = question == Question::Traced;
+    let trace = if traced { TraceStart::BeforeFirst } else { TraceStart::Never };
+    let config = LiveConfig { fresh_bound: true, trace, ..LiveConfig::default() };
     let mut source = LiveSource::new(&config).expect("a source");
     let (mut ledger, mut told) = (Ledger::new(), Ledger::new());
     let mut look = || {
         let sample = source.sample();
+        assert_eq!(sample.trace.is_some(), traced);
         (ledger.fold(sample.clone()), sample)
     };
+    if traced {
+        look();
+    }
+    mixture.connected(target, "alive");
+    for _ in 0..mixture.dice.below(24) {
+        mixture.add(&others);
+    }
     let (mut moment, mut sample) = look();
     let mut told_moment = told.fold(mixture.tell(sample));
     if mixture.dice.one_in(3) && !mixture.listeners.is_empty() {
@@ -184,17 +222,24 @@ fn one(question: Question, seed: u64, base: u16) -> Case {
         (moment, sample) = look();
         told_moment = told.fold(mixture.tell(sample));
     }
+    // Whether one is old enough to be taken over is a matter of milliseconds.
+    while traced && mixture.settings.are_nearly_old_enough(&moment.sample) {
+        (moment, sample) = look();
+        told_moment = told.fold(mixture.tell(sample));
+    }
     let answer = |moment| match question {
-        Question::Connect => left(moment, target),
+        Question::Connect | Question::Traced => left(moment, target),
         Question::Bind => left_to_bind(moment, target),
     };
     let (left, told) = (answer(&moment), answer(&told_moment));
     let found = match question {
-        Question::Connect => mixture.connect_all(target),
+        Question::Connect | Question::Traced => mixture.connect_all(target),
         Question::Bind => mixture.bind_all(target),
     };
     mixture.open.drain(..).for_each(sockets::reset);
-    Case { left, told, found, story: mixture.made }
+    let unknown = mixture.accepted_unseen || mixture.settings.reuse_is_unknown(target);
+    let plain = traced && mixture.size.is_multiple_of(2) && !unknown;
+    Case { left, told, found, plain, story: mixture.made }
 }
 
 fn left(moment: &Moment, target: Destination) -> PortsLeft {
@@ -211,6 +256,19 @@ fn left_to_bind(moment: &Moment, target: Destination) -> PortsLeft {
     pool.unwrap_or_else(|| panic!("no pool of {}: {pools:?}", target.source)).left
 }
 
+impl Settings {
+    /// Whether the peer's timestamps decide, which a `TIME_WAIT` does not tell.
+    fn reuse_is_unknown(self, target: Destination) -> bool {
+        let loopback = target.source.is_loopback() || target.to.ip().is_loopback();
+        self.reuse == 1 && self.timestamps && !loopback
+    }
+
+    fn are_nearly_old_enough(self, sample: &Sample) -> bool {
+        let waits = sample.sockets.rows().iter().filter_map(twtop::model::Socket::time_wait_age_ms);
+        waits.into_iter().any(|age| age.abs_diff(self.delay_ms) <= 25)
+    }
+}
+
 impl Mixture {
     fn new(seed: u64, base: u16) -> Self {
         let mut dice = Dice(seed);
@@ -221,13 +279,18 @@ impl Mixture {
             (0..dice.below(6)).map(|_| (low + dice.below(size)).to_string()).collect();
         // The very small ones keep a port for the first connection.
         let reserved = if size >= 8 && dice.one_in(2) { reserved.join(",") } else { String::new() };
+        let decisive = Settings {
+            reuse: dice.below(3),
+            timestamps: dice.one_in(2),
+            // All are too young, or none.
+            delay_ms: dice.pick(&[1, 60_000]),
+        };
         let settings = [
             ("ip_local_port_range", format!("{low} {}", low + size - 1)),
             ("ip_local_reserved_ports", reserved),
-            ("tcp_tw_reuse", dice.below(3).to_string()),
-            ("tcp_timestamps", dice.below(2).to_string()),
-            // All are too young, or none.
-            ("tcp_tw_reuse_delay", dice.pick(&["1", "60000"]).to_owned()),
+            ("tcp_tw_reuse", decisive.reuse.to_string()),
+            ("tcp_timestamps", u8::from(decisive.timestamps).to_string()),
+            ("tcp_tw_reuse_delay", decisive.delay_ms.to_string()),
         ];
         for (name, value) in &settings {
             sockets::set(name, value);
@@ -238,7 +301,18 @@ impl Mixture {
         ];
         let services = services.map(|listener| listener.expect("nobody else listens there"));
         let made = vec![format!("{settings:?}")];
-        Self { dice, low, size, made, open: Vec::new(), listeners: Vec::new(), services, hidden: Vec::new() }
+        Self {
+            dice,
+            low,
+            size,
+            made,
+            open: Vec::new(),
+            listeners: Vec::new(),
+            services,
+            settings: decisive,
+            accepted_unseen: false,
+            hidden: Vec::new(),
+        }
     }
 
     fn say(&mut self, what: String) {
@@ -385,6 +459,7 @@ impl Mixture {
             // Of a server that closed second nothing is left.
             if fate != "time wait" || server_first {
                 self.hidden.push((to.ip(), to.port()));
+                self.accepted_unseen = true;
             }
         }
     }

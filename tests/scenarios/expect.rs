@@ -12,6 +12,7 @@
 //! expect process 7 sockets=2 time_wait=1 opened=0 closed=0 name=nginx      or "process 7 absent"
 //! expect peer 10.0.0.2:443 client sockets=1 closed=0 owners=7
 //! expect destination 10.0.0.1 10.0.0.2:443 taken=2 time_wait=1
+//! expect left 10.0.0.1 10.0.0.2:443 13-14 REASON        ports for it, a number or an interval with all its reasons
 //! expect rate closed 5                      opened, accepted, closed, time_wait; or "none"
 //! expect counter TcpRetransSegs 3
 //! expect observed total …                   total, process, peer, rate over all samples so far
@@ -28,7 +29,7 @@
 use std::{fmt::Debug, net::IpAddr};
 
 use twtop::{
-    model::{Side, Stamp},
+    model::{Endpoint, Side, Stamp},
     store::{Aggregate, ConnectFailure, Moment, Owned, PeerKey, PeerRow, Rates},
 };
 
@@ -86,6 +87,9 @@ impl World {
                 counted(&observed.aggregate, rest)
             }
             ["rate", which, value] => rate(of_rates(&moment.rates, which)?, value),
+            ["left", source, peer, figure, reasons @ ..] => {
+                left(&moment, (parse(source)?, endpoint(peer)?), figure, reasons)
+            }
             ["finding", rest @ ..] => self.expect_finding(rest),
             ["series" | "closes" | "change" | "risen", ..] => self.expect_history(words),
             ["total" | "process" | "peer" | "destination", ..] => counted(&moment.totals, words),
@@ -299,4 +303,13 @@ fn rate(found: Option<f64>, expected: &str) -> Checked {
 
 fn same<T: PartialEq + Debug>(what: &str, found: &T, expected: &T) -> Checked {
     if found == expected { Ok(()) } else { Err(format!("{what}: found {found:?}, expected {expected:?}")) }
+}
+
+fn left(moment: &Moment, (source, peer): (IpAddr, Endpoint), figure: &str, reasons: &[&str]) -> Checked {
+    let mut rows = moment.totals.destinations.iter();
+    let row = rows.find(|row| row.source == source && row.peer == peer).ok_or("no such destination")?;
+    let left = row.ports.ok_or("the range is not known")?.left;
+    let found = if left.is_exact() { left.max.to_string() } else { format!("{}-{}", left.min, left.max) };
+    same("left", &found.as_str(), &figure)?;
+    same("reasons", &left.reasons().collect(), &reasons.to_vec())
 }

@@ -13,7 +13,7 @@
 //! tick 11.5 traced=10 lost=3     with a trace that began then and lost so many records since the tick before
 //! trace 7 opened 10.0.0.1:40000 10.0.0.2:443 at=11.2      or "closed", "no-port", "refused": what the trace told
 //! trace 7 closed 10.0.0.1:40000 10.0.0.2:443 at=11.3 life=0.1     how long it lived; "-" for a process not told;
-//!                                times=9: so many, the local port (with "clients": the peer's) counted up
+//!                                "bound" or "unbound": whether it had its port before it connected; times=9: so many, the local port (with "clients": the peer's) counted up
 //! repeat 10                      the lines up to "end" so often, {n*5+1} being a sum with n from 0
 //! end
 //! expect …                       see `expect.rs`
@@ -223,10 +223,12 @@ impl Draft {
         (local, peer): (Endpoint, Endpoint),
         words: &[&str],
     ) -> Result<(), String> {
-        let (mut at, mut times, mut life, mut clients) = (None, 1, None, false);
+        let (mut at, mut times, mut life, mut clients, mut bound) = (None, 1, None, false, None);
         for word in words {
             match word.split_once('=') {
                 None if *word == "clients" => clients = true,
+                None if *word == "bound" => bound = Some(true),
+                None if *word == "unbound" => bound = Some(false),
                 Some(("at", value)) => at = Some(seconds(value)?),
                 Some(("times", value)) => times = parse(value)?,
                 Some(("life", value)) => life = Some(seconds(value)?),
@@ -235,6 +237,7 @@ impl Draft {
         }
         let at = at.ok_or("at=SECONDS")?;
         let kind = match what {
+            "connecting" => TraceKind::Connecting,
             "opened" => TraceKind::Opened,
             "closed" => TraceKind::Closed,
             "no-port" => TraceKind::NoPort,
@@ -265,6 +268,7 @@ impl Draft {
                 peer: if clients { counted(peer, n) } else { peer },
                 began,
                 side: began.map(|_| Side::Client),
+                bound,
                 task: Some(task),
             });
         }

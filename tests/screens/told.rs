@@ -54,8 +54,10 @@ impl Told {
         let task = TraceTask { pid: 1, tid: 1, process: holder, netns: Some(NETNS) };
         let began = life.map(|life| at.saturating_sub(life));
         let side = began.map(|_| Side::Client);
-        let (cpu, family) = (0, Family::V4);
-        self.events.push(TraceEvent { at, cpu, kind, family, local, peer, began, side, task: Some(task) });
+        // A server's end has no port of `connect()`'s choice.
+        let bound = (began.is_some() || kind != TraceKind::Closed).then_some(false);
+        let (cpu, family, task) = (0, Family::V4, Some(task));
+        self.events.push(TraceEvent { at, cpu, kind, family, local, peer, began, side, bound, task });
     }
 
     /// What was told up to the sample of `second`; holders are indices into `processes`.

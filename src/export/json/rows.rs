@@ -199,7 +199,7 @@ impl Object for DestinationRow {
                 _ => None,
             },
             settles_at_percent: field::ports::settles_percent(self).map(rounded),
-            connect_failures: None,
+            connect_failures: measures.no_port(self.source, self.peer),
         }
     }
 }

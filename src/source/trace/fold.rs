@@ -113,18 +113,24 @@ impl Fold {
                     return;
                 }
                 let opener = Some(self.who(entry, lookup));
-                let opening = Opening { began: entry.at, side: Side::Client, opener, peer: change.peer };
-                self.sockets.insert(change.socket, opening);
-                return;
+                let (port, peer) = (change.local.port, change.peer);
+                let bound = self.sockets.is_bound(change.socket, port);
+                let opening = Opening { began: entry.at, side: Side::Client, opener, peer, port, bound };
+                self.sockets.insert(change.socket, opening.clone());
+                if bound == Some(false) {
+                    return;
+                }
+                (TraceKind::Connecting, Some(opening))
             }
-            (SYN_SENT, ESTABLISHED) => (TraceKind::Opened, self.sockets.get(change.socket)),
+            (SYN_SENT, ESTABLISHED) => (TraceKind::Opened, self.sockets.connected(change)),
             (SYN_SENT, CLOSE) if change.local.port == 0 => {
                 (TraceKind::NoPort, self.sockets.remove(change.socket))
             }
-            (SYN_SENT, CLOSE) => (TraceKind::ConnectFailed, self.sockets.remove(change.socket)),
+            (SYN_SENT, CLOSE) => (TraceKind::ConnectFailed, self.sockets.connected(change)),
             (_, ESTABLISHED) => {
-                let peer = change.peer;
-                let opening = Opening { began: entry.at, side: Side::Server, opener: None, peer };
+                let (port, peer) = (change.local.port, change.peer);
+                let opening =
+                    Opening { began: entry.at, side: Side::Server, opener: None, peer, port, bound: None };
                 if !self.doubt {
                     self.sockets.insert(change.socket, opening.clone());
                 }
@@ -161,6 +167,7 @@ impl Fold {
             local: change.local,
             peer: change.peer,
             began: opening.as_ref().map(|opening| opening.began),
+            bound: opening.as_ref().and_then(|opening| opening.bound),
             side: opening.map(|opening| opening.side),
             task,
         });
@@ -212,6 +219,10 @@ struct Opening {
     side: Side,
     opener: Option<Who>,
     peer: Endpoint,
+    /// The local port: while it connects, the one that it had before or 0.
+    port: u16,
+    /// See [`TraceEvent::bound`].
+    bound: Option<bool>,
 }
 
 /// How sockets that have not closed began. Those that their peer closes leave no record; so the older half is
@@ -233,8 +244,30 @@ impl Sockets {
         self.newer.insert(socket, opening);
     }
 
-    fn get(&self, socket: u64) -> Option<Opening> {
-        self.newer.get(&socket).or_else(|| self.older.get(&socket)).cloned()
+    fn get_mut(&mut self, socket: u64) -> Option<&mut Opening> {
+        self.newer.get_mut(&socket).or_else(|| self.older.get_mut(&socket))
+    }
+
+    /// Whether a socket that has `port` as it begins to connect was bound to it.
+    ///
+    /// One that connects for the second time still has the number of its first port in the record, although it gave that
+    /// port back (`__inet_put_port()` leaves `inet_sport` as it is).
+    fn is_bound(&mut self, socket: u64, port: u16) -> Option<bool> {
+        match self.get_mut(socket) {
+            _ if port == 0 => Some(false),
+            Some(before) if before.port == port => None,
+            _ => Some(true),
+        }
+    }
+
+    /// What is known of a socket whose `connect()` came to an end, well or not. Then it has the port it used: if that is
+    /// another one than before, it was not bound.
+    fn connected(&mut self, change: &StateChange) -> Option<Opening> {
+        let opening = self.get_mut(change.socket)?;
+        if opening.port != change.local.port {
+            (opening.port, opening.bound) = (change.local.port, Some(false));
+        }
+        Some(opening.clone())
     }
 
     fn remove(&mut self, socket: u64) -> Option<Opening> {
@@ -293,6 +326,47 @@ mod tests {
         let told: Vec<_> = events.iter().map(|event| (event.kind, event.side, event.began)).collect();
         let began = Some(Duration::from_millis(1));
         assert_eq!(told, [(TraceKind::Opened, Some(Side::Client), began), (TraceKind::Closed, None, None)]);
+    }
+
+    /// What is told of each connection to a server of ours that began and ended with these local ports; one after another
+    /// on the same socket.
+    fn bound(ports: &[(u16, u16)]) -> Vec<(TraceKind, Option<bool>)> {
+        let mut fold = Fold::default();
+        for &(before, port) in ports {
+            let end_state = if port % 2 == 0 { ESTABLISHED } else { CLOSE };
+            fold.push(&turn(1, (CLOSE, SYN_SENT), end(1, before), end(2, 80)), &mut Nobody);
+            fold.push(&turn(2, (SYN_SENT, end_state), end(1, port), end(2, 80)), &mut Nobody);
+        }
+        fold.take().events.iter().map(|event| (event.kind, event.bound)).collect()
+    }
+
+    #[test]
+    fn a_socket_is_bound_that_has_its_port_before_it_connects() {
+        let (opened, failed) = (TraceKind::Opened, TraceKind::ConnectFailed);
+        assert_eq!(bound(&[(0, 40_000)]), [(opened, Some(false))]);
+        let connecting = TraceKind::Connecting;
+        assert_eq!(bound(&[(40_000, 40_000)]), [(connecting, Some(true)), (opened, Some(true))]);
+        // The record of a second attempt has the port of the first.
+        for (first, kind) in [(40_001, failed), (40_002, opened)] {
+            let again = |port| bound(&[(0, first), (first, port)]);
+            let told = |bound| (connecting, bound);
+            assert_eq!(again(40_004), [(kind, Some(false)), told(None), (opened, Some(false))]);
+            assert_eq!(again(first), [(kind, Some(false)), told(None), (kind, None)]);
+        }
+        assert_eq!(bound(&[(0, 40_000), (50_000, 50_000)])[2], (opened, Some(true)), "another socket");
+    }
+
+    #[test]
+    fn who_closes_is_told_as_well_whether_it_was_bound() {
+        for (port, bound) in [(0, Some(false)), (40_000, Some(true))] {
+            let mut fold = Fold::default();
+            let (client, server) = (end(1, 40_000), end(2, 80));
+            fold.push(&turn(1, (CLOSE, SYN_SENT), end(1, port), server), &mut Nobody);
+            fold.push(&turn(2, (SYN_SENT, ESTABLISHED), client, server), &mut Nobody);
+            fold.push(&turn(9, (ESTABLISHED, FIN_WAIT1), client, server), &mut Nobody);
+            let told: Vec<_> = fold.take().events.iter().map(|event| event.bound).collect();
+            assert!(told.len() >= 2 && told.iter().all(|&one| one == bound), "{told:?}");
+        }
     }
 
     #[test]

@@ -52,6 +52,8 @@ fn what_can_be_taken_over_follows_the_settings() {
 
     let delayed = rules(&[("tcp_tw_reuse_delay", "1000")]);
     assert!(delayed.is_old_enough(1000) && !delayed.is_old_enough(900));
+    assert!(delayed.is_surely_old_enough(1021) && !delayed.is_surely_old_enough(1020));
+    assert!(rules(&[]).is_surely_old_enough(1021) && !rules(&[]).is_surely_old_enough(1000));
     assert!(rules(&[]).is_old_enough(0), "before 6.14 the next second may be near");
     assert!((delayed.holds_for_s(Takeover::Yes) - 1.0).abs() < 1e-9);
     assert!((delayed.holds_for_s(Takeover::IfTimestamps) - 62.048).abs() < 1e-9);
@@ -69,11 +71,11 @@ fn bound_sockets_are_listed_since_linux_6_8() {
 #[test]
 fn left_is_a_number_where_all_is_known() {
     let mut ports = ports("100 119", "105,106");
-    ports.add(100, true);
+    ports.add(100, Some(true));
     for port in [101, 102, 104] {
-        ports.add(port, false);
+        ports.add(port, None);
     }
-    let own = Held { blocked: 3, blocked_first: 2, reusable: 0 };
+    let own = Held { blocked: 3, blocked_first: 2, reusable: 0, ..Held::default() };
     let left = ports.count().left(own, 62.0);
     assert_eq!((left.left.min, left.left.max, left.usable, left.capacity), (14, 14, 18, 17));
     assert!(left.left.is_exact() && left.left.reasons().next().is_none());
@@ -82,21 +84,72 @@ fn left_is_a_number_where_all_is_known() {
     assert_eq!(left.sustainable_per_s(), Some(17.0 / 62.0));
 
     // Of the three connections two go elsewhere: each may have been bound first.
-    let left = ports.count().left(Held { blocked: 1, blocked_first: 1, reusable: 0 }, 62.0).left;
+    let left =
+        ports.count().left(Held { blocked: 1, blocked_first: 1, reusable: 0, ..Held::default() }, 62.0).left;
     assert_eq!((left.min, left.max, left.doubt.maybe_bound), (14, 16, 2));
     assert_eq!(left.reasons().collect::<Vec<_>>(), ["bound_before_connect"]);
 
     // Two may be taken over.
-    let left = ports.count().left(Held { blocked: 1, blocked_first: 0, reusable: 2 }, 62.0).left;
+    let left =
+        ports.count().left(Held { blocked: 1, blocked_first: 0, reusable: 2, ..Held::default() }, 62.0).left;
     assert_eq!((left.min, left.max, left.doubt.maybe_bound, left.doubt.maybe_taken_over), (14, 16, 0, 2));
+}
+
+#[test]
+fn what_the_trace_tells_makes_a_number_of_it() {
+    let mut ports = ports("100 119", "");
+    // Two of its own, one of which is a TIME_WAIT, and two of others, of which one was bound first.
+    for (port, bound) in [(100, false), (101, false), (102, false), (103, true)] {
+        ports.add(port, Some(bound));
+    }
+    let own = Held { blocked: 2, blocked_first: 1, certain: 2, certain_first: 1, ..Held::default() };
+    let left = ports.count().left(own, 62.0);
+    assert_eq!((left.left.min, left.left.max, left.capacity, left.slow), (17, 17, 19, Some(false)));
+    assert!(left.left.is_exact() && left.left.reasons().next().is_none());
+
+    // The TIME_WAIT may be taken over, or is.
+    let maybe =
+        Held { blocked: 1, blocked_first: 0, reusable: 1, certain: 2, certain_first: 1, ..Held::default() };
+    let left = ports.count().left(maybe, 62.0).left;
+    assert_eq!((left.min, left.max), (17, 18));
+    assert_eq!(left.reasons().collect::<Vec<_>>(), ["time_wait_reuse"]);
+    let sure =
+        Held { blocked: 1, blocked_first: 0, reusable: 1, certain: 1, taken_over: 1, ..Held::default() };
+    let left = ports.count().left(sure, 1.0).left;
+    assert!(left.is_exact() && left.max == 18, "{left:?}");
+
+    // One connection that is older than the trace makes its port doubtful, whoever else is known there.
+    ports.add(102, None);
+    let left = ports.count().left(own, 62.0).left;
+    assert_eq!((left.min, left.max, left.doubt.maybe_bound), (16, 17, 1));
+    ports.add(102, Some(true));
+    let left = ports.count().left(own, 62.0).left;
+    assert!(left.is_exact() && left.max == 16, "{left:?}");
+}
+
+#[test]
+fn connect_is_known_to_be_slow_where_the_ports_are_known() {
+    let mut ports = ports("100 109", "");
+    for port in [100, 102, 104, 106, 108] {
+        ports.add(port, Some(false));
+    }
+    let slow = |own| {
+        let held =
+            Held { blocked: own, blocked_first: own, certain: own, certain_first: own, ..Held::default() };
+        ports.count().left(held, 62.0).slow
+    };
+    assert_eq!((slow(3), slow(5)), (Some(false), Some(true)));
 }
 
 #[test]
 fn past_half_of_the_range_connect_is_slow() {
     let mut ports = ports("100 109", "");
     let mut slow = |port, own: u32, first| {
-        ports.add(port, false);
-        ports.count().left(Held { blocked: own, blocked_first: first, reusable: 0 }, 62.0).slow
+        ports.add(port, None);
+        ports
+            .count()
+            .left(Held { blocked: own, blocked_first: first, reusable: 0, ..Held::default() }, 62.0)
+            .slow
     };
     assert_eq!(slow(100, 1, 1), Some(false));
     assert_eq!(slow(102, 2, 2), Some(false));
@@ -112,53 +165,106 @@ fn an_odd_range_leaves_one_end_out() {
     let mut odd = ports("100 104", "");
     let left = |ports: &PortUse, blocked| ports.count().left(Held { blocked, ..Held::default() }, 62.0).left;
     assert_eq!((left(&odd, 0).min, left(&odd, 0).max, left(&odd, 0).doubt.odd_range), (4, 5, true));
-    odd.add(100, false);
-    odd.add(104, false);
+    odd.add(100, None);
+    odd.add(104, None);
     assert_eq!((left(&odd, 2).min, left(&odd, 2).max, left(&odd, 2).doubt.odd_range), (3, 3, false));
     assert!(left(&ports("100 100", ""), 0).is_exact(), "one port is tried");
     assert!(left(&ports("100 103", ""), 0).is_exact());
     assert_eq!(ports("100 104", "").left_to_bind(&PortSet::default()).min, 4);
 }
 
-/// Ports, and what is on each as [`counted`] reads it; a port may come more than once.
-fn uses() -> impl Strategy<Value = Vec<(u16, u8)>> {
-    proptest::collection::vec((100..160_u16, 0..4_u8), 0..80)
+/// A socket on a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum On {
+    /// Of the destination, with a port of `connect()`'s choice or one that it was bound to, as far as that is known.
+    Own(Option<bool>),
+    /// As before, a `TIME_WAIT` that may be taken over, or is for sure.
+    Reusable(Option<bool>, bool),
+    /// Of another destination.
+    Other(Option<bool>),
+    /// Of nobody's client side.
+    Listener,
 }
 
-/// What `uses` leave: 0 is one of its own, 1 one of its own that may be taken over, 2 of somebody else, 3 of nobody else.
-fn counted(uses: &[(u16, u8)], high: u16, reserved: &str) -> DestinationPorts {
-    let mut ports = ports(&format!("100 {high}"), reserved);
-    for &(port, what) in uses {
-        ports.add(port, what == 3);
-    }
-    let mut held = Held::default();
-    for port in 100..=high {
-        let is = |wanted| uses.iter().any(|&(used, what)| used == port && what == wanted);
-        if ports.is_usable(port) && !ports.is_exclusive(port) {
-            held.blocked += u32::from(is(0));
-            held.blocked_first += u32::from(is(0) && ports.is_first(port));
-            held.reusable += u32::from(is(1) && !is(0));
+impl On {
+    /// Whether nobody else can have its port.
+    fn exclusive(self) -> Option<bool> {
+        match self {
+            Self::Own(bound) | Self::Reusable(bound, _) | Self::Other(bound) => bound,
+            Self::Listener => Some(true),
         }
     }
-    ports.count().left(held, 62.0)
+
+    fn is_own(self) -> bool {
+        matches!(self, Self::Own(_) | Self::Reusable(..))
+    }
+}
+
+fn on() -> impl Strategy<Value = On> {
+    let bound = || prop_oneof![Just(None), Just(Some(false)), Just(Some(true))];
+    prop_oneof![
+        3 => bound().prop_map(On::Own),
+        3 => (bound(), any::<bool>()).prop_map(|(bound, sure)| On::Reusable(bound, sure)),
+        3 => bound().prop_map(On::Other),
+        1 => Just(On::Listener),
+    ]
+}
+
+/// Ports, and what is on each; a port may come more than once.
+fn uses() -> impl Strategy<Value = Vec<(u16, On)>> {
+    proptest::collection::vec((100..160_u16, on()), 0..80)
+}
+
+/// What `uses` leave, and the same told port by port. A destination has one socket of its own on a port, the first.
+fn counted(uses: &[(u16, On)], high: u16, reserved: &str) -> (DestinationPorts, (u32, u32)) {
+    let mut ports = ports(&format!("100 {high}"), reserved);
+    let mut kept: Vec<(u16, On)> = Vec::new();
+    for &(port, on) in uses {
+        if !on.is_own() || !kept.iter().any(|&(used, other)| used == port && other.is_own()) {
+            kept.push((port, on));
+            ports.add(port, on.exclusive());
+        }
+    }
+    let (mut held, mut least, mut most) = (Held::default(), 0, 0);
+    for port in (100..=high).filter(|&port| ports.is_usable(port) && !ports.is_exclusive(port)) {
+        let own = kept.iter().find(|&&(used, on)| used == port && on.is_own()).map(|&(_, on)| on);
+        let (blocked, reusable) = (matches!(own, Some(On::Own(_))), matches!(own, Some(On::Reusable(..))));
+        let clean = !ports.is_doubtful(port);
+        let sure = clean && matches!(own, Some(On::Reusable(_, true)));
+        let (certain, first) = (clean && own.is_some() && !sure, ports.is_first(port));
+        held.blocked += u32::from(blocked);
+        held.blocked_first += u32::from(blocked && first);
+        held.reusable += u32::from(reusable);
+        held.certain += u32::from(certain);
+        held.certain_first += u32::from(certain && first);
+        held.taken_over += u32::from(sure);
+        least += u32::from(clean && (own.is_none() || sure));
+        most += u32::from(!blocked);
+    }
+    (ports.count().left(held, 62.0), (least, most))
 }
 
 proptest! {
     #[test]
-    fn the_interval_is_one_and_more_sockets_never_leave_more(
-        (uses, more, high) in (uses(), (100..160_u16, 0..4_u8), 100..170_u16),
+    fn the_interval_is_what_the_ports_say_and_more_sockets_never_leave_more(
+        (uses, more, high) in (uses(), (100..160_u16, on()), 100..170_u16),
         reserved in prop_oneof![Just(""), Just("100-104"), Just("110,112,159")],
     ) {
-        let before = counted(&uses, high, reserved);
-        prop_assert!(before.left.min <= before.left.max);
-        prop_assert!(before.left.max <= before.capacity && before.capacity <= before.usable);
-        prop_assert_eq!(before.left.max, before.capacity - before.blocked);
-        let doubt = before.left.doubt;
+        let (before, (least, most)) = counted(&uses, high, reserved);
+        let (left, doubt) = (before.left, before.left.doubt);
+        prop_assert_eq!(left.max, most);
+        let odd = u32::from(high % 2 == 0 && high > 100);
+        prop_assert!(left.min <= least && least <= left.min + odd, "{:?} where {} are left", left, least);
+        prop_assert!(left.max <= before.capacity && before.capacity <= before.usable);
+        prop_assert_eq!(left.max, before.capacity - before.blocked);
         let told = doubt.maybe_bound + doubt.maybe_taken_over + u32::from(doubt.odd_range);
-        prop_assert!(before.left.max - before.left.min <= told, "every port of the interval has its reason: {:?}", before);
+        prop_assert!(left.max - left.min <= told, "every port of the interval has its reason: {:?}", before);
+        if left.is_exact() && odd == 0 {
+            prop_assert_eq!(doubt, Doubt::default());
+        }
 
-        let after = counted(&[uses, vec![more]].concat(), high, reserved);
-        prop_assert!(after.left.min <= before.left.min && after.left.max <= before.left.max);
+        let (after, _) = counted(&[uses, vec![more]].concat(), high, reserved);
+        prop_assert!(after.left.min <= left.min && after.left.max <= left.max);
         prop_assert!(after.capacity <= before.capacity && after.usable == before.usable);
     }
 

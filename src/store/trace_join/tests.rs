@@ -41,6 +41,7 @@ impl Scene {
             peer,
             began: None,
             side: Some(Side::Client),
+            bound: None,
             task,
         });
         self
@@ -194,6 +195,84 @@ fn old_events_are_forgotten_and_what_they_used_is_free() {
     assert_eq!(scene.join.newest.len(), 0);
     assert_eq!(scene.join.processes.find(&process(1, false)), None);
     assert_eq!(scene.closer(time_wait(1149, 4000)), Err(TraceGap::Forgotten));
+}
+
+#[test]
+fn whether_it_was_bound_is_told_where_that_is_certain() {
+    let open = phase(Phase::Open, 1500);
+    let (local, peer) = ends(1);
+    let of = |scene: &mut Scene, bound: Option<bool>| {
+        scene.batch.events.last_mut().expect("one was told").bound = bound;
+    };
+    for bound in [None, Some(false), Some(true)] {
+        let mut scene = Scene::new();
+        of(scene.opened(1000, 0), bound);
+        scene.through(5000);
+        assert_eq!(scene.join.bound(local, peer, &open), bound);
+        assert_eq!(scene.join.bound(peer, local, &open), None, "the other direction");
+        assert_eq!(scene.join.bound(local, peer, &phase(Phase::Open, 500)), None, "before it began");
+
+        // Who opened it was not told, but who closed it was, and of that one it was remembered.
+        let mut scene = Scene::new();
+        of(scene.closed(2000, 0), bound);
+        scene.through(5000);
+        assert_eq!(scene.join.bound(local, peer, &time_wait(2001, 4000)), bound);
+        assert_eq!(scene.join.bound(local, peer, &phase(Phase::Open, 4000)), None, "another connection");
+
+        // Records were lost between its beginning and what is seen.
+        let mut scene = Scene::new();
+        scene.batch.losses.push(TraceLoss { from: ms(1100), to: ms(1200), records: 1 });
+        of(scene.opened(1000, 0), bound);
+        assert_eq!(scene.through(5000).join.bound(local, peer, &open), None);
+
+        // A task whose namespace is not known, or another.
+        for netns in [None, Some(ELSEWHERE)] {
+            let mut scene = Scene::new();
+            of(scene.event(1000, TraceKind::Opened, Some(0), netns), bound);
+            assert_eq!(scene.through(5000).join.bound(local, peer, &open), None);
+        }
+    }
+    // The same process opened both, one of them before the dump came to it: either may be the one that is seen.
+    let mut scene = Scene::new();
+    of(scene.opened(1501, 0), Some(true));
+    of(scene.opened(1505, 0), Some(false));
+    assert_eq!(scene.through(5000).join.bound(local, peer, &open), None);
+    assert_eq!(scene.opener(open), Ok(0));
+}
+
+#[test]
+fn a_port_was_chosen_if_no_call_with_one_is_told() {
+    let (local, peer) = ends(1);
+    let unbound = |scene: &Scene| scene.join.connects_unbound(local, peer, ms(1000), ms(2000));
+    let mut scene = Scene::new();
+    assert!(!unbound(&scene), "nothing is told yet");
+    assert!(!unbound(scene.through(1999)), "not all is told yet");
+    assert!(unbound(scene.through(2000)));
+    // Whoever calls, and from wherever: it may be this one.
+    for netns in [None, Some(NETNS), Some(ELSEWHERE)] {
+        for (at, expected) in [(999, true), (1000, false), (1500, false)] {
+            let mut scene = Scene::new();
+            scene.event(at, TraceKind::Connecting, Some(0), netns).through(5000);
+            assert_eq!(unbound(&scene), expected, "at {at} ms");
+            assert!(scene.join.connects_unbound(peer, local, ms(1000), ms(2000)));
+            assert_eq!(
+                scene.opener(phase(Phase::Open, 4000)),
+                Err(TraceGap::BeforeStart),
+                "it tells no more"
+            );
+        }
+    }
+    let mut scene = Scene::new();
+    scene.batch.losses.push(TraceLoss { from: ms(1100), to: ms(1200), records: 1 });
+    assert!(!unbound(scene.through(5000)));
+    let mut scene = Scene::new();
+    scene.batch.since = ms(1001);
+    assert!(!unbound(scene.through(5000)), "it may have begun before the trace");
+    let mut scene = Scene::new();
+    for _ in 0..101 {
+        scene.closed(1200, 1);
+    }
+    assert!(!unbound(scene.through(5000)), "more events than are kept");
 }
 
 #[test]
