@@ -150,7 +150,7 @@ fn a_key_says_why() {
     assert!(stage.text().contains("Processes"), "{}", stage.text());
     // A state has no owner to be sure of.
     let mut stage = at_height(SMALL);
-    stage.keys("<Tab><Tab>w");
+    stage.keys("<Tab><Tab><Tab>w");
     assert!(stage.text().contains("Select a process, a peer or a socket"), "{}", stage.text());
 }
 
@@ -188,7 +188,7 @@ fn a_filter_holds_in_every_pane_and_escape_clears_it() {
 #[test]
 fn a_state_becomes_the_filter() {
     let mut stage = at_height(SMALL);
-    stage.keys("<Tab><Tab>");
+    stage.keys("<Tab><Tab><Tab>");
     assert!(stage.text().contains("▶ States"));
     stage.keys("j<Enter>");
     assert!(stage.text().contains("filter  state:close-wait"), "{}", stage.text());
@@ -336,11 +336,12 @@ fn candidates_are_neither_denied_nor_taken_for_owners() {
     let mut incident = Incident::new();
     incident.shared = true;
     let mut stage = Stage::of(&mut incident, HEIGHT, 80, 24);
+    stage.keys("z");
     let text = stage.text();
     assert!(text.contains("TW?"), "{text}");
     let worker = text.lines().find(|line| line.contains("   813 nginx")).expect("a candidate has a row");
     assert!(worker.contains("    0     61"), "{worker}");
-    stage.keys("j<Enter>");
+    stage.keys("zj<Enter>");
     assert_snapshot!("candidate-80x24", stage.text());
     stage.input(Input::Resized(160, 45));
     let text = stage.text();
@@ -379,11 +380,15 @@ fn the_ports_in_use_are_those_of_the_host_whatever_is_filtered() {
 
 #[test]
 fn what_piles_up_is_said_with_since_when_and_whose() {
-    let first = at_height(SMALL).text().lines().nth(1).expect("a line").to_owned();
+    let mut stage = at_height(SMALL);
+    stage.find_nothing();
+    let first = stage.text().lines().nth(1).expect("a line").to_owned();
     assert!(first.starts_with(" TIME_WAIT 3,232 · +43/s since 09:30:"), "{first}");
     assert!(first.contains("mostly →10.0.3.9:5432 · app.py 4711"), "{first}");
-    let calm = Stage::after(20, 80, 24).text();
-    assert!(!calm.contains("since"), "{calm}");
+    let mut stage = Stage::after(20, 80, 24);
+    stage.find_nothing();
+    let calm = stage.text();
+    assert!(!calm.contains("since") && calm.contains("\n Nothing wrong found.\n"), "{calm}");
 }
 
 #[test]
@@ -417,7 +422,7 @@ fn keys_ask_for_what_only_the_wiring_can_do() {
     assert!(matches!(first, Effect::Suspend));
     assert!(matches!(second, Effect::Redraw));
     assert!(
-        matches!(third, Effect::Export(request) if request.moment.sample.number == u64::from(HEIGHT) - 1)
+        matches!(third, Effect::Export(request) if request.look.moment.sample.number == u64::from(HEIGHT) - 1)
     );
     assert!(matches!(fourth, Effect::Quit));
 }
@@ -464,9 +469,9 @@ fn a_click_selects_the_row_under_it() {
     stage.input(click(60, u16::try_from(row).expect("on the screen")));
     assert!(stage.selected_line().expect("a row").contains("→10.0.4.20:8080"));
     // A title gives the focus and selects nothing else; what is no table does nothing.
-    stage.input(click(10, 15));
+    stage.input(click(10, 16));
     assert!(stage.selected_line().expect("a row").contains("app.py"));
-    stage.input(click(60, 13));
+    stage.input(click(60, 14));
     assert!(stage.selected_line().expect("a row").contains("app.py"));
 }
 
@@ -508,7 +513,7 @@ fn hostile_names_reach_no_screen_raw() {
 #[test]
 fn every_state_has_its_colour_and_its_name() {
     let buffer = at_height(SMALL).buffer();
-    assert_eq!(buffer[(0, 3)].fg, Color::Yellow);
+    assert_eq!(buffer[(0, 4)].fg, Color::Yellow);
     let text = at_height(SMALL).text();
     for state in TcpState::ALL {
         assert!(text.contains(state.name()), "{}", state.name());

@@ -31,7 +31,7 @@ mod words;
 
 use case::Case;
 pub use id::FindingId;
-pub use watch::Watch;
+pub use watch::{Key, Watch};
 
 /// Every diagnosis that is made.
 pub const DIAGNOSES: [&dyn Diagnosis; 10] = [

@@ -86,7 +86,7 @@ fn len<T>(rows: &[T]) -> u64 {
 }
 
 /// Calls `draw` with what every table needs.
-fn list(context: &Context<'_>, len: usize, draw: impl FnOnce(&Frame<'_>)) {
+pub(super) fn list(context: &Context<'_>, len: usize, draw: impl FnOnce(&Frame<'_>)) {
     let fields = select::context(context.data.moment, &context.data.selection.aggregate);
     draw(&Frame {
         table: context.table(),
@@ -101,7 +101,7 @@ fn list(context: &Context<'_>, len: usize, draw: impl FnOnce(&Frame<'_>)) {
 }
 
 /// Says why a table is empty.
-fn nothing(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, why: &str) {
+pub(super) fn nothing(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, why: &str) {
     let filtered = !context.scene.view.filter.query.is_all();
     let text = if filtered { "Nothing passes the filter." } else { why };
     Pen::new(buffer, inner, 0).put_cut(text, context.theme().dim(), context.theme());
