@@ -2,6 +2,8 @@
 //!
 //! `TWTOP_UPDATE=1` writes the pictures under `screenshots/` anew.
 
+#[path = "screens/findings.rs"]
+mod findings;
 #[path = "screens/incident.rs"]
 mod incident;
 #[path = "screens/stage.rs"]
@@ -66,7 +68,7 @@ fn other_views() {
     assert_snapshot!("processes-160x45", after_keys(LARGE, "3").text());
     assert_snapshot!("peers-80x24", after_keys(SMALL, "4").text());
     assert_snapshot!("ports-160x45", after_keys(LARGE, "5").text());
-    assert_snapshot!("kernel-80x24", after_keys(SMALL, "6").text());
+    assert_snapshot!("kernel-80x24", after_keys(SMALL, "7").text());
 }
 
 #[test]
@@ -381,12 +383,12 @@ fn the_ports_in_use_are_those_of_the_host_whatever_is_filtered() {
 #[test]
 fn what_piles_up_is_said_with_since_when_and_whose() {
     let mut stage = at_height(SMALL);
-    stage.find_nothing();
+    stage.find(vec![]);
     let first = stage.text().lines().nth(1).expect("a line").to_owned();
     assert!(first.starts_with(" TIME_WAIT 3,232 · +43/s since 09:30:"), "{first}");
     assert!(first.contains("mostly →10.0.3.9:5432 · app.py 4711"), "{first}");
     let mut stage = Stage::after(20, 80, 24);
-    stage.find_nothing();
+    stage.find(vec![]);
     let calm = stage.text();
     assert!(!calm.contains("since") && calm.contains("\n Nothing wrong found.\n"), "{calm}");
 }
@@ -525,7 +527,7 @@ fn monochrome_and_ascii_are_both_kept() {
     let mut stage = at_height(SMALL);
     stage.theme = Theme::new(Palette::Monochrome, true);
     assert_snapshot!("ascii-80x24", stage.text());
-    for keys in ["", "<Enter>", "2", "5", "6", "?", "/port:44x"] {
+    for keys in ["", "<Enter>", "2", "5", "6", "6<Enter>", "7", "?", "/port:44x"] {
         stage.keys(keys);
         let buffer = stage.buffer();
         for cell in &buffer.content {
@@ -542,9 +544,22 @@ fn every_size_can_be_drawn() {
     incident.root = false;
     incident.told = Some(told::Told::default());
     let mut stage = Stage::of(&mut incident, 6, 80, 24);
-    for keys in
-        ["", "<Enter>", "1w", "2", "2<Enter>", "4<Enter>", "4w", "5", "6", "1z", "z/port:44x", "<Esc>?"]
-    {
+    for keys in [
+        "",
+        "<Enter>",
+        "1w",
+        "2",
+        "2<Enter>",
+        "4<Enter>",
+        "4w",
+        "5",
+        "6",
+        "6<Enter>",
+        "7",
+        "1z",
+        "z/port:44x",
+        "<Esc>?",
+    ] {
         stage.keys(keys);
         for width in (1..=200).step_by(9).chain([59, 60, 61, 75, 76, 119, 120]) {
             for height in (1..=60).step_by(5).chain([15, 17, 31, 32]) {
@@ -577,6 +592,8 @@ fn the_pictures_are_those_of_today() {
         ("overview-80x24.svg", traced(SMALL, HEIGHT, "")),
         ("overview-160x45.svg", traced(LARGE, HEIGHT, "")),
         ("process-160x45.svg", traced(LARGE, HEIGHT, "<Enter>")),
+        ("finding-80x24.svg", traced(SMALL, HEIGHT, "6<Enter>")),
+        ("finding-160x45.svg", traced(LARGE, HEIGHT, "6<Enter>")),
     ];
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("screenshots");
     for (name, stage) in pictures {

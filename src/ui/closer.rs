@@ -4,12 +4,19 @@ use super::{
     scene::Data,
     story::Story,
     update::{Effect, apply_filter, turn},
-    view::{Message, RowId, Screen, View},
+    view::{Message, Pane, RowId, Screen, View},
 };
 use crate::{findings::Key, model::Side, store::PeerKey};
 
-/// Looks closer at the selected row; a state becomes the filter.
+/// Looks closer at the selected row; a state becomes the filter, and a story leads to its sockets.
 pub(super) fn enter(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
+    if view.page().focus == Pane::Story {
+        // On to the sockets behind it.
+        let page = view.page_mut();
+        let behind = page.story.as_ref().is_some_and(|story| !story.finding.filter.is_empty());
+        page.focus = if behind { Pane::Sockets } else { Pane::Story };
+        return vec![];
+    }
     let Some(id) = selected(view, data) else { return vec![] };
     let screen = match id {
         RowId::Finding(key) => return open_story(view, key, data),

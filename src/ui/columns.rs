@@ -108,14 +108,15 @@ static DESTINATIONS: &[Column] = &[
 ];
 
 static FINDINGS: &[Column] = &[
-    text("severity", "", [8, 8, 8], 1),
+    text("severity", "", [9, 9, 9], 1),
     figure("since", "", 6, 2),
-    text("finding", "", [24, 24, 24], 7),
-    text("process", "", [15, 22, 30], 8),
-    text("peer", "", [15, 15, 39], 9),
-    figure("port", "", 5, 9),
+    text("finding", "", [24, 24, 24], 9),
+    text("process", "", [15, 20, 30], 7),
+    text("peer", "", [15, 15, 39], 8),
+    figure("port", "", 5, 8),
     text("confidence", "", [7, 7, 7], 10),
-    text("summary", "", [24, 60, 200], 1),
+    // The sentence names whom and towards whom: it comes before the columns that do so again, to sort by.
+    text("summary", "", [24, 90, 200], 1),
 ];
 
 static SOCKETS: &[Column] = &[

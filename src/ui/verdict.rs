@@ -85,9 +85,10 @@ pub(super) fn of_page(scene: &Scene<'_>, data: &Data<'_>) -> Option<String> {
 pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, data: &Data<'_>) {
     let theme = scene.theme;
     let rises = rises(data);
-    let Some((worst, others)) = rises.split_first() else {
-        // Below findings the line just stays for a while.
-        if data.selection.findings.is_empty() {
+    // Below findings the line just stays for a while.
+    let alone = data.selection.findings.is_empty();
+    let Some((worst, others)) = rises.split_first().filter(|_| !(alone && is_subsumed(data))) else {
+        if alone {
             pen.skip(1);
             pen.put_cut(&quiet(data), theme.dim(), theme);
         }

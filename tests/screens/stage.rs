@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
 use twtop::{
-    findings::Watch,
+    findings::{Finding, Watch},
     model::{ProcessLoad, Sample, Stamp},
     store::{History, Ledger},
     ui::{self, Effect, Filter, Input, Look, Palette, Scene, Selection, Theme, View},
@@ -100,10 +100,15 @@ impl Stage {
         self.input(Input::Refreshed);
     }
 
-    /// From now on the newest look is one by which nothing was found.
-    pub(crate) fn find_nothing(&mut self) {
-        self.live = self.live.take().map(|look| Look { findings: [].into(), ..look });
+    /// The newest look is one by which that was found.
+    pub(crate) fn find(&mut self, findings: Vec<Finding>) {
+        self.live = self.live.take().map(|look| Look { findings: findings.into(), ..look });
         self.refresh();
+    }
+
+    /// What the newest look found.
+    pub(crate) fn found(&self) -> &[Finding] {
+        self.live.as_ref().map_or(&[], |look| &look.findings)
     }
 
     /// Something happens; selections are taken anew as the wiring would.
