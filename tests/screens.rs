@@ -589,16 +589,16 @@ fn no_figure_is_cut_at_any_width() {
 #[test]
 fn the_pictures_are_those_of_today() {
     let pictures = [
-        ("overview-80x24.svg", traced(SMALL, HEIGHT, "")),
-        ("overview-160x45.svg", traced(LARGE, HEIGHT, "")),
-        ("process-160x45.svg", traced(LARGE, HEIGHT, "<Enter>")),
-        ("finding-80x24.svg", traced(SMALL, HEIGHT, "6<Enter>")),
-        ("finding-160x45.svg", traced(LARGE, HEIGHT, "6<Enter>")),
+        ("overview-80x24.svg", SMALL, ""),
+        ("overview-160x45.svg", LARGE, ""),
+        ("process-160x45.svg", LARGE, "<Enter>"),
+        ("finding-80x24.svg", SMALL, "6<Enter>"),
+        ("finding-160x45.svg", LARGE, "6<Enter>"),
     ];
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("screenshots");
-    for (name, stage) in pictures {
+    for (name, size, keys) in pictures {
         let path = directory.join(name);
-        let svg = picture::svg(&stage.buffer());
+        let svg = picture::svg(&traced(size, HEIGHT, keys).buffer());
         if std::env::var_os("TWTOP_UPDATE").is_some() {
             std::fs::create_dir_all(&directory).expect("the directory can be made");
             std::fs::write(&path, &svg).expect("the picture can be written");

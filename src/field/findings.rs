@@ -46,7 +46,7 @@ fn who(finding: &Finding) -> Value<'_> {
     let (name, count) = (program(first), subject.processes.len());
     Value::Text(Cow::Owned(match (subject.process(), subject.program()) {
         (Some(only), _) => format!("{name} {}", only.key.pid),
-        (None, Some(_)) => format!("{name} ×{count}"),
+        (None, Some(_)) => format!("{name} x{count}"),
         (None, None) => format!("{name} {} +{}", first.key.pid, count - 1),
     }))
 }

@@ -13,8 +13,9 @@ pub(super) fn enter(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
     if view.page().focus == Pane::Story {
         // On to the sockets behind it.
         let page = view.page_mut();
-        let behind = page.story.as_ref().is_some_and(|story| !story.finding.filter.is_empty());
-        page.focus = if behind { Pane::Sockets } else { Pane::Story };
+        if page.story.as_ref().is_some_and(Story::has_sockets) {
+            page.focus = Pane::Sockets;
+        }
         return vec![];
     }
     let Some(id) = selected(view, data) else { return vec![] };

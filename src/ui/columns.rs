@@ -251,6 +251,13 @@ impl Shown for Finding {
             "severity" => Some(severity(row.severity).to_owned()),
             // For how long: what one compares is how old they are.
             "since" => Some(words::ago(frame.data.moment.sample.stamp.seconds_since(&row.since))),
+            "process" => {
+                let value = field::find::<Self>(key)?.of(row, frame.context);
+                let first = row.subject.processes.first()?;
+                let Value::Text(text) = &value else { return None };
+                let rest = text.strip_prefix(&*program::program(first))?;
+                Some(format!("{}{rest}", named(first, cells.saturating_sub(width(rest)), frame.theme)))
+            }
             "summary" => {
                 let text = frame.theme.duration(&row.summary);
                 Some(fit(&text, cells, frame.theme.glyphs.ellipsis).into_owned())

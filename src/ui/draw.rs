@@ -82,7 +82,6 @@ pub(super) fn sayings(view: &View, data: Option<&Data<'_>>) -> Sayings {
         verdict: !verdict::is_subsumed(data) && (verdict || verdict::is_needed(data)),
         findings: u16::try_from(data.selection.findings.len()).unwrap_or(u16::MAX),
         story: u16::try_from(pane::story::lines(view, data)).unwrap_or(u16::MAX),
-        behind: view.page().story.as_ref().is_some_and(|story| !story.finding.filter.is_empty()),
         failures: pane::failures::lines(view, data),
         traced: data.moment.trace.is_some(),
     }

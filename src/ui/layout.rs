@@ -88,8 +88,6 @@ pub struct Sayings {
     pub findings: u16,
     /// How many lines the story of a finding has.
     pub story: u16,
-    /// There are sockets behind that finding to be shown.
-    pub behind: bool,
     /// How many lines the list of failed `connect()` calls wants; 0 for none.
     pub failures: u16,
     /// There is a trace, which has more to say of a process or a peer.
@@ -211,7 +209,7 @@ fn slots(page: &Page, body: Rect, chrome: Chrome, height: u16, say: Sayings) -> 
         Screen::Peers => whole(Pane::Peers),
         Screen::Ports => ports(body, chrome, say.failures),
         Screen::Findings => whole(Pane::Findings),
-        Screen::Finding(_) => story(body, chrome, say),
+        Screen::Finding(_) => story(page, body, chrome, say.story),
         Screen::Kernel => whole(Pane::Counters),
         Screen::Process(_) => process(body, chrome, say),
         Screen::Peer(_) => peer(body, chrome, say),
@@ -281,11 +279,12 @@ fn told(say: Sayings) -> u16 {
 }
 
 /// The story of a finding, and below it the sockets behind it.
-fn story(body: Rect, chrome: Chrome, say: Sayings) -> Vec<(Pane, Rect)> {
-    if !say.behind {
+fn story(page: &Page, body: Rect, chrome: Chrome, lines: u16) -> Vec<(Pane, Rect)> {
+    if page.story.as_ref().is_none_or(|story| !story.has_sockets()) {
         return vec![(Pane::Story, body)];
     }
-    let (story, sockets) = split_height(body, (say.story + chrome.lines()).min(body.height * 2 / 3));
+    let (story, sockets) =
+        split_height(body, (lines.saturating_add(chrome.lines())).min(body.height * 2 / 3));
     vec![(Pane::Story, story), (Pane::Sockets, sockets)]
 }
 
@@ -346,7 +345,20 @@ mod tests {
         let states = layout.slot(Pane::States).expect("on the overview");
         assert_eq!(states.rows(), TcpState::ALL.len());
         let processes = layout.slot(Pane::Processes).expect("on the overview");
-        assert!(processes.rows() >= 5, "{processes:?}");
+        assert!(processes.rows() >= 4, "{processes:?}");
+    }
+
+    #[test]
+    fn findings_take_few_lines_and_nothing_jumps_when_the_first_comes() {
+        let lines =
+            |height, findings, verdict| verdicts(height, Sayings { verdict, findings, ..Sayings::default() });
+        assert_eq!(
+            [0, 1, 2, 9].map(|n| lines(24, n, false)),
+            [(0, true), (1, false), (2, false), (2, false)]
+        );
+        assert_eq!([0, 1, 2].map(|n| lines(24, n, true)), [(0, true), (1, true), (2, false)]);
+        assert_eq!([0, 1, 9].map(|n| lines(16, n, true)), [(0, false), (1, false), (1, false)]);
+        assert_eq!([3, 9].map(|n| lines(45, n, false)), [(3, false), (6, false)]);
     }
 
     #[test]

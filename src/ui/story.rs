@@ -38,6 +38,16 @@ impl Story {
         Some(Self { key: key.clone(), finding, held: data.moment.sample.stamp, over: None })
     }
 
+    /// Whether it has ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.is_some()
+    }
+
+    /// Whether it is about sockets, which can be listed.
+    pub(super) fn has_sockets(&self) -> bool {
+        !self.finding.filter.is_empty()
+    }
+
     fn note(&mut self, data: &Data<'_>) {
         let now = data.moment.sample.stamp;
         match find(data.findings, &self.key) {

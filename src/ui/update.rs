@@ -355,8 +355,8 @@ fn travel(view: &mut View, command: Command, data: Option<Data<'_>>) -> Vec<Effe
     let height = visible_rows(view, pane, data);
     if pane == Pane::Story {
         let lines = pane::story::lines(view, &data);
-        let page = view.page_mut();
-        page.scroll = moved(command, page.scroll, lines.saturating_sub(height) + 1, height).unwrap_or(0);
+        let scroll = &mut view.page_mut().scroll;
+        *scroll = moved(command, *scroll, lines.saturating_sub(height) + 1, height).unwrap_or(*scroll);
         return vec![];
     }
     let table = view.page_mut().table_mut(pane);

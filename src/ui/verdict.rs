@@ -124,7 +124,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, data: &Data<'_>) {
 }
 
 /// That nothing is wrong, as far as that is known.
-fn quiet(data: &Data<'_>) -> String {
+pub(super) fn quiet(data: &Data<'_>) -> String {
     let now = data.moment.sample.stamp;
     let looked = data.history.stamps().next().map_or(0.0, |first| now.seconds_since(first));
     match data.findings.len() {

@@ -70,6 +70,9 @@ fn the_view_lists_all_of_it() {
         stage.keys("6");
         assert_screen(&format!("findings-view-{name}"), &stage.text());
     }
+    let mut early = Stage::of(&mut Incident::nothing(), 2, 80, 24);
+    early.keys("6");
+    assert!(early.text().contains("Looking for what is wrong."), "{}", early.text());
     let mut calm = at_height(SMALL);
     calm.find(vec![]);
     calm.keys("6");
@@ -279,7 +282,7 @@ fn findings_can_be_drawn_at_every_size() {
                     text.lines().find(|line| unicode_width::UnicodeWidthStr::width(*line) > width.into());
                 assert_eq!(wide, None, "{width}x{height} {keys}");
                 let all = TcpState::ALL.into_iter().all(|state| text.contains(state.name()));
-                assert!(keys != "" || height < 20 || width < 76 || all, "{width}x{height}\n{text}");
+                assert!(!keys.is_empty() || height < 20 || width < 76 || all, "{width}x{height}\n{text}");
             }
         }
     }

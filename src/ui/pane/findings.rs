@@ -13,6 +13,7 @@ use crate::{
         table,
         text::{pad, width},
         update::window,
+        verdict,
         view::Screen,
         words,
     },
@@ -31,7 +32,7 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let kept = &data.selection.findings;
     let inner = context.frame(buffer, "Findings", &counted(context));
     if kept.is_empty() {
-        tables::nothing(buffer, context, inner, "Nothing wrong found.");
+        tables::nothing(buffer, context, inner, &verdict::quiet(&data));
         return;
     }
     tables::list(context, kept.len(), |frame| {

@@ -62,10 +62,14 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
         return;
     };
     let finding = &story.finding;
-    let facts = [
+    let mut facts = vec![
         (columns::severity(finding.severity).to_owned(), theme.severity(finding.severity)),
         (finding.confidence.name().to_owned(), theme.text()),
     ];
+    // How bad it is is not how bad it was.
+    if story.is_over() {
+        facts[0] = ("OVER".to_owned(), theme.mark());
+    }
     let inner = context.frame(buffer, finding.id.name(), &facts);
     let lines = told(story, &context.data, usize::from(inner.width));
     let first = page.scroll.min(lines.len().saturating_sub(usize::from(inner.height)));

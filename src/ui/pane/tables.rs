@@ -12,7 +12,9 @@ use crate::{
         pen::Pen,
         select,
         table::{self, Frame},
-        text, why,
+        text,
+        view::Screen,
+        why,
     },
 };
 
@@ -57,7 +59,9 @@ pub(super) fn sockets(buffer: &mut Buffer, context: &Context<'_>) {
     facts.extend(doubt(context));
     let inner = context.frame(buffer, "Sockets", &facts);
     if count == 0 {
-        nothing(buffer, context, inner, "No socket.");
+        let behind = matches!(context.scene.view.page().screen, Screen::Finding(_));
+        let why = if behind { "None of its sockets is there now." } else { "No socket." };
+        nothing(buffer, context, inner, why);
         return;
     }
     list(context, count, |frame| {
