@@ -57,6 +57,41 @@ fn a_filter_that_cannot_be_read_is_shown_with_the_place() {
 }
 
 #[test]
+fn explain_tells_of_findings_states_and_settings() {
+    let explained = |args: &[&str]| {
+        let output = twtop(&[&["explain"], args].concat());
+        assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]), "{args:?}");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+        text
+    };
+    for (typed, name) in [
+        ("accept-queue-overflow", "accept-queue-overflow (finding)"),
+        ("time-wait", "TIME_WAIT (state)"),
+        ("TIME_WAIT", "TIME_WAIT (state)"),
+        ("tw", "TIME_WAIT (state)"),
+        ("tcp_tw_reuse", "net.ipv4.tcp_tw_reuse (setting)"),
+        ("net.ipv4.tcp_tw_reuse", "net.ipv4.tcp_tw_reuse (setting)"),
+        ("tcp_tw_recycle", "net.ipv4.tcp_tw_recycle (setting)"),
+        ("SO_LINGER", "so-linger (topic)"),
+    ] {
+        assert_eq!(explained(&[typed]).lines().next(), Some(name), "{typed}");
+    }
+    assert!(explained(&["tcp_fin_timeout"]).contains("does NOT shorten TIME_WAIT"));
+    let list = explained(&[]);
+    for name in ["time-wait-client", "CLOSE_WAIT", "tcp_max_tw_buckets", "folklore"] {
+        assert!(list.lines().any(|line| line.split_whitespace().next() == Some(name)), "{name} is listed");
+    }
+}
+
+#[test]
+fn explain_refuses_what_it_does_not_know_with_names_that_it_does() {
+    assert!(refusal(&["explain", "time-weight"]).contains("TIME_WAIT"));
+    assert!(refusal(&["explain", "fin_timeout"]).contains("tcp_fin_timeout"));
+    assert!(refusal(&["explain", "\x1b]0;x\x07"]).contains("twtop explain"));
+}
+
+#[test]
 fn hostile_arguments_do_not_reach_the_terminal_raw() {
     let message = refusal(&["snapshot", "--filter", "nokey:\x1b[31m\u{202e}"]);
     assert!(!message.contains('\u{202e}'), "{message:?}");

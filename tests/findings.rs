@@ -39,7 +39,10 @@ scenarios! {
     short_connections_of_a_client: "time-wait-client",
     short_connections_of_a_client_by_the_trace: "time-wait-client-traced",
     a_server_that_closes: "time-wait-server",
+    a_trace_that_tells_of_nothing_is_not_believed: "time-wait-server-untold",
     a_client_that_wins_the_race_is_not_accused: "time-wait-client-race",
+    nor_is_one_that_is_as_fast_as_the_server: "time-wait-client-race-both",
+    nor_one_whose_server_is_elsewhere: "time-wait-client-race-far",
     nor_without_the_trace: "time-wait-client-race-untraced",
     long_lives_are_no_churn: "time-wait-client-long",
     a_pool_of_workers_is_one: "time-wait-client-pool",
@@ -62,6 +65,38 @@ scenarios! {
     destinations_that_do_not_answer_are_told_once: "syn-sent-many",
     idle_without_keepalive: "no-keepalive",
     a_process_that_does_not_read: "unread-data",
+    a_program_that_does_not_accept: "accept-queue-overflow",
+    a_queue_that_was_full_for_a_moment: "accept-queue-burst",
+    an_overflow_that_nobody_saw: "accept-queue-nameless",
+    a_queue_without_room_is_enough: "accept-queue-stuck",
+    queues_are_there_to_be_used: "accept-queue-waiting",
+    a_flood_of_handshakes: "syn-queue-overflow",
+    cookies_keep_a_service_reachable: "syn-queue-cookies",
+    a_destination_without_ports: "ephemeral-exhaustion",
+    connect_is_slow_past_half: "ephemeral-cliff",
+    ports_that_run_out_soon: "ephemeral-soon",
+    time_waits_that_run_out_of_ports: "ephemeral-soon-closes",
+    connect_fails_by_the_trace: "ephemeral-failures",
+    ports_that_were_gone_before: "ephemeral-late",
+    bound_ports_are_taken_from_all: "ephemeral-bound",
+    only_bind_minds_a_full_pool: "ephemeral-bind-pool",
+    enough_ports_for_all: "ephemeral-enough",
+    a_service_in_the_range: "listener-in-ephemeral-range",
+    a_service_in_a_busy_range: "listener-in-range-busy",
+    services_that_nobody_can_take: "listener-outside-range",
+    more_time_waits_than_are_kept: "time-wait-bucket-overflow",
+    nearly_as_many_time_waits_as_are_kept: "time-wait-bucket-near",
+    a_peer_that_does_not_acknowledge: "retransmits-stalled",
+    a_path_that_loses: "retransmits-lossy",
+    some_loss_is_usual: "retransmits-usual",
+    ends_that_are_sent_again_are_no_loss: "retransmits-fins",
+    peers_that_do_not_read: "zero-window",
+    readers_that_are_busy_for_a_moment: "zero-window-moment",
+    processes_near_their_limit: "fd-limit",
+    a_host_near_its_limit: "fd-limit-host",
+    limits_that_are_far: "limits-far",
+    a_full_table_of_flows: "conntrack-full",
+    too_many_orphans: "orphan-limit",
     an_idle_host: "healthy-idle",
     a_service_with_kept_connections: "healthy-keepalive",
     a_busy_web_server: "healthy-web",
@@ -99,7 +134,9 @@ fn check(world: &World) {
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert_eq!(written["findings"].as_array().map(Vec::len), Some(world.findings().len()));
     let page = diagnosis(world, Format::Text);
-    assert!(page.lines().all(|line| line.width() <= 80), "{page}");
+    // A command is not broken: it is to be copied.
+    let fits = |line: &str| line.width() <= 80 || line.starts_with("  look    twtop --filter '");
+    assert!(page.lines().all(fits), "{page}");
     assert!(page.chars().all(|c| c == '\n' || !c.is_control()), "{page:?}");
 }
 

@@ -39,6 +39,7 @@ scenarios! {
     a_listener_is_remembered_for_65_s: "listener-gone",
     the_ports_tell_the_side_where_the_listener_went: "listener-unseen",
     a_listener_is_no_evidence_for_what_was_before_it: "listener-later",
+    between_two_listeners_nobody_is_named: "both-ends-listen",
     a_fin_wait2_reaches_as_far_back_as_is_set: "fin-timeout",
     one_that_stayed_is_a_candidate_for_what_another_left: "worker-replaced",
     a_listener_in_partial_sight_makes_candidates: "partial-sight",

@@ -11,16 +11,13 @@ use crate::{
     cli::{Common, DiagnosePlan},
     export::{self, Options},
     findings::Severity,
-    source::{LiveConfig, TraceStart},
+    source::TraceStart,
 };
 
 /// Observes, writes, and says whether something was found that somebody should act on.
 pub(super) fn run(common: &Common, plan: &DiagnosePlan) -> Result<u8, RunError> {
-    let mut config = LiveConfig { fresh_bound: true, ..sampling_config(common) };
-    if common.trace {
-        // The observation is short: the trace should tell of all of it.
-        config.trace = TraceStart::BeforeFirst;
-    }
+    let mut config = sampling_config(common, TraceStart::BeforeFirst);
+    config.fresh_bound = true;
     // A finding has to hold for a while: a few looks at least.
     config.interval = config.interval.min(plan.observe / LOOKS);
     let mut sampler = Sampler::start(config)?;

@@ -1,9 +1,10 @@
 //! The wiring: the only place that knows everyone.
 //!
 //! The sampler runs on a thread of its own (`sampler`); the screen's loop (`screen`) owns history and view;
-//! `snapshot` prints one report, `diagnose` what was found. Errors end up here, on standard error, in one or two lines.
+//! `snapshot` prints one report, `diagnose` what was found, `explain` what a word means. Errors end up here, on standard error, in one or two lines.
 
 mod diagnose;
+mod explain;
 mod export_file;
 mod sampler;
 mod screen;
@@ -51,6 +52,14 @@ enum RunError {
         /// Why.
         error: io::Error,
     },
+    /// There is nothing of that name to explain.
+    #[error("there is no topic '{asked}'; {near}`twtop explain` lists them")]
+    NoTopic {
+        /// What was typed, printable.
+        asked: String,
+        /// What may have been meant, empty or with a space at its end.
+        near: String,
+    },
     /// The only look failed.
     #[error("the kernel gave no socket table: {0}")]
     NoTable(String),
@@ -65,6 +74,7 @@ pub fn run(invocation: Invocation) -> ExitCode {
     let done = match invocation.action {
         Action::Screen => screen::run(&invocation.common),
         Action::Diagnose(plan) => diagnose::run(&invocation.common, &plan),
+        Action::Explain(topic) => explain::run(topic.as_deref()).map(|()| EXIT_DONE),
         Action::Snapshot(plan) => snapshot::run(&invocation.common, &plan).map(|()| EXIT_DONE),
     };
     match done {
@@ -82,8 +92,8 @@ pub fn report(error: &dyn Error) -> ExitCode {
     EXIT_ERROR.into()
 }
 
-/// How to sample, as the options say.
-fn sampling_config(common: &Common) -> LiveConfig {
+/// How to sample, as the options say; with a trace that begins at `trace`, if they want one.
+fn sampling_config(common: &Common, trace: TraceStart) -> LiveConfig {
     let netns = match &common.netns {
         NetnsArg::Own => NetnsChoice::SelfNs,
         NetnsArg::Pid(pid) => NetnsChoice::Pid(*pid),
@@ -93,8 +103,7 @@ fn sampling_config(common: &Common) -> LiveConfig {
         netns,
         interval: common.interval,
         budget: common.budget,
-        // The screen comes first.
-        trace: if common.trace { TraceStart::AfterFirst } else { TraceStart::Never },
+        trace: if common.trace { trace } else { TraceStart::Never },
         ..LiveConfig::default()
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     cli::{Common, NetnsArg},
     findings::Watch,
     model::{ProcKey, ProcessLoad, Sample, Stamp},
-    source::{Inspector, clock, live::SOCK_DIAG},
+    source::{Inspector, TraceStart, clock, live::SOCK_DIAG},
     store::{History, Moment},
     ui::{self, Data, Effect, Filter, Input, Look, Message, Palette, Scene, Selection, Theme, View},
 };
@@ -36,7 +36,7 @@ const PATIENCE: u32 = 5;
 pub(super) fn run(common: &Common) -> Result<u8, RunError> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::Runtime)?;
     // The sampler starts first: its first look goes on while the terminal is taken over.
-    let sampler = Sampler::start(sampling_config(common))?;
+    let sampler = Sampler::start(sampling_config(common, TraceStart::AfterFirst))?;
     let ended = runtime.block_on(async {
         let signals = Signals::new().map_err(RunError::Runtime)?;
         App::new(common).map_err(RunError::Terminal)?.run(sampler, signals).await

@@ -10,7 +10,7 @@ use crate::{
     export::{self, Options},
     findings::{Finding, Watch},
     query::{self, Query},
-    source::{LiveConfig, TraceStart},
+    source::TraceStart,
     store::{History, Moment, Observation},
 };
 
@@ -22,12 +22,10 @@ const PATIENCE: u32 = 5;
 
 /// Looks and writes.
 pub(super) fn run(common: &Common, plan: &SnapshotPlan) -> Result<(), RunError> {
-    let mut config = LiveConfig { fresh_bound: true, ..sampling_config(common) };
     // The trace tells of what happens from now on: a single look would come too early for it.
-    config.trace = match plan.observe {
-        Some(_) if common.trace => TraceStart::BeforeFirst,
-        _ => TraceStart::Never,
-    };
+    let trace = if plan.observe.is_some() { TraceStart::BeforeFirst } else { TraceStart::Never };
+    let mut config = sampling_config(common, trace);
+    config.fresh_bound = true;
     if let Some(observe) = plan.observe {
         config.interval = config.interval.min(observe);
     }

@@ -15,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
         twtop                                    the screen (q quits, ? helps)\n  \
         twtop --filter 'state:close-wait'        only sockets that wait for a close\n  \
         twtop diagnose                           what is wrong, who causes it, what to do\n  \
+        twtop explain tcp_tw_reuse               what a finding, state or setting means\n  \
         twtop snapshot                           one page of text, to paste into a chat\n  \
         twtop snapshot --for 10 --json -o s.json rates over 10 s, for a program\n  \
         twtop snapshot --csv --filter 'port:443' one row a socket",
@@ -39,6 +40,10 @@ pub enum Command {
     ///
     /// Exit code: 0 if nothing was found that somebody should act on, 1 if something was, 2 for an error.
     Diagnose(DiagnoseArgs),
+    /// Tell what a finding, a TCP state or a kernel setting means, and which folklore about it is false
+    ///
+    /// Without a topic it lists them. Exit code: 2 for a topic that is not known.
+    Explain(ExplainArgs),
 }
 
 /// Options that make sense for every command.
@@ -135,6 +140,14 @@ pub struct DiagnoseArgs {
     /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// Options of `twtop explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The id of a finding, a state, a setting, or another topic such as folklore; in any case, with dashes or not
+    #[arg(value_name = "ID|STATE|SYSCTL|TOPIC")]
+    pub topic: Option<String>,
 }
 
 /// The formats of a diagnosis.

@@ -33,6 +33,8 @@ pub enum Action {
     Snapshot(SnapshotPlan),
     /// What is wrong.
     Diagnose(DiagnosePlan),
+    /// What a topic means; `None` asks which there are.
+    Explain(Option<String>),
 }
 
 /// Options that every command obeys.
@@ -137,6 +139,7 @@ pub fn resolve(cli: Cli, around: &Surroundings) -> Result<Invocation, UsageError
     let action = match cli.command {
         Some(Command::Snapshot(args)) => Action::Snapshot(snapshot(args)?),
         Some(Command::Diagnose(args)) => Action::Diagnose(diagnose(args)?),
+        Some(Command::Explain(args)) => Action::Explain(args.topic),
         None => {
             check_terminal(around)?;
             Action::Screen

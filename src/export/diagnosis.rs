@@ -29,6 +29,10 @@ pub(super) fn write(observation: &Observation, options: &Options<'_>, out: &mut 
         writeln!(out)?;
         story(finding, sample.stamp, &page, &mut out)?;
     }
+    if let Some(worst) = options.findings.first() {
+        writeln!(out)?;
+        page.hanging("", 2, &format!("More on each: twtop explain {}", worst.id), &mut out)?;
+    }
     if !sample.privileges.hint.is_empty() {
         writeln!(out)?;
         page.hanging("", 2, &sample.privileges.hint, &mut out)?;
@@ -80,7 +84,8 @@ fn story(finding: &Finding, now: Stamp, page: &Page, out: &mut impl Write) -> io
     if finding.filter.is_empty() {
         Ok(())
     } else {
-        part("look", &format!("twtop --filter '{}'", finding.filter))
+        // In one line however long it is: it is to be copied.
+        writeln!(out, "  {:<8}twtop --filter '{}'", "look", crate::model::text::printable(&finding.filter))
     }
 }
 

@@ -6,12 +6,14 @@ use crate::{findings::Finding, query::Query, store::Observation};
 
 mod csv;
 mod diagnosis;
+mod explain;
 mod json;
 mod markdown;
 mod measures;
 mod report;
 mod text;
 
+pub use explain::{write_topic, write_topics};
 pub use json::{DIAGNOSE_SCHEMA, SNAPSHOT_SCHEMA};
 
 /// A form of output.

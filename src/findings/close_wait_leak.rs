@@ -3,6 +3,7 @@
 use super::{
     Diagnosis, Finding, FindingId, Severity, View, advice,
     case::{Case, figure, seconds, sockets, steady_growth},
+    fin_wait2_pileup::peer_of_most,
     time_wait::round,
     words,
 };
@@ -45,14 +46,18 @@ fn finding(view: &View<'_>, case: &Case<'_>) -> Finding {
         _ => Severity::Info,
     };
     let mut finding = case.finding(view, FindingId::CloseWaitLeak, severity);
+    if finding.subject.peer.is_none() {
+        finding.subject.peer = peer_of_most(view, case, TcpState::CloseWait);
+    }
     let grows = if growth > 0 { format!(", {} more", words::rate(per_s)) } else { String::new() };
     finding.summary = format!(
         "{} does not close {} that {} has closed{grows}",
         case.who(),
         words::many(stuck, "connection"),
-        match case.service.ip {
-            Some(_) => case.service_words(),
-            None => format!("the client (of {})", case.service_words()),
+        match (case.service.ip, finding.subject.peer) {
+            (Some(_), _) => case.service_words(),
+            (None, Some(client)) => format!("{client} (a client of {})", case.service_words()),
+            (None, None) => format!("the client (of {})", case.service_words()),
         },
     );
     finding.evidence = vec![

@@ -99,6 +99,15 @@ impl FindingId {
         }
     }
 
+    /// Whether it is of a whole namespace or host, whoever is named for it: there is one at a time.
+    #[must_use]
+    pub const fn is_of_host(self) -> bool {
+        matches!(
+            self,
+            Self::SynQueueOverflow | Self::TimeWaitBucketOverflow | Self::ConntrackFull | Self::OrphanLimit
+        )
+    }
+
     /// The pattern of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

@@ -12,29 +12,43 @@ use crate::{
     store::{Flows, History, Moment},
 };
 
+mod accept_queue_overflow;
 mod advice;
 mod case;
 mod close_wait_leak;
+mod conntrack_full;
+mod draft;
+mod ephemeral_exhaustion;
 mod established_leak;
+mod explain;
+mod fd_limit;
 mod fin_wait2_pileup;
 mod id;
 mod last_ack_pileup;
+mod listener_in_ephemeral_range;
 mod no_keepalive;
+mod orphan_limit;
+mod port_pools;
 mod reset_churn;
+mod retransmits;
+mod syn_queue_overflow;
 mod syn_sent_pileup;
 mod time_wait;
+mod time_wait_bucket_overflow;
 mod time_wait_client;
 mod time_wait_server;
 mod unread_data;
 mod watch;
 mod words;
+mod zero_window;
 
 use case::Case;
+pub use explain::{Topic, TopicKind};
 pub use id::FindingId;
 pub use watch::{Key, Watch};
 
 /// Every diagnosis that is made.
-pub const DIAGNOSES: [&dyn Diagnosis; 10] = [
+pub const DIAGNOSES: [&dyn Diagnosis; 20] = [
     &time_wait_client::TimeWaitClient,
     &time_wait_server::TimeWaitServer,
     &reset_churn::ResetChurn,
@@ -43,8 +57,18 @@ pub const DIAGNOSES: [&dyn Diagnosis; 10] = [
     &fin_wait2_pileup::FinWait2Pileup,
     &last_ack_pileup::LastAckPileup,
     &syn_sent_pileup::SynSentPileup,
+    &accept_queue_overflow::AcceptQueueOverflow,
+    &syn_queue_overflow::SynQueueOverflow,
+    &ephemeral_exhaustion::EphemeralExhaustion,
+    &listener_in_ephemeral_range::ListenerInEphemeralRange,
+    &time_wait_bucket_overflow::TimeWaitBucketOverflow,
     &unread_data::UnreadData,
+    &retransmits::Retransmits,
+    &zero_window::ZeroWindow,
     &no_keepalive::NoKeepalive,
+    &fd_limit::FdLimit,
+    &conntrack_full::ConntrackFull,
+    &orphan_limit::OrphanLimit,
 ];
 
 /// One pattern, and how it is recognised.

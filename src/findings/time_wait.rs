@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Confidence, Figure, View,
+    Confidence, Figure, Severity, View,
     case::{Case, figure, sockets},
     words,
 };
@@ -21,8 +21,11 @@ pub(super) const WARN_PER_S: f64 = 10.0;
 pub(super) const INFO_PER_S: f64 = 2.0;
 /// Connections that live longer are no churn, however many there are.
 const LONG_LIFE: Duration = Duration::from_secs(10);
-/// Of connections that were meant to be closed by the other end, our end wins the race for up to 8 % (measured).
+/// Of connections that were meant to be closed by the other end, our end wins the race for up to 8 %, and for up to 40 %
+/// where both ends close as fast as they can (measured).
 const RACE: f64 = 0.2;
+/// Who closes fewer than these first is not the cause of the others, and may be none of its own either.
+const MOST: f64 = 0.5;
 /// A rate over less time than this says little.
 const LEAST_S: f64 = 3.5;
 
@@ -63,7 +66,7 @@ impl Churn {
             per_s + begun_otherwise(view.flows, case, all, scale)
         };
         let share = if all_per_s > per_s { per_s / all_per_s } else { 1.0 };
-        if share < RACE {
+        if share < RACE || share < MOST && other_end_closes(case, per_s, all) {
             return None;
         }
         let life = case.sums.lifetimes().quantile(0.5).filter(|_| traced);
@@ -73,6 +76,11 @@ impl Churn {
         }
         let confidence = if traced { Confidence::Certain } else { Confidence::Likely };
         Some(Self { per_s, share, life, confidence })
+    }
+
+    /// `severity`, but not that where the other end closes most of the connections.
+    pub(super) fn severity(&self, severity: Severity) -> Severity {
+        if self.share < MOST { Severity::Info } else { severity }
     }
 
     /// The figures of it.
@@ -95,6 +103,15 @@ impl Churn {
             format!(", half of which live {} or less", words::duration(life))
         })
     }
+}
+
+/// Whether the other ends of these connections are on this host, and close more of them first.
+fn other_end_closes(case: &Case<'_>, per_s: f64, all: &[Case<'_>]) -> bool {
+    all.iter().any(|other| {
+        other.service.port == case.service.port
+            && other.service.side != case.service.side
+            && other.sums.closed_first_per_s() > per_s
+    })
 }
 
 /// By how much the closes that samples see fall short of the exact counter: `TIME_WAIT`s that were used again at once

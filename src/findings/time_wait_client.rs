@@ -43,7 +43,7 @@ fn finding(view: &View<'_>, case: &Case<'_>, churn: &Churn) -> Finding {
         _ if churn.per_s >= WARN_PER_S => Severity::Warning,
         _ => Severity::Info,
     };
-    let mut finding = case.finding(view, FindingId::TimeWaitClient, severity);
+    let mut finding = case.finding(view, FindingId::TimeWaitClient, churn.severity(severity));
     finding.summary = format!(
         "{} opens and closes {} to {}{}",
         case.who(),

@@ -3,10 +3,11 @@
 use super::{
     Diagnosis, Finding, FindingId, Severity, View, advice,
     case::{Case, words_for},
+    fin_wait2_pileup::peer_of_most,
     time_wait::{Churn, WARN_PER_S},
     words,
 };
-use crate::model::{Runtime, Side};
+use crate::model::{Runtime, Side, TcpState};
 
 /// The diagnosis.
 pub(super) struct TimeWaitServer;
@@ -25,7 +26,8 @@ impl Diagnosis for TimeWaitServer {
 
 fn finding(view: &View<'_>, case: &Case<'_>, churn: &Churn, all: &[Case<'_>]) -> Finding {
     let severity = if churn.per_s >= WARN_PER_S { Severity::Warning } else { Severity::Info };
-    let mut finding = case.finding(view, FindingId::TimeWaitServer, severity);
+    let mut finding = case.finding(view, FindingId::TimeWaitServer, churn.severity(severity));
+    finding.subject.peer = peer_of_most(view, case, TcpState::TimeWait);
     let client = client_here(case, churn, all);
     finding.summary = format!(
         "{} accepts on {} and closes first, {}{}",
@@ -42,6 +44,8 @@ fn finding(view: &View<'_>, case: &Case<'_>, churn: &Churn, all: &[Case<'_>]) ->
     let asks = client.as_ref().map(|(who, runtime)| (&**who, runtime.as_ref()));
     if let Some((who, _)) = &asks {
         finding.summary.extend(["; opened on this host by ", who]);
+    } else if let Some(peer) = finding.subject.peer {
+        finding.summary.extend(["; most are with ", &peer.to_string()]);
     }
     finding.advice = advice::short_server(case.runtime().as_ref(), asks);
     finding.advice.extend(advice::time_wait_kernel());

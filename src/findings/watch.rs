@@ -101,6 +101,10 @@ impl Key {
     /// The key of a finding.
     #[must_use]
     pub fn of(finding: &Finding) -> Self {
+        if finding.id.is_of_host() {
+            // Whoever has the largest part in it just now does not make it another finding.
+            return Self { id: finding.id, process: None, program: None, peer: None, port: None, side: None };
+        }
         let Subject { peer, port, side, .. } = finding.subject;
         let process = finding.subject.process().map(|process| process.key);
         // The other end of a server's finding is the one that has most just now; it is not what tells findings apart.

@@ -26,7 +26,8 @@ pub struct TraceEvent {
     pub began: Option<Duration>,
     /// Which side ours is; `None` exactly where `began` is.
     pub side: Option<Side>,
-    /// The task that did it, `None` where no task is the cause.
+    /// The task that did it, `None` where no task is the cause or it cannot be told: a `shutdown()` before the
+    /// handshake of a fast open was complete takes effect with the packet that completes it.
     pub task: Option<TraceTask>,
 }
 

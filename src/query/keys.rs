@@ -283,6 +283,21 @@ pub(super) static TIMERS: Names<Timer> = &[
     (&["persist", "probe"], &[Timer::Persist]),
 ];
 
+/// The one state that `name` stands for, in every spelling that filters know; `None` for a group of states.
+#[must_use]
+pub fn state_named(name: &str) -> Option<TcpState> {
+    match lookup(STATES, name)? {
+        [one] => Some(*one),
+        _ => None,
+    }
+}
+
+/// The name among `known` that `name` was most likely meant to be, whatever its case and dashes, if one is near.
+#[must_use]
+pub fn nearest_name(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    nearest(name, known)
+}
+
 /// The name among `known` that `name` was most likely meant to be, if one is near.
 pub(super) fn nearest(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     let name: Vec<char> = fold(name).take(32).collect();

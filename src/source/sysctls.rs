@@ -71,6 +71,11 @@ impl SysctlReader {
         reader
     }
 
+    /// The names of all settings that are read where they are there, as `sysctl` prints them.
+    pub fn names() -> impl Iterator<Item = String> {
+        OF_NAMESPACE.iter().chain(OF_HOST).map(|path| path.replace('/', "."))
+    }
+
     /// The settings, read in the calling thread's network namespace unless that was done in the last 5 s.
     ///
     /// A setting that this kernel does not have is left out; one that may not be read is a fault.

@@ -85,12 +85,16 @@ impl<'a> Attributor<'a> {
     }
 
     /// Who accepted this connection, which was closed in `window`; `None` if it has connected, or nobody is
-    /// known to have listened at its local end.
+    /// known to have listened at its local end. Nobody can be named where somebody listens at the other end too: a
+    /// process may connect from the port of another's listener (`SO_REUSEPORT`).
     #[inline]
     pub(super) fn acceptors(&mut self, socket: SocketRef<'_>, window: Window) -> Option<Acceptors> {
         let row = socket.row();
         if row.state == TcpState::SynSent || !self.listeners.has_port(row.local_port) {
             return None;
+        }
+        if self.listens_at_peer(socket) {
+            return Some(Err(Unknown::Gone));
         }
         let (local, _) = socket.address_keys();
         let is_v6 = u64::from(row.family == Family::V6);
@@ -106,7 +110,19 @@ impl<'a> Attributor<'a> {
     /// As [`Self::acceptors`], for a socket of another table.
     pub(super) fn acceptors_of_other(&mut self, socket: SocketRef<'_>, window: Window) -> Option<Acceptors> {
         let local = socket.local();
-        self.listeners.at(local.ip, local.port, self.people)?.in_window(window, self.people)
+        let mut acceptance = self.listeners.at(local.ip, local.port, self.people)?;
+        if self.listens_at_peer(socket) {
+            return Some(Err(Unknown::Gone));
+        }
+        acceptance.in_window(window, self.people)
+    }
+
+    /// Whether a listener of ours may have accepted the other end of this connection.
+    fn listens_at_peer(&self, socket: SocketRef<'_>) -> bool {
+        self.listeners.has_port(socket.row().peer_port) && {
+            let peer = socket.peer();
+            self.listeners.at(peer.ip, peer.port, self.people).is_some()
+        }
     }
 
     /// A connection that `set` holds now.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::TraceCounts;
 use crate::model::{Sample, TcpState, TraceBatch};
 
 /// The entries into `TIME_WAIT` since the trace began, and how many of them it names somebody for.
@@ -10,7 +9,7 @@ use crate::model::{Sample, TcpState, TraceBatch};
 /// The counter tells how many entries there were, the trace who closed. A close enters a round trip after it was
 /// told, and one that is answered by a reset never enters. So the figures meet in their sums, and `attributed` is
 /// the least that both allow: no more than the closes that have a name, and no more than the entries less the
-/// closes that have none.
+/// closes that have none, or less the sockets that were seen and nobody could be named for, if those are more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Coverage {
     /// When the trace began, time since boot.
@@ -62,17 +61,32 @@ pub(super) struct Count {
     entries: u64,
     named: u64,
     nameless: u64,
+    unnamed: u64,
     lost: u64,
 }
 
+/// What the trace told of the closes since the sample before.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Closes {
+    /// How many it told of.
+    pub(super) total: u64,
+    /// Of those, with the name of a process.
+    pub(super) named: u64,
+    /// Others, of which the namespace is not known.
+    pub(super) unplaced: u64,
+    /// Closed sockets of which it has turned out that it names nobody: it did not tell of their close, or
+    /// of more than one that fits.
+    pub(super) unnamed: u64,
+}
+
 impl Count {
-    /// Adds a sample with what the trace told of the time since the one before: `entries` by the counter and the
-    /// closes of `total`, of which `named` have a name. `covered` says whether the trace told of all of that time.
+    /// Adds a sample with what the trace told of the time since the one before: `entries` by the counter and
+    /// `closes`. `covered` says whether the trace told of all of that time.
     pub(super) fn add(
         &mut self,
         (sample, batch): (&Sample, &TraceBatch),
         entries: Option<u64>,
-        (total, named, unplaced): (&TraceCounts, u64, u64),
+        closes: &Closes,
         covered: bool,
     ) -> Coverage {
         if self.since != Some(batch.since) {
@@ -83,8 +97,9 @@ impl Count {
         }
         if let Some(entries) = entries.filter(|_| covered) {
             self.entries += entries;
-            self.named += named;
-            self.nameless += total.closed.saturating_sub(named) + unplaced;
+            self.named += closes.named;
+            self.nameless += closes.total.saturating_sub(closes.named) + closes.unplaced;
+            self.unnamed += closes.unnamed;
             self.lost += batch.losses.iter().map(|loss| loss.records).sum::<u64>();
         }
         self.coverage(batch.since)
@@ -93,7 +108,7 @@ impl Count {
     fn coverage(&self, since: Duration) -> Coverage {
         let blind_until = self.last_loss.map_or(since, |lost| lost.max(since));
         let nameless = self.nameless.min(self.entries);
-        let attributed = self.named.min(self.entries - nameless);
+        let attributed = self.named.min(self.entries - nameless.max(self.unnamed.min(self.entries)));
         let rest = self.entries - nameless - attributed;
         let lost = rest.min(self.lost);
         let before_start = (rest - lost).min(self.closing);
@@ -146,6 +161,15 @@ mod tests {
         let told = count(100, 50, 0, 20, 10);
         assert_eq!((told.lost, told.before_start, told.untold), (20, 10, 20));
         assert_eq!(count(0, 5, 5, 5, 5).attributed, 0);
+    }
+
+    #[test]
+    fn closes_that_were_reset_do_not_make_up_for_sockets_without_a_name() {
+        let count = Count { entries: 100, named: 100, nameless: 10, unnamed: 40, ..Count::default() };
+        let told = count.coverage(Duration::from_secs(10));
+        assert_eq!((told.attributed, told.nameless, told.untold), (60, 10, 30));
+        let count = Count { unnamed: 400, ..count };
+        assert_eq!(count.coverage(Duration::from_secs(10)).attributed, 0);
     }
 
     #[test]

@@ -91,8 +91,12 @@ pub struct FlowCounts {
     pub unacknowledged: u32,
     /// `ESTABLISHED` with two or more repetitions outstanding.
     pub retransmitting: u32,
+    /// Segments that the connections which are open now have sent again, each since its beginning.
+    pub resent: u64,
     /// `ESTABLISHED` with data to send and a peer without room for it.
     pub zero_window: u32,
+    /// The bytes that those have to send.
+    pub zero_window_bytes: u64,
     /// The age of the oldest `TIME_WAIT`, milliseconds; 60,000 at most.
     pub time_wait_ms: u32,
 }
@@ -168,7 +172,11 @@ impl FlowCounts {
             self.unread_ms = self.unread_ms.max(received);
         }
         self.retransmitting += u32::from(row.timer == Timer::On && row.retransmits >= 2);
-        self.zero_window += u32::from(row.timer == Timer::Persist);
+        self.resent += owned.tcp().map_or(0, |tcp| u64::from(tcp.retransmits));
+        if row.timer == Timer::Persist {
+            self.zero_window += 1;
+            self.zero_window_bytes += u64::from(detail.send_q);
+        }
     }
 
     fn add_ended(&mut self, owned: &Owned<'_>) {
@@ -202,6 +210,8 @@ impl FlowCounts {
             *sum += more;
         }
         self.unread_bytes += other.unread_bytes;
+        self.zero_window_bytes += other.zero_window_bytes;
+        self.resent += other.resent;
         let longest = [
             (&mut self.idle_ms, other.idle_ms),
             (&mut self.unguarded_ms, other.unguarded_ms),
@@ -257,6 +267,8 @@ pub struct FlowTable {
     pub omitted: u32,
     /// What the samples saw of those.
     pub rest: FlowCounts,
+    /// The sockets of the sample that listen, by index.
+    pub listeners: Vec<u32>,
 }
 
 const IS_V6: u64 = 1 << 1;
@@ -274,7 +286,9 @@ impl FlowTable {
             let fresh = FlowRow::new(owners, service);
             add(rows.entry(fresh.key.clone()).or_insert(fresh));
         };
-        for (attribution, service, counts) in present(moment).into_iter().chain(ended(moment)) {
+        let mut listeners = Vec::new();
+        let present = present(moment, &mut listeners);
+        for (attribution, service, counts) in present.into_iter().chain(ended(moment)) {
             let owners = culprits(&moment.attributions[attribution]);
             row(owners, service, &|row| row.counts.merge(&counts));
         }
@@ -282,7 +296,7 @@ impl FlowTable {
         for (process, service, counts) in traced.into_iter().flatten() {
             row(process.iter().cloned().collect(), *service, &|row| row.traced.merge(counts));
         }
-        Self::cut(rows.into_values().collect())
+        Self { listeners, ..Self::cut(rows.into_values().collect()) }
     }
 
     fn cut(mut rows: Vec<FlowRow>) -> Self {
@@ -305,14 +319,20 @@ fn culprits(attribution: &Attribution) -> Vec<Arc<Process>> {
     attribution.closer.as_ref().map_or_else(|| attribution.owners.clone(), |closer| vec![Arc::clone(closer)])
 }
 
-/// The connections that are there, by attribution and service. Nothing is allocated per socket.
-fn present(moment: &Moment) -> Vec<(usize, Service, FlowCounts)> {
+/// The connections that are there, by attribution and service, and which sockets are `listeners`. Nothing is allocated per
+/// connection.
+fn present(moment: &Moment, listeners: &mut Vec<u32>) -> Vec<(usize, Service, FlowCounts)> {
     let (mut services, mut flows) = (Groups::default(), Groups::default());
     let mut counts: Vec<FlowCounts> = Vec::new();
     let fin_timeout_ms = fin_timeout_ms(moment);
     for (index, owned) in (0..).zip(moment.iter()) {
-        let Some(side) = owned.link.side() else { continue };
         let row = owned.socket.row();
+        let Some(side) = owned.link.side() else {
+            if row.state == TcpState::Listen {
+                listeners.push(index);
+            }
+            continue;
+        };
         let is_v6 = if row.family == Family::V6 { IS_V6 } else { 0 };
         let service = match side {
             Side::Server => u64::from(row.local_port) << 16 | IS_SERVER,

@@ -6,8 +6,14 @@ use std::{
     time::Duration,
 };
 
-use super::{CounterRate, FlowCounts, FlowKey, FlowRow, FlowTable, Lifetimes, Moment, Rates, TraceCounts};
+use super::{
+    AcceptQueue, CounterRate, FlowCounts, FlowKey, FlowRow, FlowTable, Lifetimes, Moment, Rates, TraceCounts,
+    Traced, queues::Queues,
+};
 use crate::model::{Process, Stamp};
+
+/// Fewer closes between two moments may have been under way: they do not speak against the trace.
+const TELLING: f64 = 20.0;
 
 /// A window of time over flows. Bounded: those with the most in them are kept, for as long as they have something.
 #[derive(Debug, Clone)]
@@ -15,6 +21,7 @@ pub struct Flows {
     window: Duration,
     spans: VecDeque<Span>,
     by_key: BTreeMap<FlowKey, Flow>,
+    queues: Queues,
     number: u64,
 }
 
@@ -110,7 +117,7 @@ impl Flows {
     /// An empty window of that length.
     #[must_use]
     pub fn new(window: Duration) -> Self {
-        Self { window, spans: VecDeque::new(), by_key: BTreeMap::new(), number: 0 }
+        Self { window, spans: VecDeque::new(), by_key: BTreeMap::new(), queues: Queues::default(), number: 0 }
     }
 
     /// Adds the newest moment. One with an incomplete dump is left out: what is absent from it proves nothing.
@@ -119,7 +126,8 @@ impl Flows {
             return;
         }
         self.number += 1;
-        let traced = moment.trace.as_ref().is_some_and(|traced| traced.activity.is_some());
+        let traced =
+            moment.trace.as_ref().is_some_and(|traced| traced.activity.is_some() && explains(traced, moment));
         self.spans.push_back(Span {
             stamp: moment.sample.stamp,
             // The first moment tells of nothing before it.
@@ -131,6 +139,7 @@ impl Flows {
                 moment.counter_rates.get(index).copied().flatten()
             }),
         });
+        self.queues.push(moment, self.window);
         self.by_key.values_mut().for_each(|flow| flow.now = FlowCounts::default());
         for row in &moment.flows.rows {
             let flow = self.by_key.entry(row.key.clone()).or_insert_with(|| Flow::new(moment.sample.stamp));
@@ -170,6 +179,11 @@ impl Flows {
     #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&FlowKey, &Flow)> {
         self.by_key.iter()
+    }
+
+    /// The accept queues that were full in one of the moments, by listener.
+    pub fn full_queues(&self) -> impl Iterator<Item = &AcceptQueue> {
+        self.queues.iter()
     }
 
     /// How many moments the window has.
@@ -334,6 +348,15 @@ impl Sums {
 /// Whether `count` is at least three in five of `all`, and anything at all.
 const fn is_most(count: u32, all: u32) -> bool {
     count > 0 && count as u64 * 5 >= all as u64 * 3
+}
+
+/// Whether the trace names who closed most of what the exact counter counts. It does not where they are processes that
+/// it cannot place: those of another network namespace, or of a `/proc` that is not of twtop's PIDs.
+fn explains(traced: &Traced, moment: &Moment) -> bool {
+    let (per_s, seconds) = (moment.rates.time_wait.unwrap_or(0.0), moment.elapsed_s.unwrap_or(0.0));
+    let named = traced.flows.iter().filter(|(process, _, _)| process.is_some());
+    let told = named.map(|(_, _, counts)| counts.closed).sum();
+    per_s * seconds < TELLING || per_second(told, seconds) >= per_s / 2.0
 }
 
 /// That many in so many seconds, per second; 0 in no time.

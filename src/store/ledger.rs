@@ -160,6 +160,7 @@ impl Ledger {
             picked: PortRange::from_sysctls(&sample.sysctls)
                 .map_or_else(PortSet::default, |range| range.to_set()),
             met: 0,
+            unnamed: 0,
             open: Vec::new(),
         };
         let links =
@@ -173,11 +174,12 @@ impl Ledger {
                 }
             }
         }
-        let (attributions, met, open) = pass.finish();
+        let (met, unnamed, open) = (pass.met, pass.unnamed, std::mem::take(&mut pass.open));
+        let attributions = pass.finish();
         let entries =
             self.before.as_ref().and_then(|before| rates::entries(&before.counters, &sample.counters));
         let Self { people, listeners, traced, .. } = self;
-        let traced = traced::traced(traced, sample, entries, people, |local, people| {
+        let traced = traced::traced(traced, sample, (entries, unnamed), people, |local, people| {
             listeners.has_port(local.port) && listeners.at(local.ip, local.port, people).is_some()
         });
         self.keep_open(sample, &open);

@@ -24,6 +24,7 @@ mod people;
 mod port_model;
 mod port_tally;
 mod ports;
+mod queues;
 mod rates;
 mod recent;
 mod rise;
@@ -49,6 +50,7 @@ pub use port_model::{
     TimeWaitLife, TwReuse,
 };
 pub use ports::PortRange;
+pub use queues::AcceptQueue;
 pub use series::Series;
 pub use trace_activity::{ConnectFailures, TraceActivity, TraceCounts};
 pub use trace_join::{Cause, Phase, Sighting, TraceGap, TraceJoin};

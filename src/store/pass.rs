@@ -135,6 +135,8 @@ pub(super) struct Pass<'a> {
     pub(super) picked: PortSet,
     /// Remembered connections that were in this sample, new ones included.
     pub(super) met: usize,
+    /// Connections that our end has closed and of which the trace has just turned out to name nobody.
+    pub(super) unnamed: u64,
     /// Indices of sockets that are open; in an incomplete sample only of those not remembered as open.
     pub(super) open: Vec<u32>,
 }
@@ -153,7 +155,10 @@ impl Pass<'_> {
             if row.state.is_open() && (self.complete || !entry.open) {
                 self.open.push(index);
             }
-            return again(entry, &mut self.attributor, socket, &self.now, self.complete);
+            let before = entry.trace().closer;
+            let link = again(entry, &mut self.attributor, socket, &self.now, self.complete);
+            self.unnamed += u64::from(before == Told::NotYet && entry.trace().closer == Told::Nothing);
+            return link;
         }
         match row.time_wait_age_ms() {
             Some(age_ms) => self.unseen_time_wait(socket, age_ms),
@@ -173,6 +178,7 @@ impl Pass<'_> {
         let trace = self.attributor.ask(socket, Trace::NOT_YET);
         let (side, acceptors) = self.side_seen(socket, self.now.time_wait(age_ms), trace);
         let holder = accepted(self.now.unseen_time_wait(age_ms), acceptors);
+        self.unnamed += u64::from(trace.closer == Told::Nothing);
         if trace.closer != Told::NotYet {
             let mut entry = Entry::new(cookie, holder, self.now.tick, side, false);
             entry.set_trace(trace);
@@ -235,6 +241,7 @@ impl Pass<'_> {
             Scan::Mini => self.unheld(accepted(Unknown::Gone, acceptors)),
         };
         let attribution = self.attributor.with_trace(attribution, trace);
+        self.unnamed += u64::from(trace.closer == Told::Nothing);
         let mut entry = Entry::new(row.cookie, holder, self.now.tick, side, open);
         entry.set_trace(trace);
         self.memory.insert(entry);
@@ -250,9 +257,9 @@ impl Pass<'_> {
         (holder, self.attributor.not_held(holder))
     }
 
-    /// What was written, how many remembered connections were met, and the indices of open sockets.
-    pub(super) fn finish(self) -> (Vec<Attribution>, usize, Vec<u32>) {
-        (self.attributor.finish(), self.met, self.open)
+    /// What was written.
+    pub(super) fn finish(self) -> Vec<Attribution> {
+        self.attributor.finish()
     }
 
     /// What becomes of a connection that was open before, if it is not in this sample: it has ended.

@@ -127,14 +127,21 @@ struct Slot {
     tuple: Tuple,
     /// The number of a process, or one of the highest numbers for the reason why there is none.
     who: u32,
-    /// See [`Slot::back`]; the kind in the lowest two bits.
+    /// See [`Slot::back`]; the kind in the lowest two bits, and [`Slot::UNOPENED`].
     back_and_kind: u32,
 }
 
 impl Slot {
+    /// In the place of [`Kind::Closed`]: and the trace did not see this very socket begin.
+    const UNOPENED: u32 = 3;
+
     /// How many slots before this one lies the event before of the same tuple; 0 for none.
     fn back(&self) -> usize {
         (self.back_and_kind >> 2) as usize
+    }
+
+    fn is_unopened(&self) -> bool {
+        self.back_and_kind & 3 == Self::UNOPENED
     }
 
     fn kind(&self) -> Kind {
@@ -155,6 +162,8 @@ enum Kind {
 
 /// The lowest `who` that is a reason.
 const REASONS: u32 = u32::MAX - 16;
+/// Somebody in another namespace, of a socket that is most likely there too.
+const FOREIGN: u32 = u32::MAX;
 
 impl TraceJoin {
     /// How long events are kept: the 60 s and 5 s of a `TIME_WAIT`, and then some.
@@ -242,16 +251,22 @@ impl TraceJoin {
     /// # Errors
     /// Why nobody is named; [`TraceGap::Remote`] if it was accepted.
     pub fn opener(&self, local: Endpoint, peer: Endpoint, seen: &Sighting) -> Result<Cause, TraceGap> {
-        let latest = match seen.phase {
-            Phase::Open => seen.end,
-            _ => Duration::from_nanos(self.closing(local, peer, seen)?.at),
+        let latest = if seen.phase == Phase::Open {
+            seen.end
+        } else {
+            let closed = self.closing(local, peer, seen)?;
+            // The opening that there may be is an older one's, which its peer closed.
+            if closed.is_unopened() {
+                return Err(self.why_missing(None));
+            }
+            Duration::from_nanos(closed.at)
         };
         if self.through < latest {
             return Err(TraceGap::NotYet);
         }
         let certain = latest.min(seen.begin);
         let mut fits: Option<Slot> = None;
-        for slot in self.events(local, peer).filter(|slot| slot.at <= nanos(latest)) {
+        for slot in self.events_until(local, peer, latest).filter(|slot| slot.who != FOREIGN) {
             let opening = slot.kind() != Kind::Closed;
             if let Some(fit) = fits.filter(|_| opening)
                 && (fit.who, fit.kind()) != (slot.who, slot.kind())
@@ -293,9 +308,18 @@ impl TraceJoin {
         // The age was read at some time of the dump, so that much earlier it may have been entered.
         let early = Self::TOLERANCE + seen.end.saturating_sub(seen.begin);
         let certain = entered.map_or(seen.begin, |at| seen.begin.max(at.saturating_sub(early)));
-        let mut fits: Option<Slot> = None;
-        for slot in self.events(local, peer) {
-            if slot.kind() == Kind::Closed && slot.at <= nanos(latest) {
+        // What a socket closed that entered at once.
+        let prompt = entered.map(|at| at.saturating_sub(early));
+        let (mut fits, mut foreign): (Option<Slot>, bool) = (None, false);
+        for slot in self.events_until(local, peer, latest) {
+            if slot.who == FOREIGN {
+                foreign |= fits.is_none();
+                continue;
+            }
+            if foreign && prompt.is_none_or(|prompt| slot.at < nanos(prompt)) {
+                return Err(TraceGap::Elsewhere);
+            }
+            if slot.kind() == Kind::Closed {
                 match fits {
                     Some(fit) if fit.who != slot.who => return Err(TraceGap::Ambiguous),
                     _ => fits = fits.or(Some(slot)),
@@ -342,6 +366,11 @@ impl TraceJoin {
         }
     }
 
+    /// The events of a tuple up to `latest`, newest first.
+    fn events_until(&self, local: Endpoint, peer: Endpoint, latest: Duration) -> impl Iterator<Item = Slot> {
+        self.events(local, peer).filter(move |slot| slot.at <= nanos(latest))
+    }
+
     /// The events of a tuple, newest first.
     fn events(&self, local: Endpoint, peer: Endpoint) -> impl Iterator<Item = Slot> {
         let newest = self.find(local, peer);
@@ -381,8 +410,15 @@ impl TraceJoin {
             TraceKind::NoPort | TraceKind::ConnectFailed => return,
         };
         let who = match &event.task {
-            // Another namespace's. One that is not known where is kept: it may be the answer, and then there is none.
-            Some(TraceTask { netns: Some(netns), .. }) if *netns != self.netns => return,
+            // Another namespace's. But a process may close there what it opened here, so where both have a connection
+            // with these ends it is kept, to cast doubt on what is older.
+            Some(TraceTask { netns: Some(netns), .. }) if *netns != self.netns => {
+                if kind != Kind::Closed || self.find(event.local, event.peer).is_none() {
+                    return;
+                }
+                FOREIGN
+            }
+            // One that is not known where is kept: it may be the answer, and then there is none.
             Some(task) => who(task, processes, numbers),
             None if kind == Kind::Accepted => reason(TraceGap::Remote),
             None => reason(TraceGap::Nameless),
@@ -407,7 +443,9 @@ impl TraceJoin {
                 0
             }
         };
-        slots.push_back(Slot { at: nanos(event.at), tuple, who, back_and_kind: back << 2 | kind as u32 });
+        let unopened = kind == Kind::Closed && event.side.is_none();
+        let kind = if unopened { Slot::UNOPENED } else { kind as u32 };
+        slots.push_back(Slot { at: nanos(event.at), tuple, who, back_and_kind: back << 2 | kind });
     }
 
     fn tuple(&mut self, event: &TraceEvent) -> Tuple {

@@ -9,6 +9,7 @@ use std::{
 use super::{
     Aggregate, ConnectFailure, ConnectFailures, Coverage, PeerKey, PeerRow, ProcessRow, Service,
     TraceActivity, TraceCounts, TraceWindow, coverage,
+    coverage::Closes,
     memory::{Told, Trace},
     people::People,
     tally,
@@ -197,11 +198,11 @@ pub(super) struct Past {
 }
 
 /// What the batch of a sample told of the time since the sample before, in which the kernel counted `entries` into
-/// `TIME_WAIT`. `listens` says whether a local end belongs to a listener.
+/// `TIME_WAIT`, and of `unnamed` closed sockets it turned out that the trace names nobody. `listens` says whether a local end belongs to a listener.
 pub(super) fn traced(
     past: &mut Past,
     sample: &Sample,
-    entries: Option<u64>,
+    (entries, unnamed): (Option<u64>, u64),
     people: &mut People,
     mut listens: impl FnMut(Endpoint, &People) -> bool,
 ) -> Option<Traced> {
@@ -232,8 +233,9 @@ pub(super) fn traced(
     past.slots.add((begin, batch.through), by_process, by_peer, &failures);
     let named = processes.iter().map(|(_, counts)| counts.closed).sum();
     let unplaced = batch.events.iter().filter(|event| is_unplaced_close(event)).count();
-    let closes = (&activity.total, named, u64::try_from(unplaced).unwrap_or(u64::MAX));
-    let coverage = past.count.add((sample, batch), entries, closes, covered);
+    let unplaced = u64::try_from(unplaced).unwrap_or(u64::MAX);
+    let closes = Closes { total: activity.total.closed, named, unplaced, unnamed };
+    let coverage = past.count.add((sample, batch), entries, &closes, covered);
     let told = Traced {
         tally: batch.tally,
         failures,

@@ -49,6 +49,24 @@ pub fn status_uid(text: &[u8]) -> Option<u32> {
     number(words(line).next()?)?.try_into().ok()
 }
 
+/// In how many PID namespaces, from that of the `/proc` on, the process of `/proc/PID/status` has a PID: 1 if the `/proc` is of
+/// the process's own. `None` before Linux 4.1.
+#[must_use]
+pub fn status_pid_namespaces(text: &[u8]) -> Option<usize> {
+    let line = text.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(b"NSpid:"))?;
+    Some(words(line).count())
+}
+
+/// What the time namespace adds to `CLOCK_MONOTONIC`, in nanoseconds, from `/proc/self/timens_offsets` (Linux 5.6).
+#[must_use]
+pub fn monotonic_offset(text: &[u8]) -> Option<i64> {
+    let line = text.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(b"monotonic"))?;
+    let [seconds, nanoseconds] = str::from_utf8(line).ok()?.split_whitespace().collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    seconds.parse::<i64>().ok()?.checked_mul(1_000_000_000)?.checked_add(nanoseconds.parse().ok()?)
+}
+
 /// The arguments of `/proc/PID/cmdline`, separated by spaces, with the padding of programs that rewrite
 /// their own title cut off. Invalid UTF-8 is replaced; nothing else is changed.
 #[must_use]
@@ -127,6 +145,17 @@ mod tests {
     use super::*;
 
     const TAIL: &str = "S 1 7 7 0 -1 4194304 1 0 0 0 1 2 3 4 20 0 6 0 8642 9 9 18446744073709551615";
+
+    #[test]
+    fn what_namespaces_add_is_read() {
+        assert_eq!(status_pid_namespaces(b"Name:\tx\nNSpid:\t21485\t3\nNSpgid:\t1\n"), Some(2));
+        assert_eq!(status_pid_namespaces(b"NStgid:\t1\nNSpid:\t7\n"), Some(1));
+        assert_eq!(status_pid_namespaces(b"Name:\tNSpid:\n"), None);
+        let offsets = |seconds| format!("monotonic  {seconds}         5\nboottime            0         0\n");
+        assert_eq!(monotonic_offset(offsets(-3000).as_bytes()), Some(-2_999_999_999_995));
+        assert_eq!(monotonic_offset(offsets(i64::MAX).as_bytes()), None);
+        assert_eq!(monotonic_offset(b"monotonic 1"), None);
+    }
 
     #[test]
     fn a_name_may_look_like_the_rest_of_the_line() {

@@ -25,12 +25,18 @@ const HEADER: usize = 8;
 /// `pid, tid, time, cpu, reserved` at the end of every record that is not a sample.
 const SAMPLE_ID: usize = 24;
 
+/// `TRACE_FLAG_HARDIRQ`, `TRACE_FLAG_SOFTIRQ`, `TRACE_FLAG_NMI` and `TRACE_FLAG_BH_OFF` in `common_flags`. The last is
+/// set while a task passes a packet in itself, as one that writes to a tun device does; a task that closes a socket has
+/// softirqs on (`tcp_close()`, `tcp_shutdown()`).
+const IN_INTERRUPT: u8 = 1 << 3 | 1 << 4 | 1 << 6 | 1 << 7;
+
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
 
 /// Where the fields lie in the raw part of a sample of `sock:inet_sock_set_state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
+    flags: usize,
     socket: usize,
     old_state: usize,
     new_state: usize,
@@ -62,6 +68,7 @@ impl Layout {
             offset.ok_or(LayoutError { field: name, size })
         };
         Ok(Self {
+            flags: field("common_flags", 1)?,
             socket: field("skaddr", size_of::<usize>())?,
             old_state: field("oldstate", 4)?,
             new_state: field("newstate", 4)?,
@@ -86,6 +93,7 @@ impl Layout {
             family,
             local: Endpoint::new(local, port(self.source_port)?),
             peer: Endpoint::new(peer, port(self.peer_port)?),
+            in_interrupt: array::<1>(raw, self.flags)?[0] & IN_INTERRUPT != 0,
         })
     }
 
@@ -138,6 +146,9 @@ pub struct StateChange {
     pub local: Endpoint,
     /// The other end.
     pub peer: Endpoint,
+    /// Whether it happened in an interrupt, or on the way of a packet that a task passed in. The task of the record is
+    /// then not its cause.
+    pub in_interrupt: bool,
 }
 
 /// What a record tells.
@@ -277,6 +288,8 @@ mod tests {
     /// As Linux 6.18 prints it.
     const FORMAT: &str = "name: inet_sock_set_state\nID: 2287\nformat:\n\
         \tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n\
+        \tfield:unsigned char common_flags;\toffset:2;\tsize:1;\tsigned:0;\n\
+        \tfield:unsigned char common_preempt_count;\toffset:3;\tsize:1;\tsigned:0;\n\
         \tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n\
         \tfield:const void * skaddr;\toffset:8;\tsize:8;\tsigned:0;\n\
         \tfield:int oldstate;\toffset:16;\tsize:4;\tsigned:1;\n\
@@ -305,7 +318,11 @@ mod tests {
     }
 
     fn change(family: u16, addresses: [&[u8]; 4]) -> Vec<u8> {
-        let mut raw = vec![0; 8];
+        flagged(0, family, addresses)
+    }
+
+    fn flagged(flags: u8, family: u16, addresses: [&[u8]; 4]) -> Vec<u8> {
+        let mut raw = vec![0, 0, flags, 0, 0, 0, 0, 0];
         raw.extend(0xffff_8880_1234_5678_usize.to_ne_bytes());
         raw.extend([1_u32, 4].iter().flat_map(|state| state.to_ne_bytes()));
         raw.extend([40_000_u16, 443, family, 6].iter().flat_map(|n| n.to_ne_bytes()));
@@ -336,6 +353,16 @@ mod tests {
         let [one, two] = [1, 2].map(|n| Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, n));
         let v6 = told(&change(AF_INET6, [&[0; 4], &[0; 4], &one.octets(), &two.octets()]));
         assert_eq!((v6.family, v6.local.ip, v6.peer.ip), (Family::V6, one.into(), two.into()));
+    }
+
+    #[test]
+    fn what_an_interrupt_did_is_told_from_what_a_task_did() {
+        let (v4, v6) = ([0; 4], [0; 16]);
+        // Soon to be preempted, or with interrupts off, it is still the task.
+        for (flags, in_interrupt) in [(0, false), (0x25, false), (0x08, true), (0x11, true), (0x80, true)] {
+            let change = told(&flagged(flags, AF_INET, [&v4, &v4, &v6, &v6]));
+            assert_eq!(change.in_interrupt, in_interrupt, "{flags:#x}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! b TIME_WAIT [::1]:40000 [::1]:443 left=59.5
 //! l LISTEN 0.0.0.0:80 held=7 v6only mapped interface=2
 //! counter TcpActiveOpens 5
+//! limit nf_conntrack 90 100      how many of how many
 //! tick 11.5 traced=10 lost=3     with a trace that began then and lost so many records since the tick before
 //! trace 7 opened 10.0.0.1:40000 10.0.0.2:443 at=11.2      or "closed", "no-port", "refused": what the trace told
 //! trace 7 closed 10.0.0.1:40000 10.0.0.2:443 at=11.3 life=0.1     how long it lived; "-" for a process not told;
@@ -18,8 +19,9 @@
 //! expect …                       see `expect.rs`
 //! ```
 //!
-//! `c*50` are 50 sockets whose local port counts up (the peer's with `clients`). Words of a socket beside those above:
-//! `idle=3` (seconds since it sent or received), `recvq=100`, `timer=keepalive`, `retrans=2`, and `rate=50`: of many, one
+//! `c*50` are 50 sockets whose local port counts up (the peer's with `clients`), by `step=2`. Words of a socket beside those above:
+//! `idle=3` (seconds since it sent or received), `recvq=100`, `sendq=100` (of a listener:
+//! its backlog), `timer=keepalive` or `persist`, `resent=9` (segments since it began, beside `idle`), `retrans=2`, and `rate=50`: of many, one
 //! came every 1/50 s, the last just now.
 //!
 //! A socket's first word stands for its cookie. `held=` takes PIDs (`7@3`: started 3 clock ticks after boot) or `denied`,
@@ -35,9 +37,10 @@ use jiff::Timestamp;
 use twtop::{
     findings::Watch,
     model::{
-        Cost, Counters, Detail, Endpoint, Family, Held, Host, Limits, NewSocket, OwnerScan, Privileges,
-        ProcKey, Process, ProcessSeen, Runtime, RuntimeKind, Sample, Side, SocketTable, Stamp, Sysctls,
-        TcpInfo, TcpState, Timer, TraceBatch, TraceEvent, TraceKind, TraceLoss, TraceTask, TracedProcess,
+        Cost, Counters, Detail, Endpoint, Family, Held, Host, Limit, Limits, NewSocket, OwnerScan,
+        Privileges, ProcKey, Process, ProcessSeen, Runtime, RuntimeKind, Sample, Side, SocketTable, Stamp,
+        Sysctls, TcpInfo, TcpState, Timer, TraceBatch, TraceEvent, TraceKind, TraceLoss, TraceTask,
+        TracedProcess,
     },
     store::{History, Ledger, Moment, Observation},
 };
@@ -72,6 +75,7 @@ pub(crate) struct Draft {
     processes: Vec<ProcessSeen>,
     holders: Vec<Box<[u32]>>,
     counters: Vec<(Arc<str>, u64)>,
+    limits: Limits,
     trace: Option<TraceBatch>,
 }
 
@@ -112,6 +116,10 @@ impl World {
                 self.expect(rest)?;
             }
             ["counter", name, value] => self.draft()?.counters.push((Arc::from(*name), parse(value)?)),
+            ["limit", name, value, max] => {
+                let limit = Limit { value: parse(value)?, max: parse(max)? };
+                self.draft()?.limits.insert(known_limit(name)?, limit);
+            }
             ["trace", who, what, local, peer, rest @ ..] => {
                 let ends = (endpoint(local)?, endpoint(peer)?);
                 let who = if *who == "-" { None } else { Some(key(who)?) };
@@ -182,6 +190,7 @@ impl Draft {
             processes: Vec::new(),
             holders: Vec::new(),
             counters: Vec::new(),
+            limits: Limits::new(),
             trace: None,
         };
         for option in options {
@@ -312,8 +321,9 @@ impl Draft {
         };
         let clients = words.contains(&"clients");
         let counted = if clients { &mut peer } else { &mut local };
-        counted.port += u16::try_from(n).map_err(|e| e.to_string())?;
-        let mut idle = None;
+        let step: u32 = words.iter().find_map(|word| word.strip_prefix("step=")).map_or(Ok(1), parse)?;
+        counted.port += u16::try_from(n * step).map_err(|e| e.to_string())?;
+        let (mut idle, mut resent) = (None, 0);
         let mut new = NewSocket {
             cookie,
             family: if local.ip.is_ipv4() { Family::V4 } else { Family::V6 },
@@ -330,13 +340,17 @@ impl Draft {
             match word.split_once('=') {
                 None if *word == "mapped" => new.family = Family::Mapped,
                 None if *word == "clients" => {}
+                Some(("step", _)) => {}
                 None if *word == "v6only" => detail.v6only = Some(true),
                 Some(("idle", value)) => idle = Some(seconds(value)?),
                 Some(("recvq", value)) => detail.recv_q = parse(value)?,
                 Some(("retrans", value)) => {
                     (new.timer, new.retransmits) = (Timer::On, parse(value)?);
                 }
+                Some(("sendq", value)) => detail.send_q = parse(value)?,
+                Some(("resent", value)) => resent = parse(value)?,
                 Some(("timer", "keepalive")) => new.timer = Timer::Keepalive,
+                Some(("timer", "persist")) => new.timer = Timer::Persist,
                 Some(("rate", value)) => {
                     let rate: f64 = parse(value)?;
                     let age = Duration::from_secs_f64(f64::from(count - 1 - n) / rate);
@@ -359,8 +373,12 @@ impl Draft {
             }
         }
         let idle = idle.map(|idle| u32::try_from(idle.as_millis()).expect("not that long"));
-        let tcp =
-            idle.map(|idle| TcpInfo { last_sent_ms: idle, last_received_ms: idle, ..TcpInfo::default() });
+        let tcp = idle.map(|idle| TcpInfo {
+            last_sent_ms: idle,
+            last_received_ms: idle,
+            retransmits: resent,
+            ..TcpInfo::default()
+        });
         let detail = held.map(|held| Detail { held, tcp, ..detail });
         self.sockets.push(&new, detail);
         Ok(())
@@ -390,12 +408,19 @@ impl Draft {
             processes: self.processes,
             holders: self.holders,
             counters: Counters::new(self.counters),
+            limits: self.limits,
             sysctls: Arc::new(sysctls),
             cost,
             trace: self.trace.map(Arc::new),
             ..empty_sample(number, self.at)
         }
     }
+}
+
+/// The limit of that name.
+fn known_limit(name: &str) -> Result<&'static str, String> {
+    let known = ["file-nr", "nf_conntrack", "tcp_max_orphans", "tcp_max_tw_buckets", "tcp_mem"];
+    known.into_iter().find(|known| *known == name).ok_or_else(|| format!("no such limit: {name}"))
 }
 
 /// A sample of nothing.

@@ -27,6 +27,8 @@ use crate::{
 
 /// The longest that a record lies in a ring.
 const PAUSE: Duration = Duration::from_millis(100);
+/// The priority of the thread: that of important work, and not of what must come before all else.
+const NICE: i32 = -10;
 /// How long a record may be in the writing. It bears the time at which that began, so that in this time another CPU's
 /// later record may be read before it. An interrupt in between can take so long.
 const SETTLED: Duration = Duration::from_millis(5);
@@ -46,6 +48,8 @@ pub(super) struct Drain {
     since: Duration,
     fold: Fold,
     lookup: Procfs,
+    /// What our time namespace adds to the clock of the records, nanoseconds.
+    clock_offset: i64,
     buffer: Vec<u8>,
     /// Read, but later than the instant up to which all CPUs are known to be read.
     pending: Vec<Entry>,
@@ -116,6 +120,7 @@ impl Drain {
             since,
             fold: Fold::default(),
             lookup,
+            clock_offset: Procfs::clock_offset(),
             buffer: Vec::new(),
             pending: Vec::new(),
             progress,
@@ -132,6 +137,9 @@ impl Drain {
 
     /// Runs until told to stop, or until nobody is left to read.
     pub(super) fn run(mut self) {
+        // A ring that nobody empties loses records, most likely on a host that has no processor time to spare: this thread
+        // takes little, but needs it soon. Without the privilege (CAP_SYS_NICE) it waits its turn like others.
+        let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
         self.fold.scan(&mut self.lookup);
         // Who ended before that scan came to them cannot be told from the records that are there.
         self.since = clock::since_boot();
@@ -206,7 +214,7 @@ impl Drain {
     }
 
     fn take_in(&mut self, cpu: u32, record: &Record<'_>, now: Now) {
-        let at = Duration::from_nanos(record.time) + now.suspended;
+        let at = Duration::from_nanos(record.time.saturating_add_signed(self.clock_offset)) + now.suspended;
         let progress = self.progress.entry(cpu).or_default();
         let said = match record.told {
             Told::State(change) => {

@@ -138,9 +138,12 @@ impl Fold {
             }
             _ => return,
         };
-        // The handshake ends wherever the last packet is met; only SYN_SENT and FIN_WAIT1 are a task's own doing.
+        // The handshake ends wherever the last packet is met; only SYN_SENT and FIN_WAIT1 are a task's own doing. Not even
+        // FIN_WAIT1 where a shutdown() came before the handshake of a fast open was complete: the packet that completes
+        // it sends the FIN (`tcp_rcv_state_process()`, Linux 6.10), whoever runs then.
         let who = match kind {
-            TraceKind::Closed => Some(self.who(entry, lookup)),
+            TraceKind::Closed if change.in_interrupt => None,
+            TraceKind::Closed => Some(self.who(entry, lookup).near(opening.as_ref())),
             TraceKind::Accepted => None,
             _ => opening.as_ref().and_then(|opening| opening.opener.clone()),
         };
@@ -192,6 +195,15 @@ struct Who {
     tid: u32,
     process: Option<Arc<TracedProcess>>,
     netns: Option<u64>,
+}
+
+impl Who {
+    /// The same, told of a socket that began so: where it was opened in another namespace than it is closed in, by a
+    /// thread that went there and came back, it is not known which of the two is the socket's.
+    fn near(self, opening: Option<&Opening>) -> Self {
+        let opened = opening.and_then(|opening| opening.opener.as_ref()?.netns);
+        Self { netns: self.netns.filter(|&netns| opened.is_none_or(|opened| opened == netns)), ..self }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -264,7 +276,8 @@ mod tests {
     }
 
     fn turn(at: u64, (old, new): (u8, u8), local: Endpoint, peer: Endpoint) -> Entry {
-        let change = StateChange { socket: 77, old, new, family: Family::V4, local, peer };
+        let change =
+            StateChange { socket: 77, old, new, family: Family::V4, local, peer, in_interrupt: false };
         Entry { at: Duration::from_millis(at), cpu: 0, pid: 5, tid: 5, said: Said::State(change) }
     }
 
@@ -280,6 +293,33 @@ mod tests {
         let told: Vec<_> = events.iter().map(|event| (event.kind, event.side, event.began)).collect();
         let began = Some(Duration::from_millis(1));
         assert_eq!(told, [(TraceKind::Opened, Some(Side::Client), began), (TraceKind::Closed, None, None)]);
+    }
+
+    #[test]
+    fn a_socket_opened_in_one_namespace_and_closed_in_another_is_in_none_that_is_known() {
+        let moved = |at, netns| Entry { said: Said::Netns(netns), ..turn(at, (0, 0), end(1, 0), end(2, 80)) };
+        let (client, server) = (end(1, 40_000), end(2, 80));
+        for (closed_in, told) in [(6, Some(6)), (7, None)] {
+            let mut fold = Fold::default();
+            fold.push(&moved(1, 6), &mut Nobody);
+            fold.push(&turn(2, (CLOSE, SYN_SENT), end(1, 0), server), &mut Nobody);
+            fold.push(&moved(3, closed_in), &mut Nobody);
+            fold.push(&turn(9, (ESTABLISHED, FIN_WAIT1), client, server), &mut Nobody);
+            let closed = fold.take().events[0];
+            assert_eq!(closed.task.expect("a task closed it").netns, told);
+        }
+    }
+
+    #[test]
+    fn a_fin_that_an_interrupt_sent_is_nobodys() {
+        let mut fold = Fold::default();
+        let mut closed = turn(9, (ESTABLISHED, FIN_WAIT1), end(2, 80), end(1, 40_000));
+        if let Said::State(change) = &mut closed.said {
+            change.in_interrupt = true;
+        }
+        fold.push(&closed, &mut Nobody);
+        let event = &fold.take().events[0];
+        assert_eq!((event.kind, event.task), (TraceKind::Closed, None));
     }
 
     #[test]

@@ -50,10 +50,10 @@ pub struct TraceOptions {
 impl TraceOptions {
     /// The most that the rings of all CPUs take together by default.
     const ALL_RINGS: usize = 64 << 20;
-    const RING: usize = 1 << 20;
+    const RING: usize = 2 << 20;
     const LEAST: usize = 128 << 10;
 
-    /// 1 MiB a CPU, less on hosts with more than 64 CPUs, where each of them has less to say.
+    /// 2 MiB a CPU, less on hosts with more than 32 CPUs, where each of them has less to say.
     #[must_use]
     pub fn for_cpus(cpus: usize) -> Self {
         Self { ring_bytes: (Self::ALL_RINGS / cpus.max(1)).clamp(Self::LEAST, Self::RING), accepts: false }
@@ -79,6 +79,9 @@ pub enum TraceError {
         #[source]
         source: io::Error,
     },
+    /// `/proc` shows the PIDs of another PID namespace than ours, which are not those that the kernel's records have.
+    #[error("/proc is of another PID namespace; mount one of this namespace, as unshare --mount-proc does")]
+    ForeignProc,
     /// The list of CPUs, an eventfd or a thread could not be had.
     #[error("cannot set up the trace")]
     Setup(#[source] io::Error),
@@ -92,7 +95,7 @@ impl TraceError {
             Self::Tracefs(error) | Self::Open { source: error, .. } | Self::Setup(error) => {
                 error.kind() == io::ErrorKind::PermissionDenied
             }
-            Self::Layout(_) => false,
+            Self::Layout(_) | Self::ForeignProc => false,
         }
     }
 }
@@ -122,7 +125,7 @@ impl Tracer {
         let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(setup)?);
         let stop = Arc::new(AtomicBool::new(false));
         let (sender, batches) = sync_channel(1);
-        let lookup = Procfs::open().map_err(TraceError::Setup)?;
+        let lookup = Procfs::open()?;
         let drain = Drain::new(rings, layout, Arc::clone(&bell), Arc::clone(&stop), sender, lookup);
         let thread = thread::Builder::new().name("twtop-trace".to_owned()).spawn(move || drain.run());
         let thread = thread.map_err(TraceError::Setup)?;

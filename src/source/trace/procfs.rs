@@ -1,8 +1,11 @@
 //! `/proc` as the trace asks it: who has a PID, and where its threads are.
 
-use std::{io, path::Path};
+use std::{fs, path::Path};
 
-use super::tasks::{Listed, Lookup, Seen};
+use super::{
+    TraceError,
+    tasks::{Listed, Lookup, Seen},
+};
 use crate::{
     source::{
         clock,
@@ -27,9 +30,22 @@ impl Procfs {
     /// Opens `/proc`.
     ///
     /// # Errors
-    /// If it is not mounted.
-    pub(super) fn open() -> io::Result<Self> {
-        Ok(Self { root: ProcRoot::open(Path::new("/proc"))?, text: Vec::new() })
+    /// If it is not mounted, or is that of another PID namespace: the records have the PIDs of ours.
+    pub(super) fn open() -> Result<Self, TraceError> {
+        let root = ProcRoot::open(Path::new("/proc")).map_err(TraceError::Setup)?;
+        // Of a namespace that does not see us, we are not in it at all.
+        let status = fs::read("/proc/self/status").map_err(|_| TraceError::ForeignProc)?;
+        if procfs::status_pid_namespaces(&status).is_some_and(|namespaces| namespaces != 1) {
+            return Err(TraceError::ForeignProc);
+        }
+        Ok(Self { root, text: Vec::new() })
+    }
+
+    /// What our time namespace adds to the clock of the records, nanoseconds.
+    pub(super) fn clock_offset() -> i64 {
+        let offsets = fs::read("/proc/self/timens_offsets").ok();
+        // A kernel without the file has no such namespaces.
+        offsets.and_then(|text| procfs::monotonic_offset(&text)).unwrap_or(0)
     }
 
     /// Name, start and kind of the process whose directory is `dir`.

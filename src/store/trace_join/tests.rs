@@ -200,3 +200,36 @@ fn old_events_are_forgotten_and_what_they_used_is_free() {
 fn an_event_is_compact() {
     assert_eq!(size_of::<Slot>(), 32);
 }
+
+#[test]
+fn a_close_in_another_namespace_leaves_doubt_about_an_older_one_here() {
+    let (mut scene, closed) = (Scene::new(), TraceKind::Closed);
+    // A server's end whose client used its port again; a process that had moved away closed the second.
+    scene.closed(1000, 0).event(3000, closed, Some(1), Some(ELSEWHERE)).through(5000);
+    assert_eq!(scene.closer(time_wait(3000, 4000)), Err(TraceGap::Elsewhere));
+    assert_eq!(scene.closer(phase(Phase::Closing, 4000)), Err(TraceGap::Elsewhere));
+    assert_eq!(scene.closer(time_wait(1000, 2000)), Ok(0), "before that there was no doubt");
+}
+
+#[test]
+fn the_same_ends_in_another_namespace_take_nothing_away() {
+    let (mut scene, closed) = (Scene::new(), TraceKind::Closed);
+    scene.opened(1000, 0).closed(2000, 0);
+    scene.event(2003, closed, Some(1), Some(ELSEWHERE)).event(3000, closed, Some(1), Some(ELSEWHERE));
+    scene.through(5000);
+    assert_eq!(scene.closer(time_wait(2000, 4000)), Ok(0));
+    assert_eq!(scene.opener(time_wait(2000, 4000)), Ok(0));
+    scene.opened(5500, 2).event(5600, closed, Some(1), Some(ELSEWHERE)).through(6000);
+    assert_eq!(scene.opener(phase(Phase::Open, 5700)), Ok(2));
+}
+
+#[test]
+fn who_opened_a_connection_did_not_open_a_later_one_that_was_accepted_with_the_same_ends() {
+    let mut scene = Scene::new();
+    // The peer closed the first. Its end connects to ours then.
+    scene.opened(1000, 0).closed(2000, 1);
+    scene.batch.events[1].side = None;
+    scene.through(5000);
+    assert_eq!(scene.closer(time_wait(2000, 4000)), Ok(1));
+    assert_eq!(scene.opener(time_wait(2000, 4000)), Err(TraceGap::BeforeStart));
+}
