@@ -38,7 +38,7 @@
 //!
 //! # The five rules
 //!
-//! 1. **One mutator.** The ledger belongs to the sampler's thread, history and view to the loop. Finished, immutable
+//! 1. **One mutator.** The ledger belongs to the sampler's thread; history, watch and view to the loop. Finished, immutable
 //!    moments go from one to the other; there are no locks.
 //! 2. **Time is data.** It arrives with a sample or a tick. Nothing but `source::clock` asks a clock; clippy's
 //!    `disallowed-methods` says so.
@@ -61,7 +61,9 @@
 //!
 //! The ledger counts each moment by flow ([`store::FlowTable`]): whose connections, on which side, of which service.
 //! [`store::Flows`] keeps half a minute of that, bounded. A [`findings::Diagnosis`] is a pure function of the newest moment,
-//! the history and those flows; [`findings::Watch`] raises what holds for a while and keeps it from flapping. Rates come
+//! the history and those flows; [`findings::Watch`] raises what holds for a while and keeps it from flapping. It belongs to the
+//! loop, beside the history: its work depends on the number of flows, which is bounded. A moment goes to the screen with what was
+//! found by then as a [`ui::Look`], so that a held picture holds both. Rates come
 //! from the trace where it told of everything, else from the exact counters and what the samples saw: a finding without
 //! the trace says less, not something else. A finding is about who closes or leaks, never about who happens to be there: a
 //! client that wins the race against a server that closes is not accused, and where both ends are on this host and it cannot

@@ -2,6 +2,8 @@
 //!
 //! `TWTOP_UPDATE=1` writes the pictures under `screenshots/` anew.
 
+#[path = "screens/findings.rs"]
+mod findings;
 #[path = "screens/incident.rs"]
 mod incident;
 #[path = "screens/stage.rs"]
@@ -66,7 +68,7 @@ fn other_views() {
     assert_snapshot!("processes-160x45", after_keys(LARGE, "3").text());
     assert_snapshot!("peers-80x24", after_keys(SMALL, "4").text());
     assert_snapshot!("ports-160x45", after_keys(LARGE, "5").text());
-    assert_snapshot!("kernel-80x24", after_keys(SMALL, "6").text());
+    assert_snapshot!("kernel-80x24", after_keys(SMALL, "7").text());
 }
 
 #[test]
@@ -150,7 +152,7 @@ fn a_key_says_why() {
     assert!(stage.text().contains("Processes"), "{}", stage.text());
     // A state has no owner to be sure of.
     let mut stage = at_height(SMALL);
-    stage.keys("<Tab><Tab>w");
+    stage.keys("<Tab><Tab><Tab>w");
     assert!(stage.text().contains("Select a process, a peer or a socket"), "{}", stage.text());
 }
 
@@ -188,7 +190,7 @@ fn a_filter_holds_in_every_pane_and_escape_clears_it() {
 #[test]
 fn a_state_becomes_the_filter() {
     let mut stage = at_height(SMALL);
-    stage.keys("<Tab><Tab>");
+    stage.keys("<Tab><Tab><Tab>");
     assert!(stage.text().contains("▶ States"));
     stage.keys("j<Enter>");
     assert!(stage.text().contains("filter  state:close-wait"), "{}", stage.text());
@@ -336,11 +338,12 @@ fn candidates_are_neither_denied_nor_taken_for_owners() {
     let mut incident = Incident::new();
     incident.shared = true;
     let mut stage = Stage::of(&mut incident, HEIGHT, 80, 24);
+    stage.keys("z");
     let text = stage.text();
     assert!(text.contains("TW?"), "{text}");
     let worker = text.lines().find(|line| line.contains("   813 nginx")).expect("a candidate has a row");
     assert!(worker.contains("    0     61"), "{worker}");
-    stage.keys("j<Enter>");
+    stage.keys("zj<Enter>");
     assert_snapshot!("candidate-80x24", stage.text());
     stage.input(Input::Resized(160, 45));
     let text = stage.text();
@@ -379,11 +382,15 @@ fn the_ports_in_use_are_those_of_the_host_whatever_is_filtered() {
 
 #[test]
 fn what_piles_up_is_said_with_since_when_and_whose() {
-    let first = at_height(SMALL).text().lines().nth(1).expect("a line").to_owned();
+    let mut stage = at_height(SMALL);
+    stage.find(vec![]);
+    let first = stage.text().lines().nth(1).expect("a line").to_owned();
     assert!(first.starts_with(" TIME_WAIT 3,232 · +43/s since 09:30:"), "{first}");
     assert!(first.contains("mostly →10.0.3.9:5432 · app.py 4711"), "{first}");
-    let calm = Stage::after(20, 80, 24).text();
-    assert!(!calm.contains("since"), "{calm}");
+    let mut stage = Stage::after(20, 80, 24);
+    stage.find(vec![]);
+    let calm = stage.text();
+    assert!(!calm.contains("since") && calm.contains("\n Nothing wrong found.\n"), "{calm}");
 }
 
 #[test]
@@ -417,7 +424,7 @@ fn keys_ask_for_what_only_the_wiring_can_do() {
     assert!(matches!(first, Effect::Suspend));
     assert!(matches!(second, Effect::Redraw));
     assert!(
-        matches!(third, Effect::Export(request) if request.moment.sample.number == u64::from(HEIGHT) - 1)
+        matches!(third, Effect::Export(request) if request.look.moment.sample.number == u64::from(HEIGHT) - 1)
     );
     assert!(matches!(fourth, Effect::Quit));
 }
@@ -464,9 +471,9 @@ fn a_click_selects_the_row_under_it() {
     stage.input(click(60, u16::try_from(row).expect("on the screen")));
     assert!(stage.selected_line().expect("a row").contains("→10.0.4.20:8080"));
     // A title gives the focus and selects nothing else; what is no table does nothing.
-    stage.input(click(10, 15));
+    stage.input(click(10, 16));
     assert!(stage.selected_line().expect("a row").contains("app.py"));
-    stage.input(click(60, 13));
+    stage.input(click(60, 14));
     assert!(stage.selected_line().expect("a row").contains("app.py"));
 }
 
@@ -508,7 +515,7 @@ fn hostile_names_reach_no_screen_raw() {
 #[test]
 fn every_state_has_its_colour_and_its_name() {
     let buffer = at_height(SMALL).buffer();
-    assert_eq!(buffer[(0, 3)].fg, Color::Yellow);
+    assert_eq!(buffer[(0, 4)].fg, Color::Yellow);
     let text = at_height(SMALL).text();
     for state in TcpState::ALL {
         assert!(text.contains(state.name()), "{}", state.name());
@@ -520,7 +527,7 @@ fn monochrome_and_ascii_are_both_kept() {
     let mut stage = at_height(SMALL);
     stage.theme = Theme::new(Palette::Monochrome, true);
     assert_snapshot!("ascii-80x24", stage.text());
-    for keys in ["", "<Enter>", "2", "5", "6", "?", "/port:44x"] {
+    for keys in ["", "<Enter>", "2", "5", "6", "6<Enter>", "7", "?", "/port:44x"] {
         stage.keys(keys);
         let buffer = stage.buffer();
         for cell in &buffer.content {
@@ -537,9 +544,22 @@ fn every_size_can_be_drawn() {
     incident.root = false;
     incident.told = Some(told::Told::default());
     let mut stage = Stage::of(&mut incident, 6, 80, 24);
-    for keys in
-        ["", "<Enter>", "1w", "2", "2<Enter>", "4<Enter>", "4w", "5", "6", "1z", "z/port:44x", "<Esc>?"]
-    {
+    for keys in [
+        "",
+        "<Enter>",
+        "1w",
+        "2",
+        "2<Enter>",
+        "4<Enter>",
+        "4w",
+        "5",
+        "6",
+        "6<Enter>",
+        "7",
+        "1z",
+        "z/port:44x",
+        "<Esc>?",
+    ] {
         stage.keys(keys);
         for width in (1..=200).step_by(9).chain([59, 60, 61, 75, 76, 119, 120]) {
             for height in (1..=60).step_by(5).chain([15, 17, 31, 32]) {
@@ -569,14 +589,16 @@ fn no_figure_is_cut_at_any_width() {
 #[test]
 fn the_pictures_are_those_of_today() {
     let pictures = [
-        ("overview-80x24.svg", traced(SMALL, HEIGHT, "")),
-        ("overview-160x45.svg", traced(LARGE, HEIGHT, "")),
-        ("process-160x45.svg", traced(LARGE, HEIGHT, "<Enter>")),
+        ("overview-80x24.svg", SMALL, ""),
+        ("overview-160x45.svg", LARGE, ""),
+        ("process-160x45.svg", LARGE, "<Enter>"),
+        ("finding-80x24.svg", SMALL, "6<Enter>"),
+        ("finding-160x45.svg", LARGE, "6<Enter>"),
     ];
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("screenshots");
-    for (name, stage) in pictures {
+    for (name, size, keys) in pictures {
         let path = directory.join(name);
-        let svg = picture::svg(&stage.buffer());
+        let svg = picture::svg(&traced(size, HEIGHT, keys).buffer());
         if std::env::var_os("TWTOP_UPDATE").is_some() {
             std::fs::create_dir_all(&directory).expect("the directory can be made");
             std::fs::write(&path, &svg).expect("the picture can be written");

@@ -9,12 +9,14 @@ use std::{
     sync::Arc,
 };
 
-use super::{RunError, snapshot::begin};
+use super::{
+    RunError,
+    snapshot::{begin, concerning},
+};
 use crate::{
     export::{self, Format, Options},
-    findings::Finding,
     model::{Stamp, text::printable},
-    ui::{ExportRequest, Message},
+    ui::{ExportRequest, Look, Message},
 };
 
 /// Something that writes a report.
@@ -109,9 +111,11 @@ fn fill(file: File, report: Report<'_>) -> io::Result<()> {
 
 /// Writes what the screen shows to a new file in the current folder, or in the temporary one if that is not writable,
 /// and says where it is or why it is not.
-pub(super) fn write(request: &ExportRequest, findings: &[Finding], at: Stamp) -> Message {
+pub(super) fn write(request: &ExportRequest, at: Stamp) -> Message {
     let query = &request.query;
-    let observation = begin(Arc::clone(&request.moment), query);
+    let Look { moment, findings } = &request.look;
+    let observation = begin(Arc::clone(moment), query);
+    let findings = &concerning(moment, findings, query);
     let options = Options { query, findings, sockets: true, ascii: false, top: usize::MAX };
     let mut report = |out: &mut dyn Write| export::write(Format::Json, &observation, &options, out);
     let stem = format!("twtop-{}", at.wall.strftime("%Y%m%dT%H%M%SZ"));

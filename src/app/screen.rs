@@ -20,7 +20,7 @@ use crate::{
     model::{ProcKey, ProcessLoad, Sample, Stamp},
     source::{Inspector, TraceStart, clock, live::SOCK_DIAG},
     store::{History, Moment},
-    ui::{self, Data, Effect, Filter, Input, Message, Palette, Scene, Selection, Theme, View},
+    ui::{self, Data, Effect, Filter, Input, Look, Message, Palette, Scene, Selection, Theme, View},
 };
 
 /// Up to this many sockets are counted within the loop: about a millisecond. Larger tables are counted beside it.
@@ -46,8 +46,8 @@ pub(super) fn run(common: &Common) -> Result<u8, RunError> {
     ended
 }
 
-/// A finished count, with the moment it is of.
-type Counted = (Arc<Moment>, Selection);
+/// A finished count, with what it is of.
+type Counted = (Look, Selection);
 
 struct App {
     screen: terminal::Screen,
@@ -58,9 +58,9 @@ struct App {
     history: History,
     /// What is wrong, as far as it holds.
     watch: Watch,
-    /// The newest moment that arrived.
-    newest: Option<Arc<Moment>>,
-    /// What is on screen: a moment and what the view selects of it, always of one another.
+    /// The newest moment that arrived, with what was found by then.
+    newest: Option<Look>,
+    /// What is on screen: a look and what the view selects of it, always of one another.
     ready: Option<Counted>,
     /// The count under way beside the loop.
     counting: Option<JoinHandle<Box<Counted>>>,
@@ -193,8 +193,9 @@ impl App {
 
     fn input(&mut self, input: Input) {
         let effects = {
-            let data = self.ready.as_ref().map(|(moment, selection)| Data {
-                moment,
+            let data = self.ready.as_ref().map(|(look, selection)| Data {
+                moment: &look.moment,
+                findings: &look.findings,
                 selection,
                 history: &self.history,
             });
@@ -222,8 +223,7 @@ impl App {
             }
             Effect::Export(request) => {
                 let at = self.now;
-                let findings = self.watch.findings().to_vec();
-                let write = move || export_file::write(&request, &findings, at);
+                let write = move || export_file::write(&request, at);
                 self.exporting = Some(tokio::task::spawn_blocking(write));
             }
         }
@@ -240,7 +240,7 @@ impl App {
         }
         self.history.push(&moment);
         self.watch.push(&moment, &self.history);
-        self.newest = Some(moment);
+        self.newest = Some(Look { moment, findings: self.watch.findings().into() });
         self.inspect();
         if self.view.paused.is_none() {
             self.count();
@@ -253,19 +253,19 @@ impl App {
 
     /// Counts the shown moment as the view wants it: at once if it is small, else beside the loop.
     fn count(&mut self) {
-        let Some(moment) = self.view.shown(self.newest.as_ref()).cloned() else { return };
-        if moment.sample.sockets.len() <= INLINE_SOCKETS {
+        let Some(look) = self.view.shown(self.newest.as_ref()).cloned() else { return };
+        if look.moment.sample.sockets.len() <= INLINE_SOCKETS {
             self.counting = None;
-            let selection = ui::select(&self.view, &moment);
-            self.show((moment, selection));
+            let selection = ui::select(&self.view, &look);
+            self.show((look, selection));
         } else if self.counting.is_some() {
             self.outdated = true;
         } else {
             self.outdated = false;
             let view = self.view.clone();
             self.counting = Some(tokio::task::spawn_blocking(move || {
-                let selection = ui::select(&view, &moment);
-                Box::new((moment, selection))
+                let selection = ui::select(&view, &look);
+                Box::new((look, selection))
             }));
         }
     }
@@ -285,7 +285,7 @@ impl App {
 
     fn draw(&mut self) -> io::Result<()> {
         // Unless a moment is held, what is live on screen is the newest moment that has been counted.
-        let counted = self.ready.as_ref().map(|(moment, _)| moment);
+        let counted = self.ready.as_ref().map(|(look, _)| look);
         let live = if self.view.paused.is_some() { self.newest.as_ref() } else { counted };
         let scene = Scene {
             view: &self.view,

@@ -9,7 +9,7 @@ use crate::{
     cli::{Common, SnapshotPlan},
     export::{self, Options},
     findings::{Finding, Watch},
-    query::Query,
+    query::{self, Query},
     source::TraceStart,
     store::{History, Moment, Observation},
 };
@@ -95,19 +95,17 @@ pub(super) async fn observe(
             observation.extend(moment, |socket| matcher.matches(socket));
         }
     }
-    let concerns = |finding: &&Finding| concerns(&observation.moment, finding, &common.query);
-    let findings = watch.findings().iter().filter(concerns).cloned().collect();
+    let findings = concerning(&observation.moment, watch.findings(), &common.query);
     Ok(Observed { observation, findings })
 }
 
-/// Whether a socket behind `finding` is one that `query` keeps.
-fn concerns(moment: &Moment, finding: &Finding, query: &Query) -> bool {
-    if query.is_all() {
-        return true;
+/// Those findings that are about sockets that `query` keeps.
+pub(super) fn concerning(moment: &Moment, findings: &[Finding], query: &Query) -> Vec<Finding> {
+    if query.is_all() || findings.is_empty() {
+        return findings.to_vec();
     }
-    let behind = Query::parse(&finding.filter).unwrap_or_default();
-    let (mut kept, mut meant) = (query.matcher(), behind.matcher());
-    moment.iter().any(|socket| meant.matches(&socket) && kept.matches(&socket))
+    let rows = query::select(moment, query).rows;
+    findings.iter().filter(|finding| query::concerns(moment, &rows, finding)).cloned().collect()
 }
 
 /// The observation that begins with `moment`, of what `query` keeps.

@@ -46,6 +46,7 @@ fn cell(value: Value<'_>) -> Cow<'_, str> {
     Cow::Owned(match value {
         Value::None => return Cow::Borrowed(""),
         Value::State(state) => return Cow::Borrowed(state.name()),
+        Value::Severity(severity) => return Cow::Borrowed(severity.name()),
         Value::Text(text) => return defused(text),
         Value::Address(ip) => ip.to_string(),
         Value::Endpoint(end) => end.to_string(),

@@ -28,6 +28,7 @@ pub fn value<'a>(value: &'a Value<'_>) -> Cow<'a, str> {
         Value::None => Cow::Borrowed(UNKNOWN),
         Value::Text(text) => printable(text),
         Value::State(state) => Cow::Borrowed(state.name()),
+        Value::Severity(severity) => Cow::Borrowed(severity.name()),
         Value::Address(ip) => Cow::Owned(ip.to_string()),
         Value::Endpoint(end) => Cow::Owned(end.to_string()),
         Value::Time(at) => Cow::Owned(time(*at)),

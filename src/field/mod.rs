@@ -6,16 +6,19 @@ use std::{borrow::Cow, net::IpAddr};
 use jiff::Timestamp;
 
 use crate::{
+    findings::{Finding, Severity},
     model::{Endpoint, TcpState},
     store::{DestinationRow, Owned, PeerRow, ProcessRow},
 };
 
+mod findings;
 pub mod format;
 pub mod ports;
 mod rows;
 mod sockets;
 
 pub use crate::model::program;
+pub use findings::FINDINGS;
 pub use rows::{DESTINATIONS, PEERS, PROCESSES};
 pub use sockets::SOCKETS;
 
@@ -29,6 +32,8 @@ pub enum Value<'a> {
     Text(Cow<'a, str>),
     /// A state.
     State(TcpState),
+    /// How bad a finding is.
+    Severity(Severity),
     /// An address.
     Address(IpAddr),
     /// An address and a port.
@@ -176,6 +181,26 @@ impl Row for DestinationRow {
     }
 }
 
+impl Row for Finding {
+    type Ref<'a> = &'a Self;
+    type Get = for<'a> fn(&'a Self, &Context) -> Value<'a>;
+
+    fn fields() -> &'static [Field<Self>] {
+        FINDINGS
+    }
+
+    fn value<'a>(get: Self::Get, row: Self::Ref<'a>, context: &Context) -> Value<'a> {
+        get(row, context)
+    }
+
+    fn identity(row: &Self) -> Identity {
+        let subject = &row.subject;
+        let pid = subject.processes.first().map_or(0, |process| process.key.pid);
+        let who = u128::from(row.id as u8) << 64 | u128::from(pid);
+        (who, subject.peer.map_or(0, address_order), subject.port.unwrap_or(0).into())
+    }
+}
+
 /// An address as a number that sorts as people expect: IPv4 (in its mapped form) among IPv6.
 #[must_use]
 pub fn address_order(ip: IpAddr) -> u128 {
@@ -278,6 +303,7 @@ mod tests {
         check::<ProcessRow>();
         check::<PeerRow>();
         check::<DestinationRow>();
+        check::<Finding>();
     }
 
     #[test]

@@ -14,7 +14,7 @@ type Destinations = Field<DestinationRow>;
 
 impl<R: Row> Field<R> {
     /// A metric that is text.
-    const fn left(
+    pub(super) const fn left(
         key: &'static str,
         title: &'static str,
         width: u16,
@@ -25,7 +25,7 @@ impl<R: Row> Field<R> {
     }
 
     /// A metric that is a figure.
-    const fn right(
+    pub(super) const fn right(
         key: &'static str,
         title: &'static str,
         width: u16,

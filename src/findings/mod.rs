@@ -45,7 +45,7 @@ mod zero_window;
 use case::Case;
 pub use explain::{Topic, TopicKind};
 pub use id::FindingId;
-pub use watch::Watch;
+pub use watch::{Key, Watch};
 
 /// Every diagnosis that is made.
 pub const DIAGNOSES: [&dyn Diagnosis; 20] = [

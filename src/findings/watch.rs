@@ -22,7 +22,7 @@ pub struct Watch {
 
 /// What makes two findings the same one. Pools are told apart by their program: their workers come and go.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
+pub struct Key {
     id: FindingId,
     process: Option<ProcKey>,
     program: Option<String>,
@@ -98,7 +98,9 @@ impl Watch {
 }
 
 impl Key {
-    fn of(finding: &Finding) -> Self {
+    /// The key of a finding.
+    #[must_use]
+    pub fn of(finding: &Finding) -> Self {
         if finding.id.is_of_host() {
             // Whoever has the largest part in it just now does not make it another finding.
             return Self { id: finding.id, process: None, program: None, peer: None, port: None, side: None };
@@ -111,6 +113,12 @@ impl Key {
         let process = process.filter(|_| side != Some(Side::Server));
         let program = finding.subject.program().map(str::to_owned).filter(|_| process.is_none());
         Self { id: finding.id, process, program, peer, port, side }
+    }
+
+    /// Which pattern it is.
+    #[must_use]
+    pub fn id(&self) -> FindingId {
+        self.id
     }
 }
 

@@ -28,6 +28,7 @@ use crate::store::Owned;
 
 mod ast;
 mod complete;
+mod concern;
 mod eval;
 mod keys;
 mod parse;
@@ -37,6 +38,7 @@ mod value;
 
 use ast::Expr;
 pub use complete::Completion;
+pub use concern::concerns;
 pub use keys::{nearest_name, state_named};
 pub use select::{Matcher, Selection, select, select_of};
 pub use sort::{Sort, sort, sort_rows, sort_window};

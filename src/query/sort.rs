@@ -98,6 +98,7 @@ impl<'a> Order<'a> {
             Value::None => Self::Unknown,
             Value::Text(text) => Self::Text(text),
             Value::State(state) => Self::Whole(state.number().into()),
+            Value::Severity(severity) => Self::Whole(severity as u64),
             Value::Address(ip) => Self::place(ip, 0),
             Value::Endpoint(end) => Self::place(end.ip, end.port),
             Value::Time(at) => Self::Number(at.as_duration().as_secs_f64()),

@@ -2,15 +2,25 @@
 
 use super::{
     scene::Data,
+    story::Story,
     update::{Effect, apply_filter, turn},
-    view::{Message, RowId, Screen, View},
+    view::{Message, Pane, RowId, Screen, View},
 };
-use crate::{model::Side, store::PeerKey};
+use crate::{findings::Key, model::Side, store::PeerKey};
 
-/// Looks closer at the selected row; a state becomes the filter.
+/// Looks closer at the selected row; a state becomes the filter, and a story leads to its sockets.
 pub(super) fn enter(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
+    if view.page().focus == Pane::Story {
+        // On to the sockets behind it.
+        let page = view.page_mut();
+        if page.story.as_ref().is_some_and(Story::has_sockets) {
+            page.focus = Pane::Sockets;
+        }
+        return vec![];
+    }
     let Some(id) = selected(view, data) else { return vec![] };
     let screen = match id {
+        RowId::Finding(key) => return open_story(view, key, data),
         RowId::Process(key) => Screen::Process(key),
         RowId::Peer(key) => Screen::Peer(key),
         RowId::Destination(_, peer) => {
@@ -35,6 +45,8 @@ pub(super) fn enter(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
 pub(super) fn why(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
     let Some(id) = selected(view, data) else { return vec![] };
     let screen = match id {
+        // Its story says why.
+        RowId::Finding(key) => return open_story(view, key, data),
         RowId::Process(key) => Screen::ProcessEvidence(key),
         RowId::Peer(key) => Screen::PeerEvidence(key),
         RowId::Destination(_, peer) => {
@@ -54,6 +66,9 @@ pub(super) fn why(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
 fn selected(view: &mut View, data: Option<Data<'_>>) -> Option<RowId> {
     let data = data?;
     let pane = view.page().focus;
+    if !pane.is_table() {
+        return None;
+    }
     let table = view.page().table(pane);
     let id = table.selected.clone()?;
     if data.position(pane, &id, table.index).is_none() {
@@ -61,6 +76,14 @@ fn selected(view: &mut View, data: Option<Data<'_>>) -> Option<RowId> {
         return None;
     }
     Some(id)
+}
+
+/// Opens the page about a finding, which keeps what is told of it when it has ended.
+fn open_story(view: &mut View, key: Key, data: Option<Data<'_>>) -> Vec<Effect> {
+    let story = data.and_then(|data| Story::of(&key, &data));
+    let effects = open(view, Screen::Finding(key));
+    view.page_mut().story = story;
+    effects
 }
 
 fn open(view: &mut View, screen: Screen) -> Vec<Effect> {

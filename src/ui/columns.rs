@@ -9,9 +9,11 @@ use super::{
     table::{Frame, endpoint},
     text::{fit, fit_before, pad, width},
     view::Pane,
+    words,
 };
 use crate::{
     field::{self, Context, Row, SocketRows, Value, format, program},
+    findings::{Finding, Severity},
     model::{Endpoint, Evidence, Process, Side, text::printable},
     query::Sort,
     store::{DestinationRow, Moment, Owned, PeerKey, PeerRow, ProcessRow},
@@ -103,6 +105,18 @@ static DESTINATIONS: &[Column] = &[
     figure("opened_per_s", "OPEN/s", 6, 6),
     figure("left_min", "LEAST", 6, 9),
     figure("taken", "TAKEN", 6, 10),
+];
+
+static FINDINGS: &[Column] = &[
+    text("severity", "", [9, 9, 9], 1),
+    figure("since", "", 6, 2),
+    text("finding", "", [24, 24, 24], 9),
+    text("process", "", [15, 20, 30], 7),
+    text("peer", "", [15, 15, 39], 8),
+    figure("port", "", 5, 8),
+    text("confidence", "", [7, 7, 7], 10),
+    // The sentence names whom and towards whom: it comes before the columns that do so again, to sort by.
+    text("summary", "", [24, 90, 200], 1),
 ];
 
 static SOCKETS: &[Column] = &[
@@ -229,6 +243,39 @@ impl Shown for DestinationRow {
     }
 }
 
+impl Shown for Finding {
+    const COLUMNS: &'static [Column] = FINDINGS;
+
+    fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
+        match key {
+            "severity" => Some(severity(row.severity).to_owned()),
+            // For how long: what one compares is how old they are.
+            "since" => Some(words::ago(frame.data.moment.sample.stamp.seconds_since(&row.since))),
+            "process" => {
+                let value = field::find::<Self>(key)?.of(row, frame.context);
+                let first = row.subject.processes.first()?;
+                let Value::Text(text) = &value else { return None };
+                let rest = text.strip_prefix(&*program::program(first))?;
+                Some(format!("{}{rest}", named(first, cells.saturating_sub(width(rest)), frame.theme)))
+            }
+            "summary" => {
+                let text = frame.theme.duration(&row.summary);
+                Some(fit(&text, cells, frame.theme.glyphs.ellipsis).into_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// How bad it is, as a word that stands out.
+pub(super) const fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "CRITICAL",
+        Severity::Warning => "WARNING",
+        Severity::Info => "info",
+    }
+}
+
 impl Shown for SocketRows {
     const COLUMNS: &'static [Column] = SOCKETS;
 
@@ -283,6 +330,7 @@ pub(super) fn name(pane: Pane, key: &'static str) -> &'static str {
         Pane::Processes => title::<ProcessRow>(column),
         Pane::Peers => title::<PeerRow>(column),
         Pane::Destinations => title::<DestinationRow>(column),
+        Pane::Findings => title::<Finding>(column),
         _ => title::<SocketRows>(column),
     }
 }
@@ -290,8 +338,9 @@ pub(super) fn name(pane: Pane, key: &'static str) -> &'static str {
 /// Whether sorting by `key` begins with the largest: figures do, text begins with A.
 pub(super) fn starts_descending(pane: Pane, key: &str) -> bool {
     let text = columns(pane).iter().any(|column| column.key == key && column.widths[0] != column.widths[2]);
-    let id = matches!(key, "pid" | "state" | "side" | "evidence" | "timer_kind" | "container");
-    (!text || key == "percent") && !id
+    let id = matches!(key, "pid" | "port" | "state" | "side" | "evidence" | "timer_kind" | "container");
+    // The worst is the greatest.
+    (!text || matches!(key, "percent" | "severity")) && !id && key != "since"
 }
 
 /// The order in which a table's rows come before it is sorted otherwise.
@@ -300,7 +349,10 @@ pub(super) fn default_sort(pane: Pane) -> Option<Sort> {
         Pane::Processes | Pane::Peers => "sockets",
         Pane::Destinations => "percent",
         Pane::Sockets => "state",
-        Pane::States | Pane::Counters | Pane::Closes | Pane::Failures | Pane::Facts => return None,
+        Pane::Findings => "severity",
+        Pane::States | Pane::Counters | Pane::Closes | Pane::Failures | Pane::Facts | Pane::Story => {
+            return None;
+        }
     };
     Some(Sort { key, descending: starts_descending(pane, key) })
 }
@@ -316,7 +368,8 @@ fn columns(pane: Pane) -> &'static [Column] {
         Pane::Peers => PEERS,
         Pane::Destinations => DESTINATIONS,
         Pane::Sockets => SOCKETS,
-        Pane::States | Pane::Counters | Pane::Closes | Pane::Failures | Pane::Facts => &[],
+        Pane::Findings => FINDINGS,
+        Pane::States | Pane::Counters | Pane::Closes | Pane::Failures | Pane::Facts | Pane::Story => &[],
     }
 }
 
@@ -382,11 +435,12 @@ mod tests {
         check::<PeerRow>();
         check::<DestinationRow>();
         check::<SocketRows>();
+        check::<Finding>();
     }
 
     #[test]
     fn columns_never_need_more_than_there_is() {
-        for columns in [PROCESSES, PEERS, DESTINATIONS, SOCKETS] {
+        for columns in [PROCESSES, PEERS, DESTINATIONS, SOCKETS, FINDINGS] {
             for width in 0..400 {
                 let placed = fitting(columns, width, &[]);
                 let cells: u16 = placed.iter().map(|(_, width)| width + 1).sum();

@@ -181,7 +181,7 @@ pub static TABLE: &[Entry] = &[
         C::View(1),
         &[Key::char('1')],
         "overview",
-        "States, ports, processes and peers on one screen.",
+        "What is wrong, states, ports, processes and peers on one screen.",
         (Views, Everywhere, 8),
     ),
     row(C::View(2), &[Key::char('2')], "sockets", "All sockets.", (Views, Everywhere, 0)),
@@ -203,6 +203,13 @@ pub static TABLE: &[Entry] = &[
     row(
         C::View(6),
         &[Key::char('6')],
+        "findings",
+        "What is wrong, who causes it and what to do.",
+        (Views, Everywhere, 0),
+    ),
+    row(
+        C::View(7),
+        &[Key::char('7')],
         "kernel",
         "The kernel's TCP counters and their rates.",
         (Views, Everywhere, 0),
@@ -232,7 +239,7 @@ pub static TABLE: &[Entry] = &[
         C::Enter,
         &[Key::code(KeyCode::Enter)],
         "open",
-        "Look closer at the selected process, peer or socket.",
+        "Look closer at the selected process, peer, socket or finding.",
         (Moving, Tables, 3),
     ),
     row(
@@ -301,7 +308,7 @@ pub static TABLE: &[Entry] = &[
         C::Export,
         &[Key::char('e')],
         "export",
-        "Write the sockets that the filter keeps to a file, whose name is then shown.",
+        "Write the sockets that the filter keeps, and what is wrong with them, to a file, whose name is then shown.",
         (Choosing, Everywhere, 11),
     ),
     row(

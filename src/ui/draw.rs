@@ -63,7 +63,7 @@ pub fn render(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) -> Option<Posi
                 verdict::draw(&mut Pen::new(buffer, line, 0), scene, data);
             }
             for slot in &layout.slots {
-                pane::draw(buffer, scene, *data, slot, layout.chrome);
+                pane::draw(buffer, scene, *data, slot);
             }
         }
         None => waiting(buffer, area, scene),
@@ -79,7 +79,9 @@ pub(super) fn sayings(view: &View, data: Option<&Data<'_>>) -> Sayings {
     let [notice, verdict] = view.lines_until.map(|until| data.moment.sample.number < until);
     Sayings {
         notice: notice || notice::is_needed(data.moment),
-        verdict: verdict || verdict::is_needed(data),
+        verdict: !verdict::is_subsumed(data) && (verdict || verdict::is_needed(data)),
+        findings: u16::try_from(data.selection.findings.len()).unwrap_or(u16::MAX),
+        story: u16::try_from(pane::story::lines(view, data)).unwrap_or(u16::MAX),
         failures: pane::failures::lines(view, data),
         traced: data.moment.trace.is_some(),
     }
@@ -120,7 +122,7 @@ fn waiting(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
 /// Who, where, how it is looked at, what that costs; at the right the time of the sample.
 fn header(buffer: &mut Buffer, layout: &Layout, scene: &Scene<'_>) {
     let theme = scene.theme;
-    let moment = scene.view.shown(scene.live);
+    let moment = scene.view.shown(scene.live).map(|look| &look.moment);
     let time = moment.map(|moment| {
         let at = format::time(moment.sample.stamp.wall);
         // Without much room the date gives way: twtop is watched now.
@@ -176,14 +178,16 @@ fn every(interval: Duration) -> String {
     }
 }
 
-fn name(screen: Screen) -> String {
+fn name(screen: &Screen) -> String {
     match screen {
         Screen::Overview => "overview".to_owned(),
         Screen::Sockets => "sockets".to_owned(),
         Screen::Processes => "processes".to_owned(),
         Screen::Peers => "peers".to_owned(),
         Screen::Ports => "ports".to_owned(),
+        Screen::Findings => "findings".to_owned(),
         Screen::Kernel => "kernel".to_owned(),
+        Screen::Finding(key) => key.id().to_string(),
         Screen::Process(key) => format!("process {}", key.pid),
         Screen::Peer(_) => "peer".to_owned(),
         Screen::Socket(_) => "socket".to_owned(),
@@ -197,7 +201,8 @@ fn marks(pen: &mut Pen<'_>, scene: &Scene<'_>) {
     let theme = scene.theme;
     if scene.view.paused.is_some() {
         let held = scene.live.zip(scene.view.paused.as_ref());
-        let age = held.map_or(0.0, |(live, held)| live.sample.stamp.seconds_since(&held.sample.stamp));
+        let age = held
+            .map_or(0.0, |(live, held)| live.moment.sample.stamp.seconds_since(&held.moment.sample.stamp));
         let behind = if age < 1.0 { String::new() } else { format!(" {} ago", words::ago(age)) };
         pen.put(&format!(" PAUSED{behind} "), theme.mark());
     }
@@ -347,7 +352,10 @@ fn applies(scope: Scope, scene: &Scene<'_>) -> bool {
         Scope::Everywhere => true,
         Scope::Tables => !helping && page.focus.is_table() && !matches!(page.screen, Screen::Socket(_)),
         Scope::Panes => {
-            let many = matches!(page.screen, Screen::Overview | Screen::Process(_) | Screen::Peer(_));
+            let many = matches!(
+                page.screen,
+                Screen::Overview | Screen::Process(_) | Screen::Peer(_) | Screen::Finding(_)
+            );
             !helping && many
         }
         Scope::Entered => helping || view.depth() > 0 || page.zoomed || !view.filter.text.is_empty(),

@@ -18,6 +18,8 @@ pub enum Chrome {
     Rule,
     /// By a frame.
     Frame,
+    /// Not at all: rows that stand by themselves.
+    Bare,
 }
 
 /// A pane and its place.
@@ -27,6 +29,8 @@ pub struct Slot {
     pub pane: Pane,
     /// Its place, title and frame included.
     pub area: Rect,
+    /// How it is set apart.
+    pub chrome: Chrome,
 }
 
 /// The places of one frame.
@@ -36,7 +40,7 @@ pub struct Layout {
     pub header: Rect,
     /// The line that says what is missing, if anything is.
     pub notice: Option<Rect>,
-    /// The line that says what piles up, if anything does.
+    /// The line that says what piles up, or that nothing is wrong.
     pub verdict: Option<Rect>,
     /// The panes of the page.
     pub slots: Vec<Slot>,
@@ -44,8 +48,6 @@ pub struct Layout {
     pub filter: Option<Rect>,
     /// The last line.
     pub footer: Rect,
-    /// How panes are set apart.
-    pub chrome: Chrome,
 }
 
 impl Chrome {
@@ -55,6 +57,7 @@ impl Chrome {
         let (left, top, right, bottom) = match self {
             Self::Rule => (0, 1, 0, 0),
             Self::Frame => (2, 1, 2, 1),
+            Self::Bare => (0, 0, 0, 0),
         };
         Rect {
             x: area.x.saturating_add(left),
@@ -69,6 +72,7 @@ impl Chrome {
         match self {
             Self::Rule => 1,
             Self::Frame => 2,
+            Self::Bare => 0,
         }
     }
 }
@@ -78,8 +82,12 @@ impl Chrome {
 pub struct Sayings {
     /// Something is missing from the picture.
     pub notice: bool,
-    /// Something piles up.
+    /// Something piles up of which no finding tells.
     pub verdict: bool,
+    /// How many findings there are, about what is shown.
+    pub findings: u16,
+    /// How many lines the story of a finding has.
+    pub story: u16,
     /// How many lines the list of failed `connect()` calls wants; 0 for none.
     pub failures: u16,
     /// There is a trace, which has more to say of a process or a peer.
@@ -96,20 +104,40 @@ pub fn layout(view: &View, (width, height): (u16, u16), say: Sayings) -> Option<
     let chrome = if height >= 32 { Chrome::Frame } else { Chrome::Rule };
     let line = |y| Rect::new(0, y, width, 1);
     let page = view.page();
-    let verdict = say.verdict && page.screen == Screen::Overview && !page.zoomed && height >= VERDICT_HEIGHT;
     let notices = 1 + u16::from(say.notice);
-    let top = notices + u16::from(verdict);
+    let (findings, verdict) = match page.screen {
+        Screen::Overview if !page.zoomed => verdicts(height, say),
+        _ => (0, false),
+    };
+    let top = notices + findings + u16::from(verdict);
     let bottom = 1 + u16::from(filtering);
     let body = Rect::new(0, top, width, height - top - bottom);
+    let told = Rect::new(0, notices, width, findings);
+    let told = (findings > 0).then_some(Slot { pane: Pane::Findings, area: told, chrome: Chrome::Bare });
+    let panes = slots(page, body, chrome, height, say).into_iter();
     Some(Layout {
         header: line(0),
         notice: say.notice.then(|| line(1)),
-        verdict: verdict.then(|| line(notices)),
-        slots: slots(page, body, chrome, height, say),
+        verdict: verdict.then(|| line(notices + findings)),
+        slots: told.into_iter().chain(panes.map(|(pane, area)| Slot { pane, area, chrome })).collect(),
         filter: filtering.then(|| line(height - 2)),
         footer: line(height - 1),
-        chrome,
     })
+}
+
+/// How many lines of the overview tell of findings, and whether there is one for what piles up, or to say that nothing
+/// is wrong: from some height on there is always a line for the one or the other, so that nothing jumps.
+fn verdicts(height: u16, say: Sayings) -> (u16, bool) {
+    let most = match height {
+        0..VERDICT_HEIGHT => 1,
+        VERDICT_HEIGHT..28 => 2,
+        28..32 => 3,
+        32..40 => 4,
+        _ => 6,
+    };
+    let findings = say.findings.min(most);
+    let verdict = height >= VERDICT_HEIGHT && (findings == 0 || say.verdict && findings < most);
+    (findings, verdict)
 }
 
 impl Layout {
@@ -118,33 +146,41 @@ impl Layout {
     pub fn slot(&self, pane: Pane) -> Option<&Slot> {
         self.slots.iter().find(|slot| slot.pane == pane)
     }
+}
 
-    /// How many rows of its table a pane shows; what lies above the rows differs by pane.
+impl Slot {
+    /// What it has for its content.
     #[must_use]
-    pub fn rows(&self, slot: &Slot) -> usize {
-        let inner = self.chrome.inner(slot.area);
-        usize::from(inner.height.saturating_sub(other_lines(slot.pane, inner)))
+    pub fn inner(&self) -> Rect {
+        self.chrome.inner(self.area)
     }
-}
 
-/// The lines of a pane that are not rows of its table.
-#[must_use]
-pub fn other_lines(pane: Pane, inner: Rect) -> u16 {
-    let titles = 1;
-    match pane {
-        Pane::States | Pane::Closes | Pane::Failures | Pane::Facts => 0,
-        Pane::Destinations => ports_head(inner) + titles,
-        Pane::Processes => titles + coverage_line(inner),
-        Pane::Peers | Pane::Sockets | Pane::Counters => titles,
+    /// How many rows of its table it shows; what lies above the rows differs by pane.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        usize::from(self.inner().height.saturating_sub(self.other_lines()))
     }
-}
 
-/// The lines of a pane above the rows of its table.
-#[must_use]
-pub fn lines_above(pane: Pane, inner: Rect) -> u16 {
-    match pane {
-        Pane::Processes => other_lines(pane, inner) - coverage_line(inner),
-        pane => other_lines(pane, inner),
+    /// Its lines that are not rows of its table.
+    fn other_lines(&self) -> u16 {
+        let titles = 1;
+        let inner = self.inner();
+        match self.pane {
+            Pane::States | Pane::Closes | Pane::Failures | Pane::Facts | Pane::Story => 0,
+            Pane::Findings if self.chrome == Chrome::Bare => 0,
+            Pane::Destinations => ports_head(inner) + titles,
+            Pane::Processes => titles + coverage_line(inner),
+            Pane::Peers | Pane::Sockets | Pane::Counters | Pane::Findings => titles,
+        }
+    }
+
+    /// Its lines above the rows of its table.
+    #[must_use]
+    pub fn lines_above(&self) -> u16 {
+        match self.pane {
+            Pane::Processes => self.other_lines() - coverage_line(self.inner()),
+            _ => self.other_lines(),
+        }
     }
 }
 
@@ -160,17 +196,20 @@ pub fn coverage_line(inner: Rect) -> u16 {
     u16::from(inner.height >= 4)
 }
 
-fn slots(page: &Page, body: Rect, chrome: Chrome, height: u16, say: Sayings) -> Vec<Slot> {
+/// The panes of a page and their places.
+fn slots(page: &Page, body: Rect, chrome: Chrome, height: u16, say: Sayings) -> Vec<(Pane, Rect)> {
     if page.zoomed {
-        return vec![Slot { pane: page.focus, area: body }];
+        return vec![(page.focus, body)];
     }
-    let whole = |pane| vec![Slot { pane, area: body }];
+    let whole = |pane| vec![(pane, body)];
     match page.screen {
         Screen::Overview => overview(body, chrome, height),
         Screen::Sockets => whole(Pane::Sockets),
         Screen::Processes => whole(Pane::Processes),
         Screen::Peers => whole(Pane::Peers),
         Screen::Ports => ports(body, chrome, say.failures),
+        Screen::Findings => whole(Pane::Findings),
+        Screen::Finding(_) => story(page, body, chrome, say.story),
         Screen::Kernel => whole(Pane::Counters),
         Screen::Process(_) => process(body, chrome, say),
         Screen::Peer(_) => peer(body, chrome, say),
@@ -183,7 +222,7 @@ fn states_lines(chrome: Chrome) -> u16 {
     u16::try_from(TcpState::ALL.len()).unwrap_or(12) + chrome.lines()
 }
 
-fn overview(body: Rect, chrome: Chrome, height: u16) -> Vec<Slot> {
+fn overview(body: Rect, chrome: Chrome, height: u16) -> Vec<(Pane, Rect)> {
     if body.width < 76 {
         return stacked(body, chrome);
     }
@@ -210,51 +249,57 @@ fn overview(body: Rect, chrome: Chrome, height: u16) -> Vec<Slot> {
     if sockets.height > 0 {
         slots.push((Pane::Sockets, sockets));
     }
-    slots.into_iter().map(|(pane, area)| Slot { pane, area }).collect()
+    slots
 }
 
 /// The overview on a narrow terminal: one pane below the other.
-fn stacked(body: Rect, chrome: Chrome) -> Vec<Slot> {
+fn stacked(body: Rect, chrome: Chrome) -> Vec<(Pane, Rect)> {
     let states = states_lines(chrome).min(body.height / 2);
     let (top, rest) = split_height(body, states);
     let (middle, lower) =
         if rest.height >= 10 { split_height(rest, rest.height / 2) } else { split_height(rest, rest.height) };
     let all = [(Pane::States, top), (Pane::Processes, middle), (Pane::Peers, lower)];
-    let shown = all.into_iter().filter(|(_, area)| area.height > 0);
-    shown.map(|(pane, area)| Slot { pane, area }).collect()
+    all.into_iter().filter(|(_, area)| area.height > 0).collect()
 }
 
 /// Destinations, and below them the failed calls where there are any.
-fn ports(body: Rect, chrome: Chrome, failures: u16) -> Vec<Slot> {
+fn ports(body: Rect, chrome: Chrome, failures: u16) -> Vec<(Pane, Rect)> {
     let below = if failures == 0 { 0 } else { (failures + chrome.lines()).min(body.height / 2) };
     let (destinations, failures) = split_height(body, body.height - below);
-    let mut slots = vec![Slot { pane: Pane::Destinations, area: destinations }];
+    let mut slots = vec![(Pane::Destinations, destinations)];
     if failures.height > 0 {
-        slots.push(Slot { pane: Pane::Failures, area: failures });
+        slots.push((Pane::Failures, failures));
     }
     slots
 }
 
-/// How many more facts the trace adds to a page.
+/// How many more facts there are on a page: what the trace tells, and what is wrong.
 fn told(say: Sayings) -> u16 {
-    u16::from(say.traced) + u16::from(say.failures > 0)
+    u16::from(say.traced) + u16::from(say.failures > 0) + say.findings
 }
 
-fn process(body: Rect, chrome: Chrome, say: Sayings) -> Vec<Slot> {
+/// The story of a finding, and below it the sockets behind it.
+fn story(page: &Page, body: Rect, chrome: Chrome, lines: u16) -> Vec<(Pane, Rect)> {
+    if page.story.as_ref().is_none_or(|story| !story.has_sockets()) {
+        return vec![(Pane::Story, body)];
+    }
+    let (story, sockets) =
+        split_height(body, (lines.saturating_add(chrome.lines())).min(body.height * 2 / 3));
+    vec![(Pane::Story, story), (Pane::Sockets, sockets)]
+}
+
+fn process(body: Rect, chrome: Chrome, say: Sayings) -> Vec<(Pane, Rect)> {
     let (facts, rest) = split_height(body, (7 + told(say) + chrome.lines()).min(body.height / 2));
     let (middle, sockets) = split_height(rest, (rest.height / 2).min(states_lines(chrome)));
     let parts = split_width(middle, &[60, 40]);
-    [(Pane::Facts, facts), (Pane::States, parts[0]), (Pane::Peers, parts[1]), (Pane::Sockets, sockets)]
-        .map(|(pane, area)| Slot { pane, area })
-        .into()
+    [(Pane::Facts, facts), (Pane::States, parts[0]), (Pane::Peers, parts[1]), (Pane::Sockets, sockets)].into()
 }
 
-fn peer(body: Rect, chrome: Chrome, say: Sayings) -> Vec<Slot> {
+fn peer(body: Rect, chrome: Chrome, say: Sayings) -> Vec<(Pane, Rect)> {
     let (facts, rest) = split_height(body, (4 + told(say) + chrome.lines()).min(body.height / 3));
     let (middle, sockets) = split_height(rest, (rest.height / 2).min(states_lines(chrome)));
     let parts = split_width(middle, &[60, 40]);
     [(Pane::Facts, facts), (Pane::States, parts[0]), (Pane::Processes, parts[1]), (Pane::Sockets, sockets)]
-        .map(|(pane, area)| Slot { pane, area })
         .into()
 }
 
@@ -298,9 +343,22 @@ mod tests {
     fn the_overview_fits_80_by_24_with_every_state() {
         let layout = at(80, 24).expect("large enough");
         let states = layout.slot(Pane::States).expect("on the overview");
-        assert_eq!(layout.rows(states), TcpState::ALL.len());
+        assert_eq!(states.rows(), TcpState::ALL.len());
         let processes = layout.slot(Pane::Processes).expect("on the overview");
-        assert!(layout.rows(processes) >= 5, "{processes:?}");
+        assert!(processes.rows() >= 4, "{processes:?}");
+    }
+
+    #[test]
+    fn findings_take_few_lines_and_nothing_jumps_when_the_first_comes() {
+        let lines =
+            |height, findings, verdict| verdicts(height, Sayings { verdict, findings, ..Sayings::default() });
+        assert_eq!(
+            [0, 1, 2, 9].map(|n| lines(24, n, false)),
+            [(0, true), (1, false), (2, false), (2, false)]
+        );
+        assert_eq!([0, 1, 2].map(|n| lines(24, n, true)), [(0, true), (1, true), (2, false)]);
+        assert_eq!([0, 1, 9].map(|n| lines(16, n, true)), [(0, false), (1, false), (1, false)]);
+        assert_eq!([3, 9].map(|n| lines(45, n, false)), [(3, false), (6, false)]);
     }
 
     #[test]

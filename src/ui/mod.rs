@@ -29,6 +29,7 @@ pub mod picture;
 mod recent;
 pub mod scene;
 mod select;
+mod story;
 mod table;
 mod text;
 pub mod theme;
@@ -39,7 +40,7 @@ mod why;
 mod words;
 
 pub use draw::{draw, render};
-pub use scene::{Data, Maybe, Scene, Selection};
+pub use scene::{Data, Look, Maybe, Scene, Selection};
 pub use select::select;
 pub use theme::{Palette, Theme};
 pub use update::{Effect, ExportRequest, Input, update};

@@ -59,6 +59,6 @@ pub(super) fn activity(view: &View) -> Option<&Activity> {
 
 /// The page, as far as it decides which sockets are counted.
 fn subject(view: &View) -> Screen {
-    let screen = view.page().screen;
+    let screen = &view.page().screen;
     if screen.is_closer() { screen.subject() } else { Screen::Overview }
 }

@@ -7,10 +7,20 @@ use super::{
     view::{Pane, RowId, Screen, View},
 };
 use crate::{
+    findings::{Finding, Key},
     model::{ProcKey, ProcessLoad, Side, SockId, Stamp, StateCounts, TcpState, Unknown},
     query::Query,
     store::{Aggregate, History, Moment, Owned, PeerKey},
 };
+
+/// What is known at one instant: a moment, and what is wrong by then.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// The moment.
+    pub moment: Arc<Moment>,
+    /// What is wrong, the worst first.
+    pub findings: Arc<[Finding]>,
+}
 
 /// What of a moment the view shows, in the order in which it shows it.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +37,8 @@ pub struct Selection {
     pub rows: Vec<u32>,
     /// Indices of the counters, in their table's order.
     pub counters: Vec<u32>,
+    /// Indices of the findings about those sockets or about whom the page is about, in their table's order.
+    pub findings: Vec<u32>,
     /// Those sockets that nobody is known to own, by reason.
     pub unknown: [u32; Unknown::ALL.len()],
     /// On the page of a process: what of the above it is only a candidate for.
@@ -67,8 +79,8 @@ impl Selection {
 pub struct Scene<'a> {
     /// What was chosen to be seen.
     pub view: &'a View,
-    /// The newest moment; `None` before the first sample.
-    pub live: Option<&'a Arc<Moment>>,
+    /// The newest look; `None` before the first sample.
+    pub live: Option<&'a Look>,
     /// What of the shown moment the view selects.
     pub selection: Option<&'a Selection>,
     /// The time series, up to the newest moment.
@@ -89,19 +101,20 @@ impl<'a> Scene<'a> {
     /// The moment to draw with what is selected of it.
     #[must_use]
     pub fn data(&self) -> Option<Data<'a>> {
-        let moment = self.view.shown(self.live)?;
+        let Look { moment, findings } = self.view.shown(self.live)?;
         // A large table is counted beside the loop. Until that is done, the selection at hand is of another page,
         // and its figures under this page's title would be wrong.
         let selection = self.selection.filter(|selection| selection.is_of(self.view, moment))?;
-        Some(Data { moment, selection, history: self.history })
+        Some(Data { moment, findings, selection, history: self.history })
     }
 
     /// How many samples newer than the shown one the histories hold.
     #[must_use]
     pub fn behind(&self) -> usize {
-        let numbers =
-            (self.live.map(|m| m.sample.number), self.view.paused.as_ref().map(|m| m.sample.number));
-        let (Some(live), Some(held)) = numbers else { return 0 };
+        let number = |look: &Look| look.moment.sample.number;
+        let (Some(live), Some(held)) = (self.live.map(number), self.view.paused.as_ref().map(number)) else {
+            return 0;
+        };
         usize::try_from(live.saturating_sub(held)).unwrap_or(usize::MAX)
     }
 
@@ -109,7 +122,7 @@ impl<'a> Scene<'a> {
     /// intervals.
     #[must_use]
     pub fn stale(&self) -> Option<Duration> {
-        let moment = self.live?;
+        let moment = &self.live?.moment;
         let age = self.now?.since_boot.saturating_sub(moment.sample.stamp.since_boot);
         let late = moment.sample.cost.interval.saturating_mul(3).max(Duration::from_secs(2));
         (age > late || self.trouble.is_some()).then_some(age)
@@ -121,6 +134,8 @@ impl<'a> Scene<'a> {
 pub struct Data<'a> {
     /// The moment shown.
     pub moment: &'a Arc<Moment>,
+    /// What is wrong by then, the worst first.
+    pub findings: &'a Arc<[Finding]>,
     /// What of it.
     pub selection: &'a Selection,
     /// The time series, up to the newest moment.
@@ -128,6 +143,12 @@ pub struct Data<'a> {
 }
 
 impl<'a> Data<'a> {
+    /// What is shown, as a whole.
+    #[must_use]
+    pub fn look(&self) -> Look {
+        Look { moment: Arc::clone(self.moment), findings: Arc::clone(self.findings) }
+    }
+
     /// How many rows the table in `pane` has.
     #[must_use]
     pub fn len(&self, pane: Pane) -> usize {
@@ -138,7 +159,8 @@ impl<'a> Data<'a> {
             Pane::Peers => self.selection.aggregate.peers.len(),
             Pane::Sockets => self.selection.rows.len(),
             Pane::Counters => self.selection.counters.len(),
-            Pane::Closes | Pane::Failures | Pane::Facts => 0,
+            Pane::Findings => self.selection.findings.len(),
+            Pane::Closes | Pane::Failures | Pane::Facts | Pane::Story => 0,
         }
     }
 
@@ -159,7 +181,8 @@ impl<'a> Data<'a> {
                 RowId::Socket(SockId { netns: row.netns, cookie: row.socket.row().cookie })
             }
             Pane::Counters => RowId::Counter(self.counter(index)?.0.clone()),
-            Pane::Closes | Pane::Failures | Pane::Facts => return None,
+            Pane::Findings => RowId::Finding(Key::of(self.finding(index)?)),
+            Pane::Closes | Pane::Failures | Pane::Facts | Pane::Story => return None,
         })
     }
 
@@ -184,6 +207,12 @@ impl<'a> Data<'a> {
         self.moment.get(row as usize)
     }
 
+    /// The finding in row `index` of the table of findings.
+    #[must_use]
+    pub fn finding(&self, index: usize) -> Option<&'a Finding> {
+        self.findings.get(*self.selection.findings.get(index)? as usize)
+    }
+
     /// The name, value and rate of the counter in row `index` of the table of counters.
     #[must_use]
     pub fn counter(&self, index: usize) -> Option<(&'a Arc<str>, u64, Option<f64>)> {
@@ -202,6 +231,7 @@ impl Screen {
             Self::Process(key) => socket.attribution.owners.iter().any(|owner| owner.key == key),
             Self::Peer(key) => peer_of(socket) == Some(key),
             Self::Socket(id) => socket.netns == id.netns && socket.socket.row().cookie == id.cookie,
+            // Of a finding its filter decides.
             _ => true,
         }
     }
@@ -209,7 +239,15 @@ impl Screen {
     /// Whether the page is about some sockets only.
     #[must_use]
     pub const fn is_closer(&self) -> bool {
-        matches!(self.subject(), Self::Process(_) | Self::Peer(_) | Self::Socket(_))
+        matches!(
+            self,
+            Self::Process(_)
+                | Self::ProcessEvidence(_)
+                | Self::Peer(_)
+                | Self::PeerEvidence(_)
+                | Self::Socket(_)
+                | Self::Finding(_)
+        )
     }
 }
 

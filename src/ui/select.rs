@@ -1,12 +1,14 @@
 //! From a moment and a view to the rows that are shown, in their order.
 
 use super::{
-    scene::{Maybe, Selection, peer_of},
+    scene::{Look, Maybe, Selection, peer_of},
+    story,
     view::{Page, Pane, Screen, View},
     words,
 };
 use crate::{
     field::{Context, Row},
+    findings::Finding,
     model::{Evidence, ProcKey, TcpState, Unknown},
     query,
     store::{Aggregate, DestinationRow, Moment, PeerRow, PortRange, ProcessRow},
@@ -18,17 +20,13 @@ pub(super) const MANY: usize = 50_000;
 /// How many sockets beyond the first one in sight are put in order then.
 const NEAR: usize = 1_000;
 
-/// Takes of `moment` what the view's filter and page keep. The only place of the screen that walks over every
+/// Takes of `look` what the view's filter and page keep. The only place of the screen that walks over every
 /// socket: call it once a moment, and when [`super::Effect::Select`] asks for it, never while drawing.
 #[must_use]
-pub fn select(view: &View, moment: &Moment) -> Selection {
+pub fn select(view: &View, look: &Look) -> Selection {
     let page = view.page();
-    let query = &view.filter.query;
-    let query::Selection { aggregate, rows } = if page.screen.is_closer() {
-        query::select_of(moment, query, |socket| page.screen.covers(socket))
-    } else {
-        query::select(moment, query)
-    };
+    let moment = &*look.moment;
+    let query::Selection { aggregate, rows } = sockets(view, look);
     let unknown = unknown(moment, &rows);
     let maybe = match page.screen.subject() {
         Screen::Process(key) => maybe(moment, &rows, key),
@@ -36,8 +34,9 @@ pub fn select(view: &View, moment: &Moment) -> Selection {
     };
     let mut selection = Selection {
         number: moment.sample.number,
-        screen: page.screen,
+        screen: page.screen.clone(),
         filter: view.filter.query.clone(),
+        findings: findings(view, look, &rows),
         aggregate,
         rows,
         counters: counters(moment),
@@ -51,7 +50,42 @@ pub fn select(view: &View, moment: &Moment) -> Selection {
     order::<PeerRow>(page, Pane::Peers, &mut aggregate.peers, &fields);
     order::<DestinationRow>(page, Pane::Destinations, &mut aggregate.destinations, &fields);
     order_sockets(page, moment, rows);
+    order_findings(page, &look.findings, &mut selection.findings, &fields);
     selection
+}
+
+/// The sockets that the filter and the page keep.
+fn sockets(view: &View, look: &Look) -> query::Selection {
+    let (screen, query) = (&view.page().screen, &view.filter.query);
+    match screen {
+        Screen::Finding(key) => match story::behind(view, look, key) {
+            Some(behind) => query::select(&look.moment, &behind),
+            None => query::select_of(&look.moment, query, |_| false),
+        },
+        screen if screen.is_closer() => query::select_of(&look.moment, query, |socket| screen.covers(socket)),
+        _ => query::select(&look.moment, query),
+    }
+}
+
+/// The findings about what the page is about, and about the sockets `rows` that the filter keeps.
+fn findings(view: &View, look: &Look, rows: &[u32]) -> Vec<u32> {
+    let screen = view.page().screen.subject();
+    let moment = &*look.moment;
+    let concerns = |finding: &Finding| query::concerns(moment, rows, finding);
+    let is_kept = |finding: &Finding| view.filter.query.is_all() || concerns(finding);
+    let all = (0_u32..).zip(look.findings.iter());
+    let kept = all.filter(|(_, finding)| {
+        let subject = &finding.subject;
+        match &screen {
+            Screen::Process(key) => {
+                subject.processes.iter().any(|process| process.key == *key) && is_kept(finding)
+            }
+            Screen::Peer(_) | Screen::Socket(_) => !finding.filter.is_empty() && concerns(finding),
+            Screen::Finding(_) => false,
+            _ => is_kept(finding),
+        }
+    });
+    kept.map(|(index, _)| index).collect()
 }
 
 /// What the getters of fields need, of the sockets in `aggregate`.
@@ -111,6 +145,16 @@ where
     let mut sorted: Vec<&R> = rows.iter().collect();
     query::sort::<R>(&mut sorted, context, sort);
     *rows = sorted.into_iter().cloned().collect();
+}
+
+fn order_findings(page: &Page, findings: &[Finding], rows: &mut [u32], context: &Context) {
+    let Some(sort) = page.table(Pane::Findings).sort else { return };
+    let mut sorted: Vec<&Finding> = rows.iter().filter_map(|&row| findings.get(row as usize)).collect();
+    query::sort::<Finding>(&mut sorted, context, sort);
+    let place = |finding: &Finding| (0..).zip(findings).find(|(_, other)| std::ptr::eq(*other, finding));
+    for (row, (index, _)) in rows.iter_mut().zip(sorted.into_iter().filter_map(place)) {
+        *row = index;
+    }
 }
 
 /// States in which a socket waits for somebody come first: there is something to do about each.

@@ -145,6 +145,7 @@ fn style(key: &str, value: &Value<'_>, theme: &Theme) -> Style {
         Value::Percent(share) if key == "percent" && *share >= NEARLY_ALL => theme.alarm(),
         Value::Percent(share) if key == "percent" || key == "fd_percent" => theme.gauge(share / 100.0),
         Value::State(state) => theme.state(*state),
+        Value::Severity(severity) => theme.severity(*severity),
         Value::Count(_) => {
             let state = TcpState::ALL.into_iter().find(|state| field::state_key(*state) == key);
             state.map_or(theme.text(), |state| theme.state(state))

@@ -2,7 +2,7 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
-use crate::model::TcpState;
+use crate::{findings::Severity, model::TcpState};
 
 /// How many colours the terminal may be given.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -228,6 +228,16 @@ impl Theme {
     pub fn alarm(&self) -> Style {
         let mono = Style::new().add_modifier(Modifier::REVERSED | Modifier::BOLD);
         self.pick(Style::new().fg(Color::White).bg(Color::Red).add_modifier(Modifier::BOLD), mono)
+    }
+
+    /// How bad a finding is. The word always stands there too.
+    #[must_use]
+    pub fn severity(&self, severity: Severity) -> Style {
+        match severity {
+            Severity::Critical => self.alarm(),
+            Severity::Warning => self.warning().add_modifier(Modifier::BOLD),
+            Severity::Info => self.head(),
+        }
     }
 
     /// A mark such as "paused" that must not be overlooked.

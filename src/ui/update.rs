@@ -1,7 +1,5 @@
 //! What a key or a new sample does to the view. Pure: what must happen outside is handed back as [`Effect`]s.
 
-use std::sync::Arc;
-
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 use tui_input::{Input as Line, InputRequest};
@@ -11,15 +9,15 @@ use super::{
     command::Command,
     draw, help, keymap,
     layout::{self, Layout},
-    recent,
-    scene::Data,
+    pane, recent,
+    scene::{Data, Look},
     select::MANY,
+    story,
     view::{Filter, Message, Mode, Pane, Screen, View},
 };
 use crate::{
     model::{ProcKey, Side},
     query::{Query, Sort},
-    store::Moment,
 };
 
 /// Something that happened.
@@ -61,20 +59,15 @@ pub enum Effect {
 /// What to write to a file.
 #[derive(Debug, Clone)]
 pub struct ExportRequest {
-    /// The moment on screen.
-    pub moment: Arc<Moment>,
-    /// Which of its sockets: the filter in force, and what the page is about.
+    /// What is on screen.
+    pub look: Look,
+    /// Which of its sockets and findings: the filter in force, and what the page is about.
     pub query: Query,
 }
 
 /// Changes the view as `input` asks. `data` is what the screen shows now, `None` before the first sample;
-/// `live` is the newest moment.
-pub fn update(
-    view: &mut View,
-    input: Input,
-    data: Option<Data<'_>>,
-    live: Option<&Arc<Moment>>,
-) -> Vec<Effect> {
+/// `live` is the newest look.
+pub fn update(view: &mut View, input: Input, data: Option<Data<'_>>, live: Option<&Look>) -> Vec<Effect> {
     match input {
         Input::Key(event) => key(view, &event, data, live),
         Input::Mouse(event) => mouse(view, event, data),
@@ -90,6 +83,7 @@ pub fn update(
         Input::Refreshed => {
             if let Some(data) = &data {
                 recent::note(view, data);
+                story::note(view, data);
                 draw::keep_lines(view, data);
             }
             settle(view, data);
@@ -102,7 +96,7 @@ pub fn update(
     }
 }
 
-fn key(view: &mut View, event: &KeyEvent, data: Option<Data<'_>>, live: Option<&Arc<Moment>>) -> Vec<Effect> {
+fn key(view: &mut View, event: &KeyEvent, data: Option<Data<'_>>, live: Option<&Look>) -> Vec<Effect> {
     if matches!(view.mode, Mode::Filter(..)) {
         return match keymap::edit(event) {
             Some(edit) => type_filter(view, edit),
@@ -144,12 +138,7 @@ fn in_help(view: &mut View, command: Command, data: Option<Data<'_>>) -> Vec<Eff
     vec![]
 }
 
-fn obey(
-    view: &mut View,
-    command: Command,
-    data: Option<Data<'_>>,
-    live: Option<&Arc<Moment>>,
-) -> Vec<Effect> {
+fn obey(view: &mut View, command: Command, data: Option<Data<'_>>, live: Option<&Look>) -> Vec<Effect> {
     match command {
         Command::Quit => vec![Effect::Quit],
         Command::Suspend => vec![Effect::Suspend],
@@ -179,7 +168,7 @@ fn obey(
         }
         Command::Sort => sort(view, data),
         Command::Reverse => reverse(view),
-        Command::Pause => pause(view, data.map(|data| data.moment).or(live)),
+        Command::Pause => pause(view, data.map(|data| data.look()).or(live.cloned())),
         Command::Export => export(view, live),
         movement => travel(view, movement, data),
     }
@@ -203,14 +192,13 @@ fn back(view: &mut View) -> Vec<Effect> {
 
 /// Turns to another page with `change` and says what that takes.
 pub(super) fn turn(view: &mut View, change: impl FnOnce(&mut View) -> bool) -> Vec<Effect> {
-    let before = view.page().screen;
+    let before = view.page().screen.clone();
     if !change(view) {
         return vec![];
     }
-    let after = view.page().screen;
     let mut effects = vec![Effect::Select];
-    match (before, after) {
-        (_, Screen::Process(key)) => effects.push(Effect::Inspect(key)),
+    match (before, &view.page().screen) {
+        (_, Screen::Process(key)) => effects.push(Effect::Inspect(*key)),
         (Screen::Process(_), _) => effects.push(Effect::StopInspecting),
         _ => {}
     }
@@ -220,7 +208,7 @@ pub(super) fn turn(view: &mut View, change: impl FnOnce(&mut View) -> bool) -> V
 fn focus(view: &mut View, step: isize, data: Option<Data<'_>>) -> Vec<Effect> {
     let was_zoomed = std::mem::take(&mut view.page_mut().zoomed);
     let panes: Vec<Pane> = match place(view, data) {
-        Some(layout) => layout.slots.iter().map(|slot| slot.pane).filter(|pane| pane.is_table()).collect(),
+        Some(layout) => layout.slots.iter().map(|slot| slot.pane).filter(|pane| pane.takes_focus()).collect(),
         None => vec![],
     };
     let page = view.page_mut();
@@ -238,7 +226,7 @@ fn focus(view: &mut View, step: isize, data: Option<Data<'_>>) -> Vec<Effect> {
 fn sort(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
     let pane = view.page().focus;
     let Some(layout) = place(view, data) else { return vec![] };
-    let width = layout.slot(pane).map_or(0, |slot| layout.chrome.inner(slot.area).width);
+    let width = layout.slot(pane).map_or(0, |slot| slot.inner().width);
     let keys = columns::sort_keys(pane, width, data.as_ref());
     if keys.is_empty() {
         return vec![];
@@ -267,17 +255,17 @@ fn reverse(view: &mut View) -> Vec<Effect> {
 }
 
 /// Holds the moment on screen, not a newer one that is still being counted.
-fn pause(view: &mut View, shown: Option<&Arc<Moment>>) -> Vec<Effect> {
+fn pause(view: &mut View, shown: Option<Look>) -> Vec<Effect> {
     view.paused = match view.paused {
         Some(_) => None,
-        None => shown.cloned(),
+        None => shown,
     };
     vec![Effect::Select]
 }
 
-fn export(view: &View, live: Option<&Arc<Moment>>) -> Vec<Effect> {
-    let Some(moment) = view.shown(live) else { return vec![] };
-    vec![Effect::Export(ExportRequest { moment: Arc::clone(moment), query: scope(view) })]
+fn export(view: &View, live: Option<&Look>) -> Vec<Effect> {
+    let Some(look) = view.shown(live) else { return vec![] };
+    vec![Effect::Export(ExportRequest { look: look.clone(), query: scope(view) })]
 }
 
 /// The filter in force, narrowed to what the page is about.
@@ -289,6 +277,10 @@ fn scope(view: &View) -> Query {
             format!("remote:{} {port}:{} side:{}", key.ip, key.port, key.side.name())
         }
         Screen::Socket(id) => format!("cookie:{}", id.cookie),
+        Screen::Finding(_) => match &view.page().story {
+            Some(story) if !story.finding.filter.is_empty() => story.finding.filter.clone(),
+            _ => return view.filter.query.clone(),
+        },
         _ => return view.filter.query.clone(),
     };
     let text = if view.filter.query.is_all() { page } else { format!("({}) {page}", view.filter.text) };
@@ -361,6 +353,12 @@ fn travel(view: &mut View, command: Command, data: Option<Data<'_>>) -> Vec<Effe
     let Some(data) = data else { return vec![] };
     let pane = view.page().focus;
     let height = visible_rows(view, pane, data);
+    if pane == Pane::Story {
+        let lines = pane::story::lines(view, &data);
+        let scroll = &mut view.page_mut().scroll;
+        *scroll = moved(command, *scroll, lines.saturating_sub(height) + 1, height).unwrap_or(*scroll);
+        return vec![];
+    }
     let table = view.page_mut().table_mut(pane);
     let Some(to) = moved(command, table.index, data.len(pane), height) else { return vec![] };
     // Going to the first row is to stay with whatever comes first.
@@ -378,6 +376,11 @@ fn travel(view: &mut View, command: Command, data: Option<Data<'_>>) -> Vec<Effe
 fn settle(view: &mut View, data: Option<Data<'_>>) {
     let Some(data) = data else { return };
     let layout = place(view, Some(data));
+    // The pane may have gone with what it told of.
+    if layout.as_ref().is_some_and(|layout| layout.slot(view.page().focus).is_none()) {
+        let page = view.page_mut();
+        page.focus = page.screen.first_focus();
+    }
     for pane in Pane::TABLES {
         let Some(height) = layout.as_ref().and_then(|layout| height(layout, pane)) else { continue };
         let len = data.len(pane);
@@ -405,7 +408,7 @@ fn visible_rows(view: &View, pane: Pane, data: Data<'_>) -> usize {
 /// How many rows of `pane` are seen.
 fn height(layout: &Layout, pane: Pane) -> Option<usize> {
     let slot = layout.slot(pane)?;
-    Some(layout.rows(slot).max(1))
+    Some(slot.rows().max(1))
 }
 
 /// The first row to show, so that row `index` of `len` is within `height` rows: as near to `offset` as can be.
@@ -434,13 +437,13 @@ fn mouse(view: &mut View, event: MouseEvent, data: Option<Data<'_>>) -> Vec<Effe
 /// Gives the focus to the pane at `at`, and selects the row there if there is one.
 fn click(view: &mut View, at: Position, data: Option<Data<'_>>) {
     let Some(layout) = place(view, data) else { return };
-    let tables = layout.slots.iter().filter(|slot| slot.pane.is_table());
-    let Some(slot) = tables.into_iter().find(|slot| slot.area.contains(at)) else { return };
+    let panes = layout.slots.iter().filter(|slot| slot.pane.takes_focus());
+    let Some(slot) = panes.into_iter().find(|slot| slot.area.contains(at)) else { return };
     view.page_mut().focus = slot.pane;
-    let (Some(data), inner) = (data, layout.chrome.inner(slot.area)) else { return };
-    let top = inner.y + layout::lines_above(slot.pane, inner);
+    let Some(data) = data.filter(|_| slot.pane.is_table()) else { return };
+    let top = slot.inner().y + slot.lines_above();
     let table = view.page_mut().table_mut(slot.pane);
-    let line = at.y.checked_sub(top).map(usize::from).filter(|line| *line < layout.rows(slot));
+    let line = at.y.checked_sub(top).map(usize::from).filter(|line| *line < slot.rows());
     let Some(index) = line.map(|line| table.offset + line) else { return };
     if let Some(id) = data.id(slot.pane, index) {
         table.selected = Some(id);

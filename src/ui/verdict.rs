@@ -1,4 +1,4 @@
-//! The line that says what piles up: which state, since when, towards whom, whose. Nothing if nothing does.
+//! The line that says what piles up: which state, since when, towards whom, whose; else that nothing is wrong.
 
 use ratatui::style::Style;
 
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     field::{format, program},
+    findings::Severity,
     model::{Evidence, Process, Stamp, StateCounts, TcpState, text::printable},
     store::{Activity, PeerRow, ProcessRow},
 };
@@ -32,10 +33,19 @@ struct Rise {
     samples: usize,
 }
 
+/// For so long twtop has to look before it says that nothing is wrong, seconds: findings take a while.
+const LOOK_S: f64 = 5.0;
+
 /// Whether there is anything to say.
 #[must_use]
 pub(super) fn is_needed(data: &Data<'_>) -> bool {
     !rises(data).is_empty()
+}
+
+/// Whether findings say it better.
+#[must_use]
+pub(super) fn is_subsumed(data: &Data<'_>) -> bool {
+    data.findings.first().is_some_and(|worst| worst.severity >= Severity::Warning)
 }
 
 /// Every state of the whole that piles up.
@@ -75,7 +85,15 @@ pub(super) fn of_page(scene: &Scene<'_>, data: &Data<'_>) -> Option<String> {
 pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, data: &Data<'_>) {
     let theme = scene.theme;
     let rises = rises(data);
-    let Some((worst, others)) = rises.split_first() else { return };
+    // Below findings the line just stays for a while.
+    let alone = data.selection.findings.is_empty();
+    let Some((worst, others)) = rises.split_first().filter(|_| !(alone && is_subsumed(data))) else {
+        if alone {
+            pen.skip(1);
+            pen.put_cut(&quiet(data), theme.dim(), theme);
+        }
+        return;
+    };
     let dot = format!(" {} ", theme.glyphs.dot);
     let wide = pen.room() >= WIDE;
     let mut pieces: Vec<(String, Style)> = vec![
@@ -103,6 +121,18 @@ pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, data: &Data<'_>) {
     }
     pen.skip(1);
     pen.put_pieces(&pieces, theme);
+}
+
+/// That nothing is wrong, as far as that is known.
+pub(super) fn quiet(data: &Data<'_>) -> String {
+    let now = data.moment.sample.stamp;
+    let looked = data.history.stamps().next().map_or(0.0, |first| now.seconds_since(first));
+    match data.findings.len() {
+        0 if looked < LOOK_S => "Looking for what is wrong.".to_owned(),
+        0 => "Nothing wrong found.".to_owned(),
+        1 => "Nothing wrong found with what the filter keeps; 1 finding about the rest.".to_owned(),
+        n => format!("Nothing wrong found with what the filter keeps; {n} findings about the rest."),
+    }
 }
 
 /// The row that alone has at least `half`.

@@ -4,17 +4,18 @@ use std::{net::IpAddr, sync::Arc};
 
 use tui_input::Input;
 
-use super::recent::Recent;
+use super::{recent::Recent, scene::Look, story::Story};
 use crate::{
+    findings::Key,
     model::{Endpoint, ProcKey, SockId, TcpState},
     query::{Query, QueryError, Sort},
-    store::{Moment, PeerKey},
+    store::PeerKey,
 };
 
 /// A page of the screen: one of the views, or a closer look at one thing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Screen {
-    /// States, ports, processes and peers.
+    /// What is wrong, states, ports, processes and peers.
     Overview,
     /// All sockets.
     Sockets,
@@ -24,6 +25,8 @@ pub enum Screen {
     Peers,
     /// All destinations and the ports they take.
     Ports,
+    /// All that is wrong.
+    Findings,
     /// Counters.
     Kernel,
     /// One process.
@@ -36,38 +39,49 @@ pub enum Screen {
     ProcessEvidence(ProcKey),
     /// What the claims about the owners of connections with one peer rest on.
     PeerEvidence(PeerKey),
+    /// One finding.
+    Finding(Key),
 }
 
 impl Screen {
     /// The views that have a number, in its order.
-    pub const VIEWS: [Self; 6] =
-        [Self::Overview, Self::Sockets, Self::Processes, Self::Peers, Self::Ports, Self::Kernel];
+    pub const VIEWS: [Self; 7] = [
+        Self::Overview,
+        Self::Sockets,
+        Self::Processes,
+        Self::Peers,
+        Self::Ports,
+        Self::Findings,
+        Self::Kernel,
+    ];
 
     /// The view with that number, from 1.
     #[must_use]
     pub fn numbered(number: u8) -> Option<Self> {
         let index = usize::from(number).checked_sub(1)?;
-        Self::VIEWS.get(index).copied()
+        Self::VIEWS.get(index).cloned()
     }
 
     /// The page of what it is about: its own, but for a page of evidence.
     #[must_use]
-    pub const fn subject(self) -> Self {
+    pub fn subject(&self) -> Self {
         match self {
-            Self::ProcessEvidence(key) => Self::Process(key),
-            Self::PeerEvidence(key) => Self::Peer(key),
-            page => page,
+            Self::ProcessEvidence(key) => Self::Process(*key),
+            Self::PeerEvidence(key) => Self::Peer(*key),
+            page => page.clone(),
         }
     }
 
     /// The pane that has the focus at first.
-    const fn first_focus(self) -> Pane {
+    pub(super) const fn first_focus(&self) -> Pane {
         match self {
             Self::Sockets | Self::Peer(_) => Pane::Sockets,
             Self::Overview | Self::Processes | Self::Socket(_) => Pane::Processes,
             Self::Peers | Self::Process(_) => Pane::Peers,
             Self::ProcessEvidence(_) | Self::PeerEvidence(_) => Pane::Facts,
             Self::Ports => Pane::Destinations,
+            Self::Findings => Pane::Findings,
+            Self::Finding(_) => Pane::Story,
             Self::Kernel => Pane::Counters,
         }
     }
@@ -94,17 +108,34 @@ pub enum Pane {
     Failures,
     /// What is known of the one thing that the page is about.
     Facts,
+    /// What is wrong.
+    Findings,
+    /// All about one finding.
+    Story,
 }
 
 impl Pane {
     /// Every pane whose rows can be selected.
-    pub const TABLES: [Self; 6] =
-        [Self::States, Self::Destinations, Self::Processes, Self::Peers, Self::Sockets, Self::Counters];
+    pub const TABLES: [Self; 7] = [
+        Self::States,
+        Self::Destinations,
+        Self::Processes,
+        Self::Peers,
+        Self::Sockets,
+        Self::Counters,
+        Self::Findings,
+    ];
 
     /// Whether its rows can be selected.
     #[must_use]
     pub const fn is_table(self) -> bool {
-        !matches!(self, Self::Closes | Self::Failures | Self::Facts)
+        !matches!(self, Self::Closes | Self::Failures | Self::Facts | Self::Story)
+    }
+
+    /// Whether keys can act on it: its rows can be selected, or it is text that scrolls.
+    #[must_use]
+    pub const fn takes_focus(self) -> bool {
+        self.is_table() || matches!(self, Self::Story)
     }
 }
 
@@ -123,6 +154,8 @@ pub enum RowId {
     Socket(SockId),
     /// A counter.
     Counter(Arc<str>),
+    /// A finding.
+    Finding(Key),
 }
 
 /// How one table is seen.
@@ -143,7 +176,7 @@ pub struct Table {
 }
 
 /// A page and how it is seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Page {
     /// What it shows.
     pub screen: Screen,
@@ -151,6 +184,10 @@ pub struct Page {
     pub focus: Pane,
     /// Whether that pane has the whole page.
     pub zoomed: bool,
+    /// The first line shown of text that scrolls.
+    pub scroll: usize,
+    /// On the page of a finding: what was told of it last.
+    pub(super) story: Option<Story>,
     tables: [Table; Pane::TABLES.len()],
 }
 
@@ -158,7 +195,8 @@ impl Page {
     /// A page as it is seen at first.
     #[must_use]
     pub fn new(screen: Screen) -> Self {
-        Self { screen, focus: screen.first_focus(), zoomed: false, tables: Default::default() }
+        let focus = screen.first_focus();
+        Self { screen, focus, zoomed: false, scroll: 0, story: None, tables: Default::default() }
     }
 
     /// How the table in `pane` is seen; a pane without rows has a table that nobody looks at.
@@ -216,8 +254,8 @@ pub struct View {
     pub mode: Mode,
     /// The filter in force.
     pub filter: Filter,
-    /// The moment that is held on screen; `None` when live.
-    pub paused: Option<Arc<Moment>>,
+    /// What is held on screen; `None` when live.
+    pub paused: Option<Look>,
     /// The last message, until the next key.
     pub message: Option<Message>,
     /// What went on since the filter was set or the page was entered.
@@ -266,8 +304,8 @@ impl View {
     }
 
     /// The pages from the view to the one on screen.
-    pub fn trail(&self) -> impl Iterator<Item = Screen> + '_ {
-        std::iter::once(&self.views[self.current]).chain(&self.entered).map(|page| page.screen)
+    pub fn trail(&self) -> impl Iterator<Item = &Screen> + '_ {
+        std::iter::once(&self.views[self.current]).chain(&self.entered).map(|page| &page.screen)
     }
 
     /// Shows the view with that number; what was entered is left. False if there is no such view.
@@ -286,14 +324,19 @@ impl View {
         self.entered.push(Page::new(screen));
     }
 
+    /// The stories of the pages that were entered.
+    pub(super) fn stories_mut(&mut self) -> impl Iterator<Item = &mut Story> + '_ {
+        self.entered.iter_mut().filter_map(|page| page.story.as_mut())
+    }
+
     /// Leaves what was entered last. False if nothing was.
     pub(super) fn leave(&mut self) -> bool {
         self.entered.pop().is_some()
     }
 
-    /// The moment to show: the one held, else the newest.
+    /// What to show: what is held, else the newest.
     #[must_use]
-    pub fn shown<'a>(&'a self, live: Option<&'a Arc<Moment>>) -> Option<&'a Arc<Moment>> {
+    pub fn shown<'a>(&'a self, live: Option<&'a Look>) -> Option<&'a Look> {
         self.paused.as_ref().or(live)
     }
 }

@@ -5,9 +5,10 @@ use std::sync::{Arc, LazyLock};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
 use twtop::{
+    findings::{Finding, Watch},
     model::{ProcessLoad, Sample, Stamp},
-    store::{History, Ledger, Moment},
-    ui::{self, Effect, Filter, Input, Palette, Scene, Selection, Theme, View},
+    store::{History, Ledger},
+    ui::{self, Effect, Filter, Input, Look, Palette, Scene, Selection, Theme, View},
 };
 
 use crate::incident::Incident;
@@ -25,7 +26,8 @@ pub(crate) struct Stage {
     pub(crate) slow: bool,
     ledger: Ledger,
     history: History,
-    live: Option<Arc<Moment>>,
+    watch: Watch,
+    live: Option<Look>,
     selection: Option<Selection>,
     inspected: Option<ProcessLoad>,
 }
@@ -42,6 +44,7 @@ impl Stage {
             slow: false,
             ledger: Ledger::new(),
             history: History::default(),
+            watch: Watch::new(),
             live: None,
             selection: None,
             inspected: None,
@@ -65,15 +68,15 @@ impl Stage {
 
     /// As [`Stage::after`] at the height of the incident, told once for all who do not need what follows.
     pub(crate) fn at_height(width: u16, height: u16) -> Self {
-        static TOLD: LazyLock<(History, Arc<Moment>)> = LazyLock::new(|| {
+        static TOLD: LazyLock<(History, Look)> = LazyLock::new(|| {
             let stage = Stage::after(HEIGHT, 80, 24);
             (stage.history, stage.live.expect("samples came"))
         });
         let (history, live) = &*TOLD;
         let mut stage = Self::new(width, height);
-        stage.now = Some(live.sample.stamp);
+        stage.now = Some(live.moment.sample.stamp);
         stage.history = history.clone();
-        stage.live = Some(Arc::clone(live));
+        stage.live = Some(live.clone());
         stage.refresh();
         stage
     }
@@ -88,20 +91,37 @@ impl Stage {
         self.now = Some(sample.stamp);
         let moment = self.ledger.fold(sample);
         self.history.push(&moment);
-        self.live = Some(Arc::new(moment));
+        self.watch.push(&moment, &self.history);
+        self.live = Some(Look { moment: Arc::new(moment), findings: self.watch.findings().into() });
     }
 
     fn refresh(&mut self) {
-        self.selection = self.view.shown(self.live.as_ref()).map(|moment| ui::select(&self.view, moment));
+        self.selection = self.view.shown(self.live.as_ref()).map(|look| ui::select(&self.view, look));
         self.input(Input::Refreshed);
+    }
+
+    /// The newest look is one by which that was found.
+    pub(crate) fn find(&mut self, findings: Vec<Finding>) {
+        self.live = self.live.take().map(|look| Look { findings: findings.into(), ..look });
+        self.refresh();
+    }
+
+    /// What the newest look found.
+    pub(crate) fn found(&self) -> &[Finding] {
+        self.live.as_ref().map_or(&[], |look| &look.findings)
     }
 
     /// Something happens; selections are taken anew as the wiring would.
     pub(crate) fn input(&mut self, input: Input) {
-        let moment = self.view.shown(self.live.as_ref()).cloned();
-        let data = moment.as_ref().zip(self.selection.as_ref());
+        let look = self.view.shown(self.live.as_ref()).cloned();
+        let data = look.as_ref().zip(self.selection.as_ref());
         let history = &self.history;
-        let data = data.map(|(moment, selection)| ui::Data { moment, selection, history });
+        let data = data.map(|(look, selection)| ui::Data {
+            moment: &look.moment,
+            findings: &look.findings,
+            selection,
+            history,
+        });
         let effects = ui::update(&mut self.view, input, data, self.live.as_ref());
         let again = effects.iter().any(|effect| matches!(effect, Effect::Select));
         for effect in &effects {

@@ -7,6 +7,7 @@ use ratatui::{buffer::Buffer, style::Style};
 use super::{Context, failures};
 use crate::{
     field::{format, program},
+    findings::Severity,
     model::{
         Detail, Evidence, ProcKey, Process, ProcessSeen, Side, SockId, Socket, TcpInfo, TcpState, Timer,
         Unknown, text::printable,
@@ -29,17 +30,19 @@ const COMMAND: &str = "command";
 /// Width of a gauge.
 const GAUGE: u16 = 20;
 
-/// One line: a label, what is said, and how full a gauge is (0 to 1).
+/// A label, what is said, and how full a gauge is (0 to 1).
 struct Fact {
     label: &'static str,
     text: String,
     style: Style,
     gauge: Option<f64>,
+    /// Whether it may take more than one line.
+    whole: bool,
 }
 
 impl Fact {
     fn new(label: &'static str, text: impl Into<String>) -> Self {
-        Self { label, text: text.into(), style: Style::new(), gauge: None }
+        Self { label, text: text.into(), style: Style::new(), gauge: None, whole: true }
     }
 
     fn styled(self, style: Style) -> Self {
@@ -88,7 +91,7 @@ fn broken(facts: &[Fact], width: usize, height: usize) -> Vec<(&Fact, bool, Stri
         let text = printable(&facts[i].text);
         let room = width.saturating_sub(facts[i].gauge.map_or(0, |_| usize::from(GAUGE) + 1));
         let mut lines = wrap(&text, room);
-        let granted = (lines.len().max(1) - 1).min(spare);
+        let granted = (lines.len().max(1) - 1).min(if facts[i].whole { spare } else { 0 });
         spare -= granted;
         let rest: Vec<String> = lines.drain((granted).min(lines.len())..).collect();
         lines.push(rest.join(" "));
@@ -130,7 +133,8 @@ fn process(context: &Context<'_>, key: ProcKey) -> (String, Vec<Fact>) {
         let gone = Fact::new("", "It holds no TCP socket any more, or it is gone.");
         return (format!("Process {}", key.pid), vec![gone.styled(context.theme().warning())]);
     };
-    let mut facts = vec![identity(context, process), Fact::new(COMMAND, process.command.clone())];
+    let mut facts = found(context);
+    facts.extend([identity(context, process), Fact::new(COMMAND, process.command.clone())]);
     facts.extend(row.map(|row| activity(context, row)));
     facts.push(descriptors(
         seen.and_then(|s| s.fds).or(row.and_then(|row| row.fds)),
@@ -142,6 +146,22 @@ fn process(context: &Context<'_>, key: ProcKey) -> (String, Vec<Fact>) {
     facts.extend(connect_failures(context, false));
     facts.extend(rising(context));
     (format!("{} {}", program::program(process), key.pid), facts)
+}
+
+/// What is wrong with what the page is about: one line each, the worst first.
+fn found(context: &Context<'_>) -> Vec<Fact> {
+    let data = context.data;
+    let told = (0..data.selection.findings.len()).filter_map(|index| data.finding(index));
+    told.map(|finding| {
+        let style = match finding.severity {
+            // A whole line as an alarm would drown the rest.
+            Severity::Critical => context.theme().gauge(1.0),
+            severity => context.theme().severity(severity),
+        };
+        let text = format!("{} {}", columns::severity(finding.severity), finding.summary);
+        Fact { whole: false, ..Fact::new("finding", text).styled(style) }
+    })
+    .collect()
 }
 
 /// Since when what the page is about has had ever more sockets in a state.
@@ -242,7 +262,8 @@ fn peer(context: &Context<'_>, key: &PeerKey) -> (String, Vec<Fact>) {
         Side::Client => "We connect to it.",
         Side::Server => "It connects to our port.",
     };
-    let mut facts = vec![Fact::new("side", format!("{}: {sentence}", key.side.name()))];
+    let mut facts = found(context);
+    facts.push(Fact::new("side", format!("{}: {sentence}", key.side.name())));
     let row = rows(context, |all| &all.peers).find(|row| row.key == *key);
     if let Some(row) = row {
         let total = format::grouped(row.states.total().into());
@@ -281,6 +302,7 @@ fn socket_facts(context: &Context<'_>, owned: &Owned<'_>) -> Vec<Fact> {
         Fact::new("local", owned.socket.local().to_string()),
         Fact::new("peer", owned.socket.peer().to_string()),
     ];
+    facts.extend(found(context));
     facts.extend(owned.link.side().map(|side| {
         let sentence = match side {
             Side::Client => "client: we connected",

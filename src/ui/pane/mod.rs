@@ -4,8 +4,10 @@ mod closes;
 mod counters;
 mod facts;
 pub(super) mod failures;
+mod findings;
 mod ports;
 mod states;
+pub(super) mod story;
 mod tables;
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
@@ -39,9 +41,10 @@ pub(super) struct Context<'a> {
 }
 
 /// Draws one pane.
-pub(super) fn draw(buffer: &mut Buffer, scene: &Scene<'_>, data: Data<'_>, slot: &Slot, chrome: Chrome) {
+pub(super) fn draw(buffer: &mut Buffer, scene: &Scene<'_>, data: Data<'_>, slot: &Slot) {
     let width = buffer.area.width;
-    let context = Context { scene, data, pane: slot.pane, area: slot.area, chrome, width };
+    let Slot { pane, area, chrome } = *slot;
+    let context = Context { scene, data, pane, area, chrome, width };
     match slot.pane {
         Pane::States => states::draw(buffer, &context),
         Pane::Destinations => ports::draw(buffer, &context),
@@ -52,6 +55,8 @@ pub(super) fn draw(buffer: &mut Buffer, scene: &Scene<'_>, data: Data<'_>, slot:
         Pane::Counters => counters::draw(buffer, &context),
         Pane::Failures => failures::draw(buffer, &context),
         Pane::Facts => facts::draw(buffer, &context),
+        Pane::Findings => findings::draw(buffer, &context),
+        Pane::Story => story::draw(buffer, &context),
     }
 }
 
@@ -73,6 +78,7 @@ impl<'a> Context<'a> {
         match self.chrome {
             Chrome::Rule => Some(self.area.right()).filter(|x| *x < self.width),
             Chrome::Frame => Some(self.area.right().saturating_sub(1)),
+            Chrome::Bare => None,
         }
     }
 
@@ -120,6 +126,7 @@ impl<'a> Context<'a> {
         let line = theme.frame(self.focused());
         let glyphs = theme.glyphs;
         match self.chrome {
+            Chrome::Bare => return area,
             Chrome::Rule => rule(buffer, area, area.y, (glyphs.line, glyphs.line, glyphs.line), line),
             Chrome::Frame => {
                 let [top_left, top_right, bottom_left, bottom_right] = glyphs.corners;

@@ -12,7 +12,9 @@ use crate::{
         pen::Pen,
         select,
         table::{self, Frame},
-        text, why,
+        text,
+        view::Screen,
+        why,
     },
 };
 
@@ -57,7 +59,9 @@ pub(super) fn sockets(buffer: &mut Buffer, context: &Context<'_>) {
     facts.extend(doubt(context));
     let inner = context.frame(buffer, "Sockets", &facts);
     if count == 0 {
-        nothing(buffer, context, inner, "No socket.");
+        let behind = matches!(context.scene.view.page().screen, Screen::Finding(_));
+        let why = if behind { "None of its sockets is there now." } else { "No socket." };
+        nothing(buffer, context, inner, why);
         return;
     }
     list(context, count, |frame| {
@@ -86,7 +90,7 @@ fn len<T>(rows: &[T]) -> u64 {
 }
 
 /// Calls `draw` with what every table needs.
-fn list(context: &Context<'_>, len: usize, draw: impl FnOnce(&Frame<'_>)) {
+pub(super) fn list(context: &Context<'_>, len: usize, draw: impl FnOnce(&Frame<'_>)) {
     let fields = select::context(context.data.moment, &context.data.selection.aggregate);
     draw(&Frame {
         table: context.table(),
@@ -101,7 +105,7 @@ fn list(context: &Context<'_>, len: usize, draw: impl FnOnce(&Frame<'_>)) {
 }
 
 /// Says why a table is empty.
-fn nothing(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, why: &str) {
+pub(super) fn nothing(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, why: &str) {
     let filtered = !context.scene.view.filter.query.is_all();
     let text = if filtered { "Nothing passes the filter." } else { why };
     Pen::new(buffer, inner, 0).put_cut(text, context.theme().dim(), context.theme());

@@ -1,0 +1,102 @@
+//! What is wrong, the worst first: a table on a page of its own, one line each at the top of the overview.
+
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+
+use super::{Context, tables};
+use crate::{
+    findings::{Finding, Severity},
+    ui::{
+        columns,
+        command::{self, Command},
+        layout::Chrome,
+        pen::Pen,
+        table,
+        text::{pad, width},
+        update::window,
+        verdict,
+        view::Screen,
+        words,
+    },
+};
+
+/// Width of how bad a finding is.
+const SEVERITY: usize = 8;
+/// Width of how old it is.
+const AGE: usize = 6;
+
+pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
+    if context.chrome == Chrome::Bare {
+        return lines(buffer, context);
+    }
+    let data = context.data;
+    let kept = &data.selection.findings;
+    let inner = context.frame(buffer, "Findings", &counted(context));
+    if kept.is_empty() {
+        tables::nothing(buffer, context, inner, &verdict::quiet(&data));
+        return;
+    }
+    tables::list(context, kept.len(), |frame| {
+        table::draw::<Finding>(buffer, inner, frame, |index| data.finding(index));
+    });
+}
+
+/// How many there are of each kind: `1 critical`, `2 warnings`.
+fn counted(context: &Context<'_>) -> Vec<(String, Style)> {
+    let data = context.data;
+    let kept = || (0..data.selection.findings.len()).filter_map(|index| data.finding(index));
+    let counts = [Severity::Critical, Severity::Warning, Severity::Info]
+        .map(|severity| (severity, kept().filter(|finding| finding.severity == severity).count()));
+    let counts = counts.into_iter().filter(|(_, count)| *count > 0);
+    counts
+        .map(|(severity, count)| {
+            let plural = if severity == Severity::Warning && count > 1 { "s" } else { "" };
+            (format!("{count} {}{plural}", severity.name()), context.theme().severity(severity))
+        })
+        .collect()
+}
+
+/// One line for each that there is room for; the last one says how many more there are, and where.
+fn lines(buffer: &mut Buffer, context: &Context<'_>) {
+    let (data, table, area) = (context.data, context.table(), context.area);
+    let (len, height) = (data.selection.findings.len(), usize::from(area.height));
+    let first = window(table.offset, table.index, height, len);
+    for (line, y) in (0..area.height).enumerate() {
+        let Some(finding) = data.finding(first + line) else { break };
+        let row = Rect { y: area.y + y, height: 1, ..area };
+        let more = if line + 1 == height { more(len.saturating_sub(height)) } else { String::new() };
+        let text = Rect { width: area.width.saturating_sub(cells(&more)), ..row };
+        one(&mut Pen::new(buffer, text, 0), context, finding);
+        if context.focused() && table.present && first + line == table.index {
+            buffer.set_style(text, context.theme().selected());
+        }
+        let rest = Rect { x: text.right(), width: row.width - text.width, ..row };
+        Pen::new(buffer, rest, 0).put(&more, context.theme().key());
+    }
+}
+
+fn cells(text: &str) -> u16 {
+    u16::try_from(width(text)).unwrap_or(u16::MAX)
+}
+
+/// How many more there are, and the key that shows them.
+fn more(count: usize) -> String {
+    let index = Screen::VIEWS.iter().position(|view| *view == Screen::Findings).unwrap_or(0);
+    let number = u8::try_from(index + 1).unwrap_or(0);
+    let key = command::entry(Command::View(number)).and_then(|entry| entry.keys.first());
+    match (count, key) {
+        (0, _) | (_, None) => String::new(),
+        (count, Some(key)) => format!(" +{count} more: press {}", key.label()),
+    }
+}
+
+/// How bad it is, how old, and what.
+fn one(pen: &mut Pen<'_>, context: &Context<'_>, finding: &Finding) {
+    let theme = context.theme();
+    let age = words::ago(context.data.moment.sample.stamp.seconds_since(&finding.since));
+    pen.skip(1);
+    let severity = columns::severity(finding.severity);
+    pen.put(severity, theme.severity(finding.severity));
+    pen.skip(u16::try_from(SEVERITY.saturating_sub(severity.len())).unwrap_or(0));
+    pen.put(&format!("{} ", pad(&age, AGE, true)), theme.head());
+    pen.put_cut(&theme.duration(&finding.summary), theme.text(), theme);
+}
