@@ -93,9 +93,6 @@ impl<'a> Attributor<'a> {
         if row.state == TcpState::SynSent || !self.listeners.has_port(row.local_port) {
             return None;
         }
-        if self.listens_at_peer(socket) {
-            return Some(Err(Unknown::Gone));
-        }
         let (local, _) = socket.address_keys();
         let is_v6 = u64::from(row.family == Family::V6);
         let key = is_v6 << 48 | u64::from(local) << 16 | u64::from(row.local_port);
@@ -104,25 +101,21 @@ impl<'a> Attributor<'a> {
             let local = socket.local();
             listeners.at(local.ip, local.port, people)
         });
-        acceptance.as_mut()?.in_window(window, people)
+        let acceptance = acceptance.as_mut()?;
+        if listens_at_peer(listeners, people, socket) {
+            return Some(Err(Unknown::Gone));
+        }
+        acceptance.in_window(window, people)
     }
 
     /// As [`Self::acceptors`], for a socket of another table.
     pub(super) fn acceptors_of_other(&mut self, socket: SocketRef<'_>, window: Window) -> Option<Acceptors> {
         let local = socket.local();
         let mut acceptance = self.listeners.at(local.ip, local.port, self.people)?;
-        if self.listens_at_peer(socket) {
+        if listens_at_peer(self.listeners, self.people, socket) {
             return Some(Err(Unknown::Gone));
         }
         acceptance.in_window(window, self.people)
-    }
-
-    /// Whether a listener of ours may have accepted the other end of this connection.
-    fn listens_at_peer(&self, socket: SocketRef<'_>) -> bool {
-        self.listeners.has_port(socket.row().peer_port) && {
-            let peer = socket.peer();
-            self.listeners.at(peer.ip, peer.port, self.people).is_some()
-        }
     }
 
     /// A connection that `set` holds now.
@@ -240,6 +233,12 @@ impl<'a> Attributor<'a> {
         }
         *index
     }
+}
+
+/// Whether a listener of ours may have accepted the other end of this connection.
+fn listens_at_peer(listeners: &Listeners, people: &People, socket: SocketRef<'_>) -> bool {
+    let peer = socket.peer();
+    listeners.has_port(peer.port) && listeners.at(peer.ip, peer.port, people).is_some()
 }
 
 fn index32(n: usize) -> u32 {
