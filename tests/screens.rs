@@ -6,8 +6,12 @@
 mod findings;
 #[path = "screens/incident.rs"]
 mod incident;
+#[path = "screens/past.rs"]
+mod past;
 #[path = "screens/stage.rs"]
 mod stage;
+#[path = "screens/time.rs"]
+mod time;
 #[path = "screens/told.rs"]
 mod told;
 
@@ -214,7 +218,7 @@ fn a_held_picture_does_not_move() {
     };
     assert_eq!(curves(&held), curves(&live));
     stage.keys(" ");
-    assert!(!stage.text().contains("PAUSED"));
+    assert!(!stage.text().contains("HELD"));
     assert_ne!(curves(&stage.text()), curves(&live));
 }
 

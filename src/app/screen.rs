@@ -20,7 +20,9 @@ use crate::{
     model::{ProcKey, ProcessLoad, Sample, Stamp},
     source::{Inspector, TraceStart, clock, live::SOCK_DIAG},
     store::{History, Moment},
-    ui::{self, Data, Effect, Filter, Input, Look, Message, Palette, Scene, Selection, Theme, View},
+    ui::{
+        self, Data, Effect, Filter, Input, Look, Message, Palette, Past, Scene, Selection, Sources, Theme, View,
+    },
 };
 
 /// Up to this many sockets are counted within the loop: about a millisecond. Larger tables are counted beside it.
@@ -56,6 +58,8 @@ struct App {
     theme: Theme,
     view: View,
     history: History,
+    /// The looks that can be gone back to.
+    past: Past,
     /// What is wrong, as far as it holds.
     watch: Watch,
     /// The newest moment that arrived, with what was found by then.
@@ -116,6 +120,7 @@ impl App {
             theme: Theme::new(palette, common.ascii),
             view: View::new(crossterm::terminal::size()?, filter),
             history: History::default(),
+            past: Past::new(Past::BOUND),
             watch: Watch::new(),
             newest: None,
             ready: None,
@@ -193,13 +198,16 @@ impl App {
 
     fn input(&mut self, input: Input) {
         let effects = {
+            let held = self.view.playhead.history().cloned();
             let data = self.ready.as_ref().map(|(look, selection)| Data {
                 moment: &look.moment,
                 findings: &look.findings,
                 selection,
-                history: &self.history,
+                history: held.as_deref().unwrap_or(&self.history),
             });
-            ui::update(&mut self.view, input, data, self.newest.as_ref())
+            let sources =
+                Sources { live: self.newest.as_ref(), past: &self.past, history: &self.history };
+            ui::update(&mut self.view, input, data, sources)
         };
         for effect in effects {
             self.effect(effect);
@@ -240,9 +248,11 @@ impl App {
         }
         self.history.push(&moment);
         self.watch.push(&moment, &self.history);
-        self.newest = Some(Look { moment, findings: self.watch.findings().into() });
+        let look = Look { moment, findings: self.watch.findings().into() };
+        self.past.push(&look);
+        self.newest = Some(look);
         self.inspect();
-        if self.view.paused.is_none() {
+        if !self.view.is_held() {
             self.count();
         }
     }
@@ -286,12 +296,13 @@ impl App {
     fn draw(&mut self) -> io::Result<()> {
         // Unless a moment is held, what is live on screen is the newest moment that has been counted.
         let counted = self.ready.as_ref().map(|(look, _)| look);
-        let live = if self.view.paused.is_some() { self.newest.as_ref() } else { counted };
+        let live = if self.view.is_held() { self.newest.as_ref() } else { counted };
         let scene = Scene {
             view: &self.view,
             live,
             selection: self.ready.as_ref().map(|(_, selection)| selection),
             history: &self.history,
+            past: &self.past,
             inspected: self.inspected.as_ref(),
             theme: &self.theme,
             now: Some(self.now),

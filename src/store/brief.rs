@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Aggregate, DestinationRow, Digest, FlowTable, Moment, PeerRow, ProcessRow};
-use crate::model::{Counters, Sample, SocketTable};
+use crate::model::{Counters, Sample, SocketTable, Stamp};
 
 /// The counts of a moment and whatever else is not about single sockets. Of processes, peers and destinations those rows
 /// with the most in them.
@@ -65,6 +65,12 @@ impl Brief {
         };
         brief.bytes = brief.count_bytes();
         brief
+    }
+
+    /// When its sample was taken.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        self.rest.sample.stamp
     }
 
     /// The moment, without its sockets.

@@ -45,6 +45,16 @@ pub enum Command {
     Reverse,
     /// Hold the picture, or let it go on.
     Pause,
+    /// One sample back.
+    Earlier,
+    /// One sample forward.
+    Later,
+    /// One minute back.
+    MinuteEarlier,
+    /// One minute forward.
+    MinuteLater,
+    /// Show the newest moment again.
+    Live,
     /// Give the whole screen to the pane that has the focus.
     Zoom,
     /// Write what is seen to a file.
@@ -53,6 +63,18 @@ pub enum Command {
     Redraw,
     /// Stop, as other programs do on Ctrl-Z.
     Suspend,
+}
+
+impl Command {
+    /// The command that undoes it, where a hint tells of both at once.
+    #[must_use]
+    pub const fn opposite(self) -> Option<Self> {
+        match self {
+            Self::Earlier => Some(Self::Later),
+            Self::MinuteEarlier => Some(Self::MinuteLater),
+            _ => None,
+        }
+    }
 }
 
 /// A key, alone or with Ctrl.
@@ -88,6 +110,8 @@ pub enum Scope {
     Panes,
     /// After something was entered, or with a filter set.
     Entered,
+    /// While a moment is held.
+    Held,
 }
 
 /// One command with everything a person is told about it.
@@ -173,7 +197,7 @@ const fn row(
 
 use Command as C;
 use Group::{Choosing, Moving, Program, Views};
-use Scope::{Entered, Everywhere, Panes, Tables};
+use Scope::{Entered, Everywhere, Held, Panes, Tables};
 
 /// Every command.
 pub static TABLE: &[Entry] = &[
@@ -272,7 +296,7 @@ pub static TABLE: &[Entry] = &[
     ),
     row(
         C::First,
-        &[Key::char('g'), Key::code(KeyCode::Home)],
+        &[Key::char('g')],
         "first",
         "Select the first row.",
         (Moving, Tables, 0),
@@ -303,6 +327,29 @@ pub static TABLE: &[Entry] = &[
         "pause",
         "Hold the picture, or let it go on. Sampling goes on meanwhile.",
         (Choosing, Everywhere, 7),
+    ),
+    row(
+        C::Earlier,
+        &[Key::char('[')],
+        "step",
+        "Go back by one sample: the whole screen shows that moment, and a cursor in the curves where it lies.",
+        (Choosing, Held, 13),
+    ),
+    row(
+        C::Later,
+        &[Key::char(']')],
+        "step on",
+        "Go forward by one sample; beyond the newest, back to live.",
+        (Choosing, Held, 0),
+    ),
+    row(C::MinuteEarlier, &[Key::char('{')], "minute", "Go back by a minute.", (Choosing, Held, 14)),
+    row(C::MinuteLater, &[Key::char('}')], "minute on", "Go forward by a minute.", (Choosing, Held, 0)),
+    row(
+        C::Live,
+        &[Key::code(KeyCode::Home)],
+        "live",
+        "Show the newest moment again, whatever was held.",
+        (Choosing, Held, 15),
     ),
     row(
         C::Export,

@@ -10,7 +10,7 @@ use ratatui::{
 };
 
 use super::{
-    command::{Command, Scope, TABLE},
+    command::{self, Command, Scope, TABLE},
     help,
     layout::{self, Layout, Sayings},
     notice, pane,
@@ -76,7 +76,9 @@ pub fn render(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) -> Option<Posi
 /// What there is to say below the header.
 pub(super) fn sayings(view: &View, data: Option<&Data<'_>>) -> Sayings {
     let Some(data) = data else { return Sayings::default() };
-    let [notice, verdict] = view.lines_until.map(|until| data.moment.sample.number < until);
+    // Of an earlier moment that is held, they are not yet there.
+    let number = data.moment.sample.number;
+    let [notice, verdict] = view.lines_until.map(|until| number < until && until - number <= LINE_SAMPLES);
     Sayings {
         notice: notice || notice::is_needed(data.moment),
         verdict: !verdict::is_subsumed(data) && (verdict || verdict::is_needed(data)),
@@ -166,7 +168,7 @@ fn header(buffer: &mut Buffer, layout: &Layout, scene: &Scene<'_>) {
     let right = Rect { x: left.right(), width: layout.header.width - left.width, ..layout.header };
     let mut pen = Pen::new(buffer, right, 0);
     pen.skip(1);
-    pen.put(&time, theme.text());
+    pen.put(&time, if scene.view.is_held() { theme.strong() } else { theme.text() });
 }
 
 /// An interval: `1.0s`, `250ms`. As wide when it is stretched as when it is not.
@@ -199,12 +201,14 @@ fn name(screen: &Screen) -> String {
 /// What must not be overlooked: a picture that is held, or old.
 fn marks(pen: &mut Pen<'_>, scene: &Scene<'_>) {
     let theme = scene.theme;
-    if scene.view.paused.is_some() {
-        let held = scene.live.zip(scene.view.paused.as_ref());
-        let age = held
-            .map_or(0.0, |(live, held)| live.moment.sample.stamp.seconds_since(&held.moment.sample.stamp));
+    if let Some(held) = scene.view.playhead.held() {
+        let age = scene
+            .live
+            .map_or(0.0, |live| live.moment.sample.stamp.seconds_since(&held.moment.sample.stamp));
         let behind = if age < 1.0 { String::new() } else { format!(" {} ago", words::ago(age)) };
-        pen.put(&format!(" PAUSED{behind} "), theme.mark());
+        // The time itself stands at the right, as ever.
+        let thin = if held.moment.is_whole() { "" } else { ", totals only" };
+        pen.put(&format!(" HELD{behind}{thin} "), theme.mark());
     }
     if let Some(age) = scene.stale() {
         let why = scene
@@ -233,7 +237,11 @@ fn filter(
     }
     pen.put(" filter ", theme.mark());
     pen.skip(1);
+    let applies = data.is_none_or(|data| data.moment.is_whole());
     let counts = data.map(|data| {
+        if !applies {
+            return "not applied: totals only".to_owned();
+        }
         let kept = data.selection.aggregate.states.total();
         let all = data.moment.totals.states.total();
         format!("{} of {} sockets", format::grouped(kept.into()), format::grouped(all.into()))
@@ -242,7 +250,7 @@ fn filter(
     let room = usize::from(pen.room()).saturating_sub(width(&counts) + 3);
     pen.put(&text::fit(&scene.view.filter.text, room, theme.glyphs.ellipsis), theme.strong());
     pen.skip(2);
-    pen.put(&counts, theme.text());
+    pen.put(&counts, if applies { theme.text() } else { theme.warning() });
     None
 }
 
@@ -312,14 +320,18 @@ fn hints(pen: &mut Pen<'_>, scene: &Scene<'_>) {
     let wanted = |command| !helping || matches!(command, Command::Help | Command::Back | Command::Quit);
     let shown = TABLE.iter().filter(|entry| entry.hint > 0 && wanted(entry.command));
     let mut entries: Vec<_> = shown.filter(|entry| applies(entry.scope, scene)).collect();
-    entries.sort_by_key(|entry| entry.hint);
+    // Who holds a moment wants to go from it to others.
+    entries.sort_by_key(|entry| (entry.scope != Scope::Held, entry.hint));
     pen.skip(1);
     for entry in entries {
         let Some(key) = entry.keys.first() else { continue };
         let label = if matches!(entry.command, Command::View(_)) {
             format!("1{}{}", theme.glyphs.dash, Screen::VIEWS.len())
         } else {
-            key.label()
+            // There and back are told together.
+            let opposite = entry.command.opposite().and_then(command::entry);
+            let there = opposite.and_then(|opposite| opposite.keys.first());
+            there.map_or_else(|| key.label(), |there| format!("{} {}", key.label(), there.label()))
         };
         let title = hint_title(entry.command, entry.title, scene);
         if usize::from(pen.room()) < width(&label) + width(title) + 1 {
@@ -336,7 +348,7 @@ fn hint_title(command: Command, title: &'static str, scene: &Scene<'_>) -> &'sta
     let view = scene.view;
     match command {
         Command::Help | Command::Back if matches!(view.mode, Mode::Help(_)) => "leave help",
-        Command::Pause if view.paused.is_some() => "go on",
+        Command::Pause if view.is_held() => "go on",
         Command::View(_) => "views",
         Command::Zoom if view.page().zoomed => "shrink",
         Command::Back if view.depth() == 0 && !view.page().zoomed => "clear filter",
@@ -358,6 +370,7 @@ fn applies(scope: Scope, scene: &Scene<'_>) -> bool {
             );
             !helping && many
         }
+        Scope::Held => !helping && view.is_held(),
         Scope::Entered => helping || view.depth() > 0 || page.zoomed || !view.filter.text.is_empty(),
     }
 }

@@ -10,6 +10,7 @@
 //!
 //! * [`command`] is the table of commands; keys ([`keymap`]), the help page and the footer come from it.
 //! * [`view`] holds what the person has chosen, and nothing else; only [`update()`] changes it.
+//! * [`past`] keeps the looks of the last 15 minutes, and [`playhead`] goes from one to another.
 //! * [`scene`] brings the view and the data together for one frame.
 //! * `layout` is arithmetic on the terminal's size, `pane` draws one file a pane, [`theme`] names every colour
 //!   and glyph.
@@ -24,8 +25,10 @@ pub mod keymap;
 pub mod layout;
 mod notice;
 mod pane;
+pub mod past;
 mod pen;
 pub mod picture;
+pub mod playhead;
 mod recent;
 pub mod scene;
 mod select;
@@ -33,6 +36,7 @@ mod story;
 mod table;
 mod text;
 pub mod theme;
+mod totals;
 mod update;
 mod verdict;
 pub mod view;
@@ -40,6 +44,8 @@ mod why;
 mod words;
 
 pub use draw::{draw, render};
+pub use past::Past;
+pub use playhead::{Playhead, Sources};
 pub use scene::{Data, Look, Maybe, Scene, Selection};
 pub use select::select;
 pub use theme::{Palette, Theme};

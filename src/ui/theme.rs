@@ -247,6 +247,13 @@ impl Theme {
         self.pick(Style::new().fg(Color::Black).bg(Color::Yellow).add_modifier(Modifier::BOLD), mono)
     }
 
+    /// The column of a curve at the moment that is held. What it shows stays to be read: white stands out from every
+    /// state's colour where it fills a cell, and what it stands on where it does not.
+    #[must_use]
+    pub fn time_cursor(&self) -> Style {
+        self.pick(Style::new().fg(Color::White).bg(Color::Blue), Style::new().add_modifier(Modifier::REVERSED))
+    }
+
     /// A bar that is `share` (0 to 1) full: calm, then a warning past one half, then an alarm past nine tenths.
     #[must_use]
     pub fn gauge(&self, share: f64) -> Style {

@@ -9,7 +9,9 @@ use super::{
     command::Command,
     draw, help, keymap,
     layout::{self, Layout},
-    pane, recent,
+    pane,
+    playhead::{self, Sources, Stride},
+    recent,
     scene::{Data, Look},
     select::MANY,
     story,
@@ -66,10 +68,10 @@ pub struct ExportRequest {
 }
 
 /// Changes the view as `input` asks. `data` is what the screen shows now, `None` before the first sample;
-/// `live` is the newest look.
-pub fn update(view: &mut View, input: Input, data: Option<Data<'_>>, live: Option<&Look>) -> Vec<Effect> {
+/// `sources` is what it can show.
+pub fn update(view: &mut View, input: Input, data: Option<Data<'_>>, sources: Sources<'_>) -> Vec<Effect> {
     match input {
-        Input::Key(event) => key(view, &event, data, live),
+        Input::Key(event) => key(view, &event, data, sources),
         Input::Mouse(event) => mouse(view, event, data),
         Input::Paste(text) => {
             paste(view, &text);
@@ -82,9 +84,12 @@ pub fn update(view: &mut View, input: Input, data: Option<Data<'_>>, live: Optio
         }
         Input::Refreshed => {
             if let Some(data) = &data {
-                recent::note(view, data);
                 story::note(view, data);
-                draw::keep_lines(view, data);
+                // What was noted is of the time that goes on; a held moment is no part of that.
+                if !view.is_held() {
+                    recent::note(view, data);
+                    draw::keep_lines(view, data);
+                }
             }
             settle(view, data);
             vec![]
@@ -96,7 +101,7 @@ pub fn update(view: &mut View, input: Input, data: Option<Data<'_>>, live: Optio
     }
 }
 
-fn key(view: &mut View, event: &KeyEvent, data: Option<Data<'_>>, live: Option<&Look>) -> Vec<Effect> {
+fn key(view: &mut View, event: &KeyEvent, data: Option<Data<'_>>, sources: Sources<'_>) -> Vec<Effect> {
     if matches!(view.mode, Mode::Filter(..)) {
         return match keymap::edit(event) {
             Some(edit) => type_filter(view, edit),
@@ -111,7 +116,7 @@ fn key(view: &mut View, event: &KeyEvent, data: Option<Data<'_>>, live: Option<&
     if matches!(view.mode, Mode::Help(_)) {
         return in_help(view, command, data);
     }
-    obey(view, command, data, live)
+    obey(view, command, data, sources)
 }
 
 /// Says that a character means nothing here; other keys are passed over in silence.
@@ -138,7 +143,7 @@ fn in_help(view: &mut View, command: Command, data: Option<Data<'_>>) -> Vec<Eff
     vec![]
 }
 
-fn obey(view: &mut View, command: Command, data: Option<Data<'_>>, live: Option<&Look>) -> Vec<Effect> {
+fn obey(view: &mut View, command: Command, data: Option<Data<'_>>, sources: Sources<'_>) -> Vec<Effect> {
     match command {
         Command::Quit => vec![Effect::Quit],
         Command::Suspend => vec![Effect::Suspend],
@@ -168,8 +173,13 @@ fn obey(view: &mut View, command: Command, data: Option<Data<'_>>, live: Option<
         }
         Command::Sort => sort(view, data),
         Command::Reverse => reverse(view),
-        Command::Pause => pause(view, data.map(|data| data.look()).or(live.cloned())),
-        Command::Export => export(view, live),
+        Command::Pause => playhead::pause(view, shown(data, sources), sources),
+        Command::Earlier => playhead::back(view, Stride::Sample, shown(data, sources), sources),
+        Command::MinuteEarlier => playhead::back(view, Stride::Minute, shown(data, sources), sources),
+        Command::Later => playhead::forward(view, Stride::Sample, sources),
+        Command::MinuteLater => playhead::forward(view, Stride::Minute, sources),
+        Command::Live => playhead::go_live(view),
+        Command::Export => export(view, sources.live),
         movement => travel(view, movement, data),
     }
 }
@@ -254,17 +264,18 @@ fn reverse(view: &mut View) -> Vec<Effect> {
     vec![Effect::Select]
 }
 
-/// Holds the moment on screen, not a newer one that is still being counted.
-fn pause(view: &mut View, shown: Option<Look>) -> Vec<Effect> {
-    view.paused = match view.paused {
-        Some(_) => None,
-        None => shown,
-    };
-    vec![Effect::Select]
+/// The look on screen, not a newer one that is still being counted.
+fn shown(data: Option<Data<'_>>, sources: Sources<'_>) -> Option<Look> {
+    data.map(|data| data.look()).or(sources.live.cloned())
 }
 
-fn export(view: &View, live: Option<&Look>) -> Vec<Effect> {
+fn export(view: &mut View, live: Option<&Look>) -> Vec<Effect> {
     let Some(look) = view.shown(live) else { return vec![] };
+    if !look.moment.is_whole() {
+        let text = "The sockets of this moment are not kept: there is nothing to write.".to_owned();
+        view.message = Some(Message { text, failure: true });
+        return vec![];
+    }
     vec![Effect::Export(ExportRequest { look: look.clone(), query: scope(view) })]
 }
 

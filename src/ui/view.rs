@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use tui_input::Input;
 
-use super::{recent::Recent, scene::Look, story::Story};
+use super::{playhead::Playhead, recent::Recent, scene::Look, story::Story};
 use crate::{
     findings::Key,
     model::{Endpoint, ProcKey, SockId, TcpState},
@@ -254,8 +254,8 @@ pub struct View {
     pub mode: Mode,
     /// The filter in force.
     pub filter: Filter,
-    /// What is held on screen; `None` when live.
-    pub paused: Option<Look>,
+    /// Which moment is on screen.
+    pub playhead: Playhead,
     /// The last message, until the next key.
     pub message: Option<Message>,
     /// What went on since the filter was set or the page was entered.
@@ -276,7 +276,7 @@ impl View {
             size,
             mode: Mode::Normal,
             filter,
-            paused: None,
+            playhead: Playhead::Live,
             message: None,
             recent: None,
             lines_until: [0; 2],
@@ -337,6 +337,12 @@ impl View {
     /// What to show: what is held, else the newest.
     #[must_use]
     pub fn shown<'a>(&'a self, live: Option<&'a Look>) -> Option<&'a Look> {
-        self.paused.as_ref().or(live)
+        self.playhead.held().or(live)
+    }
+
+    /// Whether a moment is held.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.playhead.held().is_some()
     }
 }

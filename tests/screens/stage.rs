@@ -8,7 +8,7 @@ use twtop::{
     findings::{Finding, Watch},
     model::{ProcessLoad, Sample, Stamp},
     store::{History, Ledger},
-    ui::{self, Effect, Filter, Input, Look, Palette, Scene, Selection, Theme, View},
+    ui::{self, Effect, Filter, Input, Look, Palette, Past, Scene, Selection, Sources, Theme, View},
 };
 
 use crate::incident::Incident;
@@ -26,6 +26,7 @@ pub(crate) struct Stage {
     pub(crate) slow: bool,
     ledger: Ledger,
     history: History,
+    pub(crate) past: Past,
     watch: Watch,
     live: Option<Look>,
     selection: Option<Selection>,
@@ -44,6 +45,7 @@ impl Stage {
             slow: false,
             ledger: Ledger::new(),
             history: History::default(),
+            past: Past::new(Past::BOUND),
             watch: Watch::new(),
             live: None,
             selection: None,
@@ -68,14 +70,15 @@ impl Stage {
 
     /// As [`Stage::after`] at the height of the incident, told once for all who do not need what follows.
     pub(crate) fn at_height(width: u16, height: u16) -> Self {
-        static TOLD: LazyLock<(History, Look)> = LazyLock::new(|| {
+        static TOLD: LazyLock<(History, Past, Look)> = LazyLock::new(|| {
             let stage = Stage::after(HEIGHT, 80, 24);
-            (stage.history, stage.live.expect("samples came"))
+            (stage.history, stage.past, stage.live.expect("samples came"))
         });
-        let (history, live) = &*TOLD;
+        let (history, past, live) = &*TOLD;
         let mut stage = Self::new(width, height);
         stage.now = Some(live.moment.sample.stamp);
         stage.history = history.clone();
+        stage.past = past.clone();
         stage.live = Some(live.clone());
         stage.refresh();
         stage
@@ -92,7 +95,9 @@ impl Stage {
         let moment = self.ledger.fold(sample);
         self.history.push(&moment);
         self.watch.push(&moment, &self.history);
-        self.live = Some(Look { moment: Arc::new(moment), findings: self.watch.findings().into() });
+        let look = Look { moment: Arc::new(moment), findings: self.watch.findings().into() };
+        self.past.push(&look);
+        self.live = Some(look);
     }
 
     fn refresh(&mut self) {
@@ -115,14 +120,16 @@ impl Stage {
     pub(crate) fn input(&mut self, input: Input) {
         let look = self.view.shown(self.live.as_ref()).cloned();
         let data = look.as_ref().zip(self.selection.as_ref());
-        let history = &self.history;
+        let held = self.view.playhead.history().cloned();
+        let history = held.as_deref().unwrap_or(&self.history);
         let data = data.map(|(look, selection)| ui::Data {
             moment: &look.moment,
             findings: &look.findings,
             selection,
             history,
         });
-        let effects = ui::update(&mut self.view, input, data, self.live.as_ref());
+        let sources = Sources { live: self.live.as_ref(), past: &self.past, history: &self.history };
+        let effects = ui::update(&mut self.view, input, data, sources);
         let again = effects.iter().any(|effect| matches!(effect, Effect::Select));
         for effect in &effects {
             if let Effect::Inspect(key) = effect {
@@ -151,6 +158,7 @@ impl Stage {
                 "Enter" => (KeyCode::Enter, KeyModifiers::NONE),
                 "Esc" => (KeyCode::Esc, KeyModifiers::NONE),
                 "Tab" => (KeyCode::Tab, KeyModifiers::NONE),
+                "Home" => (KeyCode::Home, KeyModifiers::NONE),
                 "End" => (KeyCode::End, KeyModifiers::NONE),
                 "PgDn" => (KeyCode::PageDown, KeyModifiers::NONE),
                 name => {
@@ -178,6 +186,7 @@ impl Stage {
             live: self.live.as_ref(),
             selection: self.selection.as_ref(),
             history: &self.history,
+            past: &self.past,
             inspected: self.inspected.as_ref(),
             theme: &self.theme,
             now: self.now,

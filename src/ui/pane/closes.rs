@@ -2,12 +2,12 @@
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use super::Context;
+use super::{Context, clock};
 use crate::{
     field::format,
     model::TcpState,
     ui::{
-        pen::{Columns, Pen, spark, top},
+        pen::{Columns, Pen, spark, time_cursor, top},
         text,
     },
 };
@@ -21,7 +21,7 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
         .map(|rate| (format!("{}{target}", format::rate(rate)), theme.text()))
         .into_iter()
         .collect();
-    if !context.scene.view.filter.query.is_all() {
+    if context.data.is_filtered() {
         facts.push(("unfiltered".to_owned(), theme.warning()));
     }
     let inner = context.frame(buffer, "Closes", &facts);
@@ -73,28 +73,34 @@ fn figures(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) -> u16 {
 
 fn chart(buffer: &mut Buffer, context: &Context<'_>, area: Rect) {
     let theme = context.theme();
-    let columns = context.columns(context.scene.history.closes(), area.width, context.scene.behind());
+    let columns = context.columns(context.data.history.closes(), area.width, context.data.behind());
     let exact = columns.values.len() - estimated(context, &columns);
     // What survived of the time before the first sample is a lower bound: it is drawn as one.
     let style = |back: usize| if back < exact { theme.state(TcpState::TimeWait) } else { theme.head() };
     spark(buffer, area, &columns.values, top(&columns.values), style, theme);
+    if let Some(back) = columns.cursor {
+        time_cursor(buffer, area, back, theme);
+    }
 }
 
 /// How many of the columns, the oldest of them, are surviving closes.
 fn estimated(context: &Context<'_>, columns: &Columns) -> usize {
-    let history = context.scene.history;
-    let total = history.closes().len().saturating_sub(context.scene.behind());
+    let history = context.data.history;
+    let total = history.closes().len().saturating_sub(columns.behind);
     let samples = history.closes_estimated().saturating_sub(total.saturating_sub(columns.samples));
     samples.div_ceil(columns.each).min(columns.values.len())
 }
 
-/// Below the chart: how far back it goes, what its height means, and what of it is a lower bound.
+/// Below the chart: how far back it goes, what its height means, what of it is a lower bound; and which moment is held.
 fn labels(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) {
     let theme = context.theme();
-    let columns = context.columns(context.scene.history.closes(), inner.width, context.scene.behind());
+    let columns = context.columns(context.data.history.closes(), inner.width, context.data.behind());
     let seconds = context.data.moment.sample.cost.interval.as_secs_f64();
     let span = u32::try_from(columns.samples).map_or(0.0, f64::from) * seconds;
-    let mut parts = vec![format!("-{}", format::seconds(span))];
+    // A held moment may lie anywhere in the span.
+    let held = context.scene.view.is_held();
+    let back = if held { "" } else { "-" };
+    let mut parts = vec![format!("{back}{}", format::seconds(span))];
     let estimated = estimated(context, &columns);
     if estimated > 0 {
         parts.push("grey: at least".to_owned());
@@ -110,10 +116,11 @@ fn labels(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) {
     }
     let mut pen = Pen::new(buffer, inner, inner.height - 1);
     pen.put(&left, theme.dim());
-    let right = " now";
-    let gap = usize::from(pen.room()).checked_sub(text::width(right));
+    let right =
+        if held { format!(" at {}", clock(context.data.moment.sample.stamp)) } else { " now".to_owned() };
+    let gap = usize::from(pen.room()).checked_sub(text::width(&right));
     if let Some(gap) = gap {
         pen.skip(u16::try_from(gap).unwrap_or(0));
-        pen.put(right, theme.dim());
+        pen.put(&right, if held { theme.key() } else { theme.dim() });
     }
 }

@@ -109,7 +109,7 @@ fn rows<'a, R: 'a>(
     context: &Context<'a>,
     of: impl Fn(&'a Aggregate) -> &'a Vec<R>,
 ) -> impl Iterator<Item = &'a R> {
-    let whole = context.scene.view.filter.query.is_all().then(|| of(&context.data.moment.totals));
+    let whole = (!context.data.is_filtered()).then(|| of(&context.data.moment.totals));
     whole.into_iter().flatten().chain(of(&context.data.selection.aggregate))
 }
 
@@ -130,7 +130,14 @@ fn name_of(context: &Context<'_>, key: ProcKey) -> String {
 fn process(context: &Context<'_>, key: ProcKey) -> (String, Vec<Fact>) {
     let (row, seen) = known(context, key);
     let Some(process) = row.map(|row| &row.process).or(seen.map(|seen| &seen.process)) else {
-        let gone = Fact::new("", "It holds no TCP socket any more, or it is gone.");
+        let text = match context.data.moment.digest {
+            Some(digest) if digest.processes_omitted > 0 => {
+                "Of this moment only the processes with the most sockets are kept; it is not among them."
+            }
+            Some(_) => "It held no TCP socket at this moment.",
+            None => "It holds no TCP socket any more, or it is gone.",
+        };
+        let gone = Fact::new("", text);
         return (format!("Process {}", key.pid), vec![gone.styled(context.theme().warning())]);
     };
     let mut facts = found(context);
@@ -222,6 +229,9 @@ fn descriptors(fds: Option<u32>, limit: Option<u64>) -> Fact {
 }
 
 fn resources(context: &Context<'_>, key: ProcKey) -> Fact {
+    if context.scene.view.is_held() {
+        return Fact::new("resources", "looked up while live only").styled(context.theme().dim());
+    }
     let Some(inspected) = context.scene.inspected.filter(|inspected| inspected.key == key) else {
         return Fact::new("resources", "being looked up").styled(context.theme().dim());
     };
@@ -247,6 +257,10 @@ fn evidence_of_time_waits(context: &Context<'_>, row: &ProcessRow) -> Fact {
     }
     let sure = if parts.is_empty() { "0".to_owned() } else { parts.join(", ") };
     let others = &context.data.selection.maybe.others;
+    if others.is_empty() {
+        let text = format!("{sure} for sure, up to {} shared with others", format::grouped(maybe.into()));
+        return Fact::new("TIME_WAIT", text).styled(context.theme().warning());
+    }
     let mut names: Vec<_> = others.iter().take(6).map(|key| key.pid.to_string()).collect();
     if others.len() > names.len() {
         names.push(format!("and {} more", others.len() - names.len()));
@@ -270,12 +284,19 @@ fn peer(context: &Context<'_>, key: &PeerKey) -> (String, Vec<Fact>) {
         let (opens, closes) = (per_second(context, row.opened), per_second(context, row.closed));
         facts.push(Fact::new("sockets", format!("{total} connections; opens {opens}, closes {closes}")));
     } else {
-        let gone = Fact::new("sockets", "No connection with it any more.");
+        let text = match data.moment.digest {
+            Some(_) if data.moment.totals.peers_omitted > 0 => {
+                "Of this moment only the peers with the most connections are kept; it is not among them."
+            }
+            Some(_) => "No connection with it at this moment.",
+            None => "No connection with it any more.",
+        };
+        let gone = Fact::new("sockets", text);
         facts.push(gone.styled(context.theme().warning()));
     }
     let ours = data.selection.aggregate.destinations.iter().filter(|row| row.peer.ip == key.ip);
     let taken: u32 = ours.filter(|row| row.peer.port == key.port).map(|row| row.taken).sum();
-    if key.side == Side::Client {
+    if key.side == Side::Client && (data.moment.is_whole() || taken > 0) {
         facts.push(Fact::new("ports", format!("{} ephemeral ports taken", format::grouped(taken.into()))));
     }
     facts.extend(lifetimes(context, row.and_then(|row| row.lifetimes.as_deref())));
@@ -285,6 +306,10 @@ fn peer(context: &Context<'_>, key: &PeerKey) -> (String, Vec<Fact>) {
 }
 
 fn socket_page(context: &Context<'_>, id: SockId) -> Vec<Fact> {
+    if !context.data.moment.is_whole() {
+        let text = Fact::new("", context.without_sockets()).styled(context.theme().warning());
+        return vec![text, Fact::new("cookie", id.cookie.to_string())];
+    }
     match context.data.socket(0) {
         Some(socket) if socket.socket.row().cookie == id.cookie => socket_facts(context, &socket),
         _ => vec![
@@ -357,7 +382,12 @@ fn evidence(context: &Context<'_>, subject: &str) -> (String, Vec<Fact>) {
         facts.push(Fact::new(kind.name(), text));
     }
     if facts.is_empty() {
-        facts.push(Fact::new("", "It has no socket any more.").styled(context.theme().warning()));
+        let text = if context.data.moment.is_whole() {
+            "It has no socket any more."
+        } else {
+            "Nothing is kept about it of this moment."
+        };
+        facts.push(Fact::new("", text).styled(context.theme().warning()));
     }
     for (reason, count) in Unknown::ALL.into_iter().zip(selection.unknown).filter(|(_, count)| *count > 0) {
         let sentence = format!("{} {}", words::unknown(reason), why::cure(reason, moment));

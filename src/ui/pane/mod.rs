@@ -21,6 +21,8 @@ use super::{
     view::{Pane, Screen, Table},
 };
 use crate::{
+    field::format,
+    model::Stamp,
     query::Sort,
     store::{Activity, Series},
 };
@@ -82,9 +84,33 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The last minute of a series, or more where there is room, as it was `behind` samples ago.
+    /// The last minute of a series, or more where there is room, as it was `behind` samples ago. While a moment is
+    /// held also what came after it, and where it lies.
     fn columns(&self, series: &Series, cells: u16, behind: usize) -> Columns {
-        pen::columns(series, cells, MINUTE, behind, self.data.moment.sample.number)
+        let newest = self.data.history.pushed().saturating_sub(1);
+        if self.scene.view.is_held() {
+            return pen::held_columns(series, cells, MINUTE, behind, newest);
+        }
+        let number = newest.saturating_sub(u64::try_from(behind).unwrap_or(u64::MAX));
+        pen::columns(series, cells, MINUTE, behind, number)
+    }
+
+    /// Whether the moment shown has no sockets any more, and the page is about some of them only.
+    fn lacks_sockets(&self) -> bool {
+        let about_some = self.scene.view.page().screen.is_closer() || self.pane == Pane::Sockets;
+        about_some && !self.data.moment.is_whole()
+    }
+
+    /// Why there are no sockets.
+    fn without_sockets(&self) -> String {
+        let now = self.data.moment.sample.stamp.since_boot;
+        match self.scene.past.sockets_since() {
+            // Those that are kept are beyond this moment, but for one that was held for long.
+            Some(since) if since.since_boot > now => {
+                format!("Sockets are kept since {}; before that, totals only.", clock(since))
+            }
+            _ => "The sockets of this moment are not kept, totals only.".to_owned(),
+        }
     }
 
     fn sort(&self) -> Option<Sort> {
@@ -95,19 +121,21 @@ impl<'a> Context<'a> {
     /// filter, and of what was not followed, the past begins when it was first shown.
     fn activity(&self) -> Option<(&'a Activity, usize)> {
         let followed = match self.scene.view.page().screen.subject() {
-            _ if !self.scene.view.filter.query.is_all() => None,
-            Screen::Process(key) => self.scene.history.process(key),
-            Screen::Peer(key) => self.scene.history.peer(&key),
+            _ if self.data.is_filtered() => None,
+            Screen::Process(key) => self.data.history.process(key),
+            Screen::Peer(key) => self.data.history.peer(&key),
             Screen::Socket(_) => None,
-            _ => Some(self.scene.history.totals()),
+            _ => Some(self.data.history.totals()),
         };
-        followed.map(|activity| (activity, self.scene.behind())).or_else(|| self.noted())
+        followed.map(|activity| (activity, self.data.behind())).or_else(|| self.noted())
     }
 
-    /// As [`Self::activity`], what was noted since the page was entered or the filter set. It stands still while
-    /// the picture is held.
+    /// As [`Self::activity`], what was noted since the page was entered or the filter set. Nothing is noted while a
+    /// moment is held, and what a filter kept says nothing of a moment that it cannot be applied to.
     fn noted(&self) -> Option<(&'a Activity, usize)> {
-        recent::activity(self.scene.view).map(|activity| (activity, 0))
+        let view = self.scene.view;
+        let applies = self.data.moment.is_whole() || view.filter.query.is_all();
+        recent::activity(view, &self.data.moment.sample.stamp).filter(|_| applies)
     }
 
     /// How wide one more fact may be beside `title` and `facts`.
@@ -163,6 +191,11 @@ impl<'a> Context<'a> {
         }
         self.chrome.inner(area)
     }
+}
+
+/// The time of day, UTC as in the header.
+fn clock(stamp: Stamp) -> String {
+    format::time(stamp.wall).get(11..19).unwrap_or_default().to_owned()
 }
 
 fn rule(buffer: &mut Buffer, area: Rect, y: u16, (left, middle, right): (&str, &str, &str), style: Style) {

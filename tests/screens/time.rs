@@ -1,0 +1,199 @@
+//! Going back in time.
+
+use insta::assert_snapshot;
+use ratatui::{buffer::Buffer, style::Color};
+use twtop::ui::{Effect, Palette, Past, Theme};
+
+use crate::{
+    HEIGHT, LARGE, SMALL,
+    incident::Incident,
+    stage::Stage,
+};
+
+/// A stage whose past keeps the sockets of the newest sample only, or of all.
+fn stage(incident: &mut Incident, (width, height): (u16, u16), bound: usize) -> Stage {
+    let mut stage = Stage::new(width, height);
+    stage.past = Past::new(bound);
+    (0..HEIGHT).for_each(|_| stage.sample(incident.sample()));
+    stage
+}
+
+fn held(size: (u16, u16), bound: usize, keys: &str) -> Stage {
+    let mut stage = stage(&mut Incident::new(), size, bound);
+    stage.keys(keys);
+    stage
+}
+
+#[test]
+fn a_moment_of_the_past_is_shown_as_a_whole() {
+    assert_snapshot!("held-80x24", held(SMALL, Past::BOUND, "[[[[[[[[[[[[").text());
+    assert_snapshot!("held-160x45", held(LARGE, Past::BOUND, "[[[[[[[[[[[[").text());
+    assert_snapshot!("held-filter-80x24", held(SMALL, Past::BOUND, "/state:close-wait<Enter>[[[[").text());
+    assert_snapshot!("held-process-80x24", held(SMALL, Past::BOUND, "<Enter>[[[[").text());
+}
+
+#[test]
+fn of_a_moment_without_sockets_totals_are_shown_and_no_more() {
+    assert_snapshot!("held-totals-80x24", held(SMALL, 0, "[[[[[[[[[[[[").text());
+    assert_snapshot!("held-totals-160x45", held(LARGE, 0, "[[[[[[[[[[[[").text());
+    assert_snapshot!("held-totals-filter-80x24", held(SMALL, 0, "/state:close-wait<Enter>[[[[").text());
+    assert_snapshot!("held-totals-process-80x24", held(SMALL, 0, "<Enter>[[[[").text());
+    assert_snapshot!("held-totals-peer-80x24", held(SMALL, 0, "<Tab><Enter>[[[[").text());
+    assert_snapshot!("held-totals-socket-80x24", held(SMALL, 0, "2<Enter>[[[[").text());
+}
+
+/// What is on screen, but for the header and for since when sockets are kept, which go on.
+fn still(stage: &Stage) -> (Buffer, String) {
+    let mut buffer = stage.buffer();
+    let text = stage.text();
+    let told: Vec<u16> =
+        (0..).zip(text.lines()).filter(|(y, line)| *y == 0 || line.contains("since 09:3")).map(|(y, _)| y).collect();
+    for y in told {
+        (0..buffer.area.width).for_each(|x| buffer[(x, y)].reset());
+    }
+    (buffer, text)
+}
+
+/// Pages on which something of now might be shown.
+const PAGES: [&str; 12] = [
+    "", "2", "3", "4", "5", "6", "7", "<Enter>", "<Tab><Enter>", "2<Enter>", "6<Enter>", "w",
+];
+
+#[test]
+fn nothing_of_now_is_shown_of_then() {
+    for (bound, filter) in [(Past::BOUND, ""), (0, ""), (Past::BOUND, "/proc:app.py<Enter>")] {
+        let mut incident = Incident::new();
+        let mut stage = stage(&mut incident, LARGE, bound);
+        stage.keys(filter);
+        // The filter has a past of its own by then.
+        (0..12).for_each(|_| stage.sample(incident.sample()));
+        stage.keys("[[[[[[");
+        let pages = |stage: &mut Stage| {
+            PAGES.map(|keys| {
+                stage.keys("1");
+                stage.keys(keys);
+                still(stage)
+            })
+        };
+        let before = pages(&mut stage);
+        for _ in 0..30 {
+            stage.sample(incident.sample());
+        }
+        for ((page, before), after) in PAGES.iter().zip(before).zip(pages(&mut stage)) {
+            assert!(before.0 == after.0, "{page} {filter}\n{}\n{}", before.1, after.1);
+        }
+    }
+}
+
+#[test]
+fn sampling_goes_on_while_a_moment_is_held() {
+    let mut incident = Incident::new();
+    let mut one = stage(&mut incident, SMALL, Past::BOUND);
+    one.keys("[[[");
+    assert!(one.text().contains(" HELD 3s ago "), "{}", one.text());
+    (0..20).for_each(|_| one.sample(incident.sample()));
+    assert!(one.text().contains(" HELD 23s ago "), "{}", one.text());
+    assert_eq!(one.past.len(), HEIGHT as usize + 20);
+    one.keys("<Home>");
+    let mut incident = Incident::new();
+    let mut other = stage(&mut incident, SMALL, Past::BOUND);
+    (0..20).for_each(|_| other.sample(incident.sample()));
+    assert_eq!(one.text(), other.text());
+    assert_eq!(one.buffer(), other.buffer());
+}
+
+#[test]
+fn back_and_forward_by_as_much_is_the_same_frame() {
+    for bound in [Past::BOUND, 0] {
+        for keys in ["", "<Enter>", "/state:time-wait<Enter>", "6<Enter>", "2"] {
+            let mut stage = held(SMALL, bound, keys);
+            stage.keys("[[");
+            let mut frames = vec![];
+            for n in 0..(HEIGHT - 3) {
+                frames.push((n, stage.buffer()));
+                stage.keys("[");
+            }
+            while let Some((n, frame)) = frames.pop() {
+                stage.keys("]");
+                assert!(stage.buffer() == frame, "{keys} after {n}\n{}", stage.text());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_ends_of_the_past_are_told() {
+    let mut stage = held(SMALL, Past::BOUND, "]");
+    assert!(stage.text().contains("This is live"), "{}", stage.text());
+    stage.keys("{");
+    assert!(stage.text().contains(" HELD 1m00s ago "), "{}", stage.text());
+    stage.keys("{");
+    assert!(stage.text().contains(" HELD 1m14s ago "), "{}", stage.text());
+    assert!(stage.text().contains("Nothing older is kept: 09:30:00 is the oldest sample."), "{}", stage.text());
+    stage.keys("[");
+    assert!(stage.text().contains("Nothing older is kept: this is 09:30:00"), "{}", stage.text());
+    stage.keys("}");
+    assert!(stage.text().contains(" HELD 14s ago "), "{}", stage.text());
+    stage.keys("}");
+    assert!(!stage.text().contains("HELD"), "{}", stage.text());
+    stage.keys("[]");
+    assert!(stage.text().contains(" HELD  pay-web-04"), "the newest kept is held: {}", stage.text());
+    stage.keys("]");
+    assert!(!stage.text().contains("HELD"), "{}", stage.text());
+    // Before anything was sampled there is nowhere to go.
+    let mut empty = Stage::new(80, 24);
+    empty.keys("[{]}<Home>p");
+    assert!(empty.text().contains("Taking the first sample."));
+}
+
+#[test]
+fn what_is_selected_stays_selected_from_moment_to_moment() {
+    let mut stage = held(SMALL, Past::BOUND, "jj");
+    for key in ["[", "[", "{", "]", "<Home>"] {
+        stage.keys(key);
+        assert!(stage.selected_line().expect("a row").contains("report-gen"), "{key}: {}", stage.text());
+    }
+}
+
+#[test]
+fn an_export_is_of_the_moment_shown() {
+    let mut stage = held(SMALL, Past::BOUND, "[[[e");
+    let number = |effect: &Effect| match effect {
+        Effect::Export(request) => Some(request.look.moment.sample.number),
+        _ => None,
+    };
+    assert_eq!(stage.effects.iter().find_map(number), Some(u64::from(HEIGHT) - 4));
+    stage = held(SMALL, 0, "[[[e");
+    assert_eq!(stage.effects.iter().find_map(number), None);
+    assert!(stage.text().contains("sockets of this moment are not kept"), "{}", stage.text());
+}
+
+#[test]
+fn a_finding_that_came_later_is_not_told_of_before() {
+    let mut stage = held(SMALL, Past::BOUND, "6<Enter>{");
+    let text = stage.text();
+    assert!(text.contains("It was not found at this moment"), "{text}");
+    assert!(!text.contains("CLOSE_WAIT connections"), "{text}");
+    stage.keys("<Home>");
+    assert!(!stage.text().contains("not found at this moment"), "{}", stage.text());
+}
+
+#[test]
+fn the_cursor_is_seen_without_colours_and_without_unicode() {
+    let mut stage = held(LARGE, Past::BOUND, "[[[[[[[[");
+    let cursor = |buffer: &Buffer, (x, y): (u16, u16)| buffer[(x, y)].bg == Color::Blue;
+    let buffer = stage.buffer();
+    let marked = |buffer: &Buffer| {
+        let cells = (0..buffer.area.height).flat_map(|y| (0..buffer.area.width).map(move |x| (x, y)));
+        cells.filter(|at| cursor(buffer, *at)).collect::<Vec<_>>()
+    };
+    let coloured = marked(&buffer);
+    assert!(coloured.len() >= 8, "{coloured:?}");
+    stage.theme = Theme::new(Palette::Monochrome, true);
+    let plain = stage.buffer();
+    for (x, y) in coloured {
+        let modifier = plain[(x, y)].modifier;
+        assert!(modifier.contains(ratatui::style::Modifier::REVERSED), "{x} {y}");
+    }
+    assert!(stage.text().is_ascii(), "{}", stage.text());
+}
