@@ -214,7 +214,9 @@ fn a_held_picture_does_not_move() {
     let held = stage.text();
     assert_snapshot!("paused-80x24", held);
     let curves = |text: &str| -> Vec<String> {
-        text.lines().skip(2).take(10).map(|line| line.chars().skip(36).collect()).collect()
+        // But for the cursor, where there is nothing to highlight.
+        let curve = |line: &str| line.chars().skip(36).collect::<String>().replace('│', " ").trim_end().to_owned();
+        text.lines().skip(2).take(10).map(curve).collect()
     };
     assert_eq!(curves(&held), curves(&live));
     stage.keys(" ");

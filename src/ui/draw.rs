@@ -143,8 +143,10 @@ fn header(buffer: &mut Buffer, layout: &Layout, scene: &Scene<'_>) {
         let host = text::fit(&sample.host.name, 24, theme.glyphs.ellipsis).into_owned();
         pen.put(&format!(" {host} "), theme.text());
         let path: Vec<_> = scene.view.trail().map(name).collect();
-        let path = path.join(&format!(" {} ", theme.glyphs.arrow));
-        pen.put(&format!(" {path} "), theme.key());
+        let whole = path.join(&format!(" {} ", theme.glyphs.arrow));
+        if !pen.put(&format!(" {whole} "), theme.key()) {
+            path.last().map(|page| pen.put(&format!(" {page} "), theme.key()));
+        }
         if let Some(netns) = scene.netns {
             pen.put(&format!(" netns {} ", text::fit(netns, 20, theme.glyphs.ellipsis)), theme.text());
         }

@@ -60,7 +60,18 @@ impl Stage {
 
     /// As [`Stage::after`], of an incident that may be told differently.
     pub(crate) fn of(incident: &mut Incident, seconds: u32, width: u16, height: u16) -> Self {
+        Self::keeping(Past::BOUND, incident, seconds, (width, height))
+    }
+
+    /// As [`Stage::of`], with a past that takes at most `bound` bytes.
+    pub(crate) fn keeping(
+        bound: usize,
+        incident: &mut Incident,
+        seconds: u32,
+        (width, height): (u16, u16),
+    ) -> Self {
         let mut stage = Self::new(width, height);
+        stage.past = Past::new(bound);
         for _ in 0..seconds {
             stage.fold(incident.sample());
         }

@@ -1,6 +1,5 @@
 //! Going back in time.
 
-use insta::assert_snapshot;
 use ratatui::{buffer::Buffer, style::Color};
 use twtop::ui::{Effect, Palette, Past, Theme};
 
@@ -10,12 +9,12 @@ use crate::{
     stage::Stage,
 };
 
-/// A stage whose past keeps the sockets of the newest sample only, or of all.
-fn stage(incident: &mut Incident, (width, height): (u16, u16), bound: usize) -> Stage {
-    let mut stage = Stage::new(width, height);
-    stage.past = Past::new(bound);
-    (0..HEIGHT).for_each(|_| stage.sample(incident.sample()));
-    stage
+/// A past that keeps the sockets of the newest sample only.
+const TOTALS: usize = 0;
+
+/// A stage at the height of the incident.
+fn stage(incident: &mut Incident, size: (u16, u16), bound: usize) -> Stage {
+    Stage::keeping(bound, incident, HEIGHT, size)
 }
 
 fn held(size: (u16, u16), bound: usize, keys: &str) -> Stage {
@@ -24,22 +23,29 @@ fn held(size: (u16, u16), bound: usize, keys: &str) -> Stage {
     stage
 }
 
+/// Holds what `stage` shows against the snapshot of that name, among those of the other screens.
+fn assert_screen(name: &str, stage: &Stage) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../snapshots");
+    settings.bind(|| insta::assert_snapshot!(name, stage.text()));
+}
+
 #[test]
 fn a_moment_of_the_past_is_shown_as_a_whole() {
-    assert_snapshot!("held-80x24", held(SMALL, Past::BOUND, "[[[[[[[[[[[[").text());
-    assert_snapshot!("held-160x45", held(LARGE, Past::BOUND, "[[[[[[[[[[[[").text());
-    assert_snapshot!("held-filter-80x24", held(SMALL, Past::BOUND, "/state:close-wait<Enter>[[[[").text());
-    assert_snapshot!("held-process-80x24", held(SMALL, Past::BOUND, "<Enter>[[[[").text());
+    assert_screen("held-80x24", &held(SMALL, Past::BOUND, "[[[[[[[[[[[["));
+    assert_screen("held-160x45", &held(LARGE, Past::BOUND, "[[[[[[[[[[[["));
+    assert_screen("held-filter-80x24", &held(SMALL, Past::BOUND, "/state:close-wait<Enter>[[[["));
+    assert_screen("held-process-80x24", &held(SMALL, Past::BOUND, "<Enter>[[[["));
 }
 
 #[test]
 fn of_a_moment_without_sockets_totals_are_shown_and_no_more() {
-    assert_snapshot!("held-totals-80x24", held(SMALL, 0, "[[[[[[[[[[[[").text());
-    assert_snapshot!("held-totals-160x45", held(LARGE, 0, "[[[[[[[[[[[[").text());
-    assert_snapshot!("held-totals-filter-80x24", held(SMALL, 0, "/state:close-wait<Enter>[[[[").text());
-    assert_snapshot!("held-totals-process-80x24", held(SMALL, 0, "<Enter>[[[[").text());
-    assert_snapshot!("held-totals-peer-80x24", held(SMALL, 0, "<Tab><Enter>[[[[").text());
-    assert_snapshot!("held-totals-socket-80x24", held(SMALL, 0, "2<Enter>[[[[").text());
+    assert_screen("held-totals-80x24", &held(SMALL, TOTALS, "[[[[[[[[[[[["));
+    assert_screen("held-totals-160x45", &held(LARGE, TOTALS, "[[[[[[[[[[[["));
+    assert_screen("held-totals-filter-80x24", &held(SMALL, TOTALS, "/state:close-wait<Enter>[[[["));
+    assert_screen("held-totals-process-80x24", &held(SMALL, TOTALS, "<Enter>[[[["));
+    assert_screen("held-totals-peer-80x24", &held(SMALL, TOTALS, "<Tab><Enter>[[[["));
+    assert_screen("held-totals-socket-80x24", &held(SMALL, TOTALS, "2<Enter>[[[["));
 }
 
 /// What is on screen, but for the header and for since when sockets are kept, which go on.
@@ -56,12 +62,12 @@ fn still(stage: &Stage) -> (Buffer, String) {
 
 /// Pages on which something of now might be shown.
 const PAGES: [&str; 12] = [
-    "", "2", "3", "4", "5", "6", "7", "<Enter>", "<Tab><Enter>", "2<Enter>", "6<Enter>", "w",
+    "", "2", "3", "4", "5", "6", "7", "3<Enter>", "4<Enter>", "2<Enter>", "6<Enter>", "3w",
 ];
 
 #[test]
 fn nothing_of_now_is_shown_of_then() {
-    for (bound, filter) in [(Past::BOUND, ""), (0, ""), (Past::BOUND, "/proc:app.py<Enter>")] {
+    for (bound, filter) in [(Past::BOUND, ""), (TOTALS, ""), (Past::BOUND, "/proc:app.py<Enter>")] {
         let mut incident = Incident::new();
         let mut stage = stage(&mut incident, LARGE, bound);
         stage.keys(filter);
@@ -104,18 +110,25 @@ fn sampling_goes_on_while_a_moment_is_held() {
 
 #[test]
 fn back_and_forward_by_as_much_is_the_same_frame() {
-    for bound in [Past::BOUND, 0] {
-        for keys in ["", "<Enter>", "/state:time-wait<Enter>", "6<Enter>", "2"] {
-            let mut stage = held(SMALL, bound, keys);
-            stage.keys("[[");
+    for (bound, keys) in [
+        (TOTALS, ""),
+        (TOTALS, "<Enter>"),
+        (TOTALS, "/state:time-wait<Enter>"),
+        (Past::BOUND, "6<Enter>"),
+        (Past::BOUND, "<Tab><Enter>"),
+    ] {
+        let mut stage = held(SMALL, bound, keys);
+        // Near the newest sample, and beyond the window of the curves.
+        for start in ["[", "{"] {
+            stage.keys(start);
             let mut frames = vec![];
-            for n in 0..(HEIGHT - 3) {
-                frames.push((n, stage.buffer()));
+            for _ in 0..9 {
+                frames.push(stage.buffer());
                 stage.keys("[");
             }
-            while let Some((n, frame)) = frames.pop() {
+            while let Some(frame) = frames.pop() {
                 stage.keys("]");
-                assert!(stage.buffer() == frame, "{keys} after {n}\n{}", stage.text());
+                assert!(stage.buffer() == frame, "{keys} {start}, {} left\n{}", frames.len(), stage.text());
             }
         }
     }
@@ -163,17 +176,19 @@ fn an_export_is_of_the_moment_shown() {
         _ => None,
     };
     assert_eq!(stage.effects.iter().find_map(number), Some(u64::from(HEIGHT) - 4));
-    stage = held(SMALL, 0, "[[[e");
+    stage = held(SMALL, TOTALS, "[[[e");
     assert_eq!(stage.effects.iter().find_map(number), None);
     assert!(stage.text().contains("sockets of this moment are not kept"), "{}", stage.text());
 }
 
 #[test]
 fn a_finding_that_came_later_is_not_told_of_before() {
-    let mut stage = held(SMALL, Past::BOUND, "6<Enter>{");
+    let mut stage = held(SMALL, Past::BOUND, "6j<Enter>");
+    assert!(stage.text().contains("does not close 37 connections"), "{}", stage.text());
+    stage.keys("{{");
     let text = stage.text();
     assert!(text.contains("It was not found at this moment"), "{text}");
-    assert!(!text.contains("CLOSE_WAIT connections"), "{text}");
+    assert!(!text.contains("does not close"), "{text}");
     stage.keys("<Home>");
     assert!(!stage.text().contains("not found at this moment"), "{}", stage.text());
 }

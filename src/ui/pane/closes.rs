@@ -106,18 +106,20 @@ fn labels(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) {
         parts.push("grey: at least".to_owned());
     }
     parts.push(format!("top {}", format::rate(top(&columns.values).into())));
+    // Which moment is held says more than what else there is to say.
+    let right = held.then(|| format!(" at {}", clock(context.data.moment.sample.stamp)));
+    let room = usize::from(inner.width).saturating_sub(right.as_ref().map_or(0, String::len));
     let mut left = String::new();
     for part in parts {
         let lead = if left.is_empty() { "" } else { ", " };
-        if left.len() + lead.len() + part.len() <= usize::from(inner.width) {
+        if left.len() + lead.len() + part.len() <= room {
             left.push_str(lead);
             left.push_str(&part);
         }
     }
     let mut pen = Pen::new(buffer, inner, inner.height - 1);
     pen.put(&left, theme.dim());
-    let right =
-        if held { format!(" at {}", clock(context.data.moment.sample.stamp)) } else { " now".to_owned() };
+    let right = right.unwrap_or_else(|| " now".to_owned());
     let gap = usize::from(pen.room()).checked_sub(text::width(&right));
     if let Some(gap) = gap {
         pen.skip(u16::try_from(gap).unwrap_or(0));

@@ -26,7 +26,7 @@ pub(super) fn processes(buffer: &mut Buffer, context: &Context<'_>) {
     facts.extend(accounted(context, &facts));
     let mut inner = context.frame(buffer, "Processes", &facts);
     let coverage_lines = layout::coverage_line(inner);
-    if coverage_lines > 0 {
+    if coverage_lines > 0 && !context.lacks_sockets() {
         coverage(buffer, context, inner);
         inner.height -= coverage_lines;
     }
