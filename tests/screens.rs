@@ -215,7 +215,8 @@ fn a_held_picture_does_not_move() {
     assert_snapshot!("paused-80x24", held);
     let curves = |text: &str| -> Vec<String> {
         // But for the cursor, where there is nothing to highlight.
-        let curve = |line: &str| line.chars().skip(36).collect::<String>().replace('│', " ").trim_end().to_owned();
+        let curve =
+            |line: &str| line.chars().skip(36).collect::<String>().replace('│', " ").trim_end().to_owned();
         text.lines().skip(2).take(10).map(curve).collect()
     };
     assert_eq!(curves(&held), curves(&live));
@@ -562,7 +563,8 @@ fn every_size_can_be_drawn() {
         "6",
         "6<Enter>",
         "7",
-        "1z",
+        "1[[",
+        "<Home>1z",
         "z/port:44x",
         "<Esc>?",
     ] {

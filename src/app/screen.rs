@@ -21,7 +21,8 @@ use crate::{
     source::{Inspector, TraceStart, clock, live::SOCK_DIAG},
     store::{History, Moment},
     ui::{
-        self, Data, Effect, Filter, Input, Look, Message, Palette, Past, Scene, Selection, Sources, Theme, View,
+        self, Data, Effect, Filter, Input, Look, Message, Palette, Past, Scene, Selection, Sources, Theme,
+        View,
     },
 };
 
@@ -205,8 +206,7 @@ impl App {
                 selection,
                 history: held.as_deref().unwrap_or(&self.history),
             });
-            let sources =
-                Sources { live: self.newest.as_ref(), past: &self.past, history: &self.history };
+            let sources = Sources { live: self.newest.as_ref(), past: &self.past, history: &self.history };
             ui::update(&mut self.view, input, data, sources)
         };
         for effect in effects {

@@ -130,7 +130,8 @@ fn rest(moment: &Moment) -> Moment {
         peers: vec![],
         peers_omitted: totals.peers_omitted + more(totals.peers.len(), Brief::PEERS),
         destinations: vec![],
-        destinations_omitted: totals.destinations_omitted + more(totals.destinations.len(), Brief::DESTINATIONS),
+        destinations_omitted: totals.destinations_omitted
+            + more(totals.destinations.len(), Brief::DESTINATIONS),
         bind_pools: totals.bind_pools.clone(),
         ages: totals.ages.clone(),
         ..*totals
@@ -184,7 +185,8 @@ impl Levels {
             names.len() == counters.iter().len()
                 && names.iter().zip(counters.iter()).all(|(known, (name, _))| Arc::ptr_eq(known, name))
         });
-        let names = names.map_or_else(|| counters.iter().map(|(name, _)| Arc::clone(name)).collect(), Arc::clone);
+        let names =
+            names.map_or_else(|| counters.iter().map(|(name, _)| Arc::clone(name)).collect(), Arc::clone);
         let moved = || counters.iter().zip(0_u16..).filter(|((_, value), _)| *value != 0);
         let places: Arc<[u16]> = moved().map(|(_, place)| place).collect();
         let places = match before.filter(|levels| levels.places == places) {

@@ -243,7 +243,8 @@ impl Moment {
         let holders = |set: &[u32]| size_of_val(set) + size_of::<Box<[u32]>>();
         let scan = sample.processes.capacity() * size_of::<ProcessSeen>()
             + sample.holders.iter().map(|set| holders(set)).sum::<usize>();
-        let counters = sample.counters.iter().len() * (size_of::<(Arc<str>, u64)>() + size_of::<CounterRate>());
+        let counters =
+            sample.counters.iter().len() * (size_of::<(Arc<str>, u64)>() + size_of::<CounterRate>());
         let told = self.trace.as_ref().map_or(0, |traced| traced.bytes());
         size_of::<Self>()
             + sample.sockets.bytes()

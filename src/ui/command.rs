@@ -294,13 +294,7 @@ pub static TABLE: &[Entry] = &[
         "Select the row before.",
         (Moving, Tables, 0),
     ),
-    row(
-        C::First,
-        &[Key::char('g')],
-        "first",
-        "Select the first row.",
-        (Moving, Tables, 0),
-    ),
+    row(C::First, &[Key::char('g')], "first", "Select the first row.", (Moving, Tables, 0)),
     row(
         C::Last,
         &[Key::char('G'), Key::code(KeyCode::End)],

@@ -204,9 +204,8 @@ fn name(screen: &Screen) -> String {
 fn marks(pen: &mut Pen<'_>, scene: &Scene<'_>) {
     let theme = scene.theme;
     if let Some(held) = scene.view.playhead.held() {
-        let age = scene
-            .live
-            .map_or(0.0, |live| live.moment.sample.stamp.seconds_since(&held.moment.sample.stamp));
+        let age =
+            scene.live.map_or(0.0, |live| live.moment.sample.stamp.seconds_since(&held.moment.sample.stamp));
         let behind = if age < 1.0 { String::new() } else { format!(" {} ago", words::ago(age)) };
         // The time itself stands at the right, as ever.
         let thin = if held.moment.is_whole() { "" } else { ", totals only" };
@@ -331,9 +330,9 @@ fn hints(pen: &mut Pen<'_>, scene: &Scene<'_>) {
             format!("1{}{}", theme.glyphs.dash, Screen::VIEWS.len())
         } else {
             // There and back are told together.
-            let opposite = entry.command.opposite().and_then(command::entry);
-            let there = opposite.and_then(|opposite| opposite.keys.first());
-            there.map_or_else(|| key.label(), |there| format!("{} {}", key.label(), there.label()))
+            let onward = entry.command.opposite().and_then(command::entry);
+            let onward = onward.and_then(|onward| onward.keys.first());
+            onward.map_or_else(|| key.label(), |onward| format!("{} {}", key.label(), onward.label()))
         };
         let title = hint_title(entry.command, entry.title, scene);
         if usize::from(pen.room()) < width(&label) + width(title) + 1 {

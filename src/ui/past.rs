@@ -52,7 +52,8 @@ impl Past {
         let brief = Brief::of(&look.moment, before.map(|kept| &kept.brief));
         let findings = shared(&look.findings, before.map_or(&[][..], |kept| &kept.findings));
         let told = findings.iter().filter(|finding| Arc::strong_count(finding) == 1);
-        let bytes = [brief.bytes() + told.map(|finding| finding_bytes(finding)).sum::<usize>(), look.moment.bytes()];
+        let bytes =
+            [brief.bytes() + told.map(|finding| finding_bytes(finding)).sum::<usize>(), look.moment.bytes()];
         self.bytes += bytes.iter().sum::<usize>();
         self.kept.push_back(Kept { brief, findings, look: Some(look.clone()), bytes });
         self.whole += 1;
@@ -173,7 +174,7 @@ fn shared(findings: &[Finding], before: &[Arc<Finding>]) -> Box<[Arc<Finding>]> 
 }
 
 fn finding_bytes(finding: &Finding) -> usize {
-    let texts = [&finding.summary, &finding.why, &finding.filter].map(|text| text.len());
+    let texts = [&finding.summary, &finding.why, &finding.filter].map(String::len);
     let advice = finding.advice.iter().map(|text| size_of::<String>() + text.len()).sum::<usize>();
     let figures = size_of_val(&*finding.evidence);
     let processes = finding.subject.processes.len() * size_of::<usize>();

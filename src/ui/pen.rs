@@ -289,7 +289,11 @@ mod tests {
         let still = held(0).values;
         for (behind, back) in [(0, 0), (1, 0), (2, 1), (3, 1), (6, 3)] {
             let columns = held(behind);
-            assert_eq!((columns.cursor, &columns.values, columns.behind), (Some(back), &still, 0), "{behind}");
+            assert_eq!(
+                (columns.cursor, &columns.values, columns.behind),
+                (Some(back), &still, 0),
+                "{behind}"
+            );
         }
         // Beyond it the window ends later by as much, so that the moment is in its first column.
         for behind in 7..29 {

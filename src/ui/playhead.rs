@@ -97,7 +97,8 @@ pub(super) fn back(
     shown: Option<Look>,
     sources: Sources<'_>,
 ) -> Vec<Effect> {
-    let Some(shown) = shown else { return vec![] };
+    // What is held may still be being counted: then it is not on screen yet.
+    let Some(shown) = view.playhead.held().cloned().or(shown) else { return vec![] };
     let (past, now) = (sources.past, shown.moment.sample.stamp);
     let Some(before) = past.before(&now) else {
         say(view, format!("Nothing older is kept: this is {}, the oldest sample.", clock(now)));
@@ -138,7 +139,8 @@ pub(super) fn forward(view: &mut View, stride: Stride, sources: Sources<'_>) -> 
 /// Holds `look`. The series stay those that were held, unless they end before it.
 fn hold(view: &mut View, look: Look, sources: Sources<'_>) -> Vec<Effect> {
     let at = look.moment.sample.stamp.since_boot;
-    let reaches = |history: &&Arc<History>| history.stamps().next_back().is_some_and(|end| end.since_boot >= at);
+    let reaches =
+        |history: &&Arc<History>| history.stamps().next_back().is_some_and(|end| end.since_boot >= at);
     let history = match view.playhead.history().filter(reaches) {
         Some(history) => Arc::clone(history),
         None => Arc::new(sources.history.clone()),

@@ -251,7 +251,10 @@ impl Theme {
     /// state's colour where it fills a cell, and what it stands on where it does not.
     #[must_use]
     pub fn time_cursor(&self) -> Style {
-        self.pick(Style::new().fg(Color::White).bg(Color::Blue), Style::new().add_modifier(Modifier::REVERSED))
+        self.pick(
+            Style::new().fg(Color::White).bg(Color::Blue),
+            Style::new().add_modifier(Modifier::REVERSED),
+        )
     }
 
     /// A bar that is `share` (0 to 1) full: calm, then a warning past one half, then an alarm past nine tenths.

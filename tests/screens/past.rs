@@ -46,7 +46,9 @@ fn sockets_are_kept_from_the_newest_backwards_within_the_bound() {
     assert_eq!(kept.len(), 40);
     let whole = kept.iter().take_while(|look| look.moment.is_whole()).count();
     assert!((5..8).contains(&whole), "{whole}");
-    assert!(kept[whole..].iter().all(|look| !look.moment.is_whole() && look.moment.sample.sockets.is_empty()));
+    assert!(
+        kept[whole..].iter().all(|look| !look.moment.is_whole() && look.moment.sample.sockets.is_empty())
+    );
     let since = past.sockets_since().expect("the newest has its sockets");
     assert_eq!(since.since_boot, since_boot(&kept[whole - 1]));
 }
@@ -98,15 +100,7 @@ fn as_many_looks_are_kept_as_the_series_have_values_and_they_take_little() {
     }
     assert_eq!(past.len(), Series::CAPACITY);
     assert_eq!(past.oldest().map(|oldest| oldest.since_boot), Some(stamp(100).since_boot));
-    eprintln!("QUIET {} KiB", past.bytes() >> 10);
     assert!(past.bytes() < 8 << 20, "{} KiB", past.bytes() >> 10);
-    let (mut incident, mut ledger, mut past) = (Incident::new(), Ledger::new(), Past::new(0));
-    for n in 0..200 { past.push(&look(ledger.fold(incident.sample()))); if n%20==0 { eprintln!("{n} {}", past.bytes()); } }
-    incident.told = Some(Told::default());
-    let (mut ledger, mut past) = (Ledger::new(), Past::new(0));
-    for n in 0..200 { past.push(&look(ledger.fold(incident.sample()))); if n%20==0 { eprintln!("told {n} {}", past.bytes()); } }
-    eprintln!("{}", size_of::<Moment>());
-
 }
 
 #[test]

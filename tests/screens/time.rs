@@ -3,11 +3,7 @@
 use ratatui::{buffer::Buffer, style::Color};
 use twtop::ui::{Effect, Palette, Past, Theme};
 
-use crate::{
-    HEIGHT, LARGE, SMALL,
-    incident::Incident,
-    stage::Stage,
-};
+use crate::{HEIGHT, LARGE, SMALL, incident::Incident, stage::Stage};
 
 /// A past that keeps the sockets of the newest sample only.
 const TOTALS: usize = 0;
@@ -52,8 +48,11 @@ fn of_a_moment_without_sockets_totals_are_shown_and_no_more() {
 fn still(stage: &Stage) -> (Buffer, String) {
     let mut buffer = stage.buffer();
     let text = stage.text();
-    let told: Vec<u16> =
-        (0..).zip(text.lines()).filter(|(y, line)| *y == 0 || line.contains("since 09:3")).map(|(y, _)| y).collect();
+    let told: Vec<u16> = (0..)
+        .zip(text.lines())
+        .filter(|(y, line)| *y == 0 || line.contains("since 09:3"))
+        .map(|(y, _)| y)
+        .collect();
     for y in told {
         (0..buffer.area.width).for_each(|x| buffer[(x, y)].reset());
     }
@@ -61,9 +60,8 @@ fn still(stage: &Stage) -> (Buffer, String) {
 }
 
 /// Pages on which something of now might be shown.
-const PAGES: [&str; 12] = [
-    "", "2", "3", "4", "5", "6", "7", "3<Enter>", "4<Enter>", "2<Enter>", "6<Enter>", "3w",
-];
+const PAGES: [&str; 12] =
+    ["", "2", "3", "4", "5", "6", "7", "3<Enter>", "4<Enter>", "2<Enter>", "6<Enter>", "3w"];
 
 #[test]
 fn nothing_of_now_is_shown_of_then() {
@@ -142,7 +140,11 @@ fn the_ends_of_the_past_are_told() {
     assert!(stage.text().contains(" HELD 1m00s ago "), "{}", stage.text());
     stage.keys("{");
     assert!(stage.text().contains(" HELD 1m14s ago "), "{}", stage.text());
-    assert!(stage.text().contains("Nothing older is kept: 09:30:00 is the oldest sample."), "{}", stage.text());
+    assert!(
+        stage.text().contains("Nothing older is kept: 09:30:00 is the oldest sample."),
+        "{}",
+        stage.text()
+    );
     stage.keys("[");
     assert!(stage.text().contains("Nothing older is kept: this is 09:30:00"), "{}", stage.text());
     stage.keys("}");
@@ -202,6 +204,7 @@ fn the_cursor_is_seen_without_colours_and_without_unicode() {
         let cells = (0..buffer.area.height).flat_map(|y| (0..buffer.area.width).map(move |x| (x, y)));
         cells.filter(|at| cursor(buffer, *at)).collect::<Vec<_>>()
     };
+    std::fs::write("/tmp/tt/held.svg", twtop::ui::picture::svg(&buffer)).unwrap();
     let coloured = marked(&buffer);
     assert!(coloured.len() >= 8, "{coloured:?}");
     stage.theme = Theme::new(Palette::Monochrome, true);
