@@ -90,7 +90,7 @@ fn message(buffer: &mut Buffer, footer: Rect, message: &Message, theme: &Theme) 
     let mut lines = wrap(&text, usize::from(footer.width).saturating_sub(2));
     if lines.len() > LINES {
         lines.truncate(LINES);
-        lines.extend(lines.pop().map(|last| format!("{last} {}", theme.glyphs.ellipsis)));
+        lines[LINES - 1].push_str(theme.glyphs.ellipsis);
     }
     let above = u16::try_from(lines.len()).unwrap_or(1).saturating_sub(1);
     let area = Rect { y: footer.y.saturating_sub(above), height: above + 1, ..footer };
