@@ -18,10 +18,7 @@ use crate::{
     model::{Stamp, TcpState},
     query,
     store::{DestinationRow, PeerRow, PortRange, ProcessRow},
-    ui::{
-        self, ExportPart, ExportRequest, Look, Message, View,
-        view::Pane,
-    },
+    ui::{self, ExportPart, ExportRequest, Look, Message, View, view::Pane},
 };
 
 /// Writes what was asked for to a new file in the current folder, or in the temporary one if that is not writable,

@@ -402,12 +402,21 @@ mod tests {
             ("peer:10.0.0.9:5432", "ss -tanp 'dst 10.0.0.9:5432'"),
             ("peer:[::1]:443,2001:db8::/32", "ss -tanp 'dst [::1]:443 or dst [2001:db8::/32]'"),
             ("peer:10.0.0.0/8 !peer:10.1.0.0/16", "ss -tanp 'dst 10.0.0.0/8 and not dst 10.1.0.0/16'"),
-            ("!(port:22 or peer:10.0.0.1) lport:1", "ss -tanp 'not ( sport = :22 or dport = :22 ) and not dst 10.0.0.1 and sport = :1'"),
-            ("(lport:1 or rport:2) peer:10.0.0.1", "ss -tanp '( sport = :1 or dport = :2 ) and dst 10.0.0.1'"),
+            (
+                "!(port:22 or peer:10.0.0.1) lport:1",
+                "ss -tanp 'not ( sport = :22 or dport = :22 ) and not dst 10.0.0.1 and sport = :1'",
+            ),
+            (
+                "(lport:1 or rport:2) peer:10.0.0.1",
+                "ss -tanp '( sport = :1 or dport = :2 ) and dst 10.0.0.1'",
+            ),
             ("peer:*", "ss -tanp"),
             ("peer:*:443", "ss -tanp 'dport = :443'"),
             ("lport:1 or state:all", "ss -tanp"),
-            ("state:tw lport:1 or state:est lport:1", "ss -tanp state time-wait state established 'sport = :1'"),
+            (
+                "state:tw lport:1 or state:est lport:1",
+                "ss -tanp state time-wait state established 'sport = :1'",
+            ),
         ] {
             assert_eq!(exact(filter), line, "{filter}");
         }
@@ -421,7 +430,11 @@ mod tests {
             ("proc:nginx or lport:443", "ss -tanp", "(proc:nginx or lport:443)"),
             ("!(proc:nginx lport:443)", "ss -tanp", "!(proc:nginx lport:443)"),
             ("age:>30s state:tw", "ss -tan state time-wait", "age:>30s"),
-            ("state:tw lport:1 or state:cw lport:2", "ss -tanp state time-wait state close-wait 'sport = :1 or sport = :2'", "(state:time-wait lport:1 or state:close-wait lport:2)"),
+            (
+                "state:tw lport:1 or state:cw lport:2",
+                "ss -tanp state time-wait state close-wait 'sport = :1 or sport = :2'",
+                "(state:time-wait lport:1 or state:close-wait lport:2)",
+            ),
             ("peer:::/0", "ss -tanp", "peer:::/0"),
             ("pid:>5", "ss -tanp", "pid:>5"),
         ] {
@@ -443,7 +456,8 @@ mod tests {
 
     #[test]
     fn there_is_no_command_for_what_is_never_listed() {
-        let none = |filter: &str| Query::parse(filter).expect(filter).to_ss(Telling::Short).expect_err(filter);
+        let none =
+            |filter: &str| Query::parse(filter).expect(filter).to_ss(Telling::Short).expect_err(filter);
         assert_eq!(none("state:tw state:cw"), NoCommand::Nothing);
         assert_eq!(none("state:bound"), NoCommand::OnlyBound);
         assert_eq!(command("state:bound,tw").notes, ["ss does not list BOUND_INACTIVE"]);

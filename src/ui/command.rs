@@ -285,7 +285,7 @@ pub static TABLE: &[Entry] = &[
         &[Key::char('z')],
         "expand",
         "Give the whole screen to the pane that has the focus, or take it back.",
-        (Views, Panes, 12),
+        (Views, Panes, 13),
     ),
     row(
         C::Enter,
@@ -299,7 +299,7 @@ pub static TABLE: &[Entry] = &[
         &[Key::char('w')],
         "why",
         "Say what the claims about the selected process, peer or socket rest on, and what would tell more.",
-        (Moving, Tables, 10),
+        (Moving, Tables, 11),
     ),
     row(
         C::Back,
@@ -361,7 +361,7 @@ pub static TABLE: &[Entry] = &[
         &[Key::char('e')],
         "export",
         "Write the table, the whole sample or a finding to a new file, as far as the filter keeps it; asks which.",
-        (Choosing, Everywhere, 11),
+        (Choosing, Everywhere, 12),
     ),
     row(
         C::Copy,
@@ -382,7 +382,7 @@ pub static TABLE: &[Entry] = &[
         &[Key::char(':')],
         "commands",
         "Type a command by its name, such as sort tw, view peers, filter port:443 or export finding.",
-        (Program, Everywhere, 13),
+        (Program, Everywhere, 10),
     ),
     row(
         C::Help,

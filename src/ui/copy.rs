@@ -111,7 +111,8 @@ impl SsCommand {
     /// not say.
     #[must_use]
     pub fn told(&self) -> Message {
-        let notes = if self.notes.is_empty() { String::new() } else { format!(" ({})", self.notes.join("; ")) };
+        let notes =
+            if self.notes.is_empty() { String::new() } else { format!(" ({})", self.notes.join("; ")) };
         Message { text: format!("Copied: {}{notes}", self.line), failure: false }
     }
 }

@@ -107,12 +107,7 @@ pub(super) fn offers(text: &str, cursor: usize, data: Option<Data<'_>>) -> Vec<O
     let seen = |key: &str| data.map(|data| seen(&data, key)).unwrap_or_default();
     let found = Query::completions(text, cursor, &seen).into_iter();
     found
-        .map(|one| Offer {
-            start: one.start,
-            text: one.text,
-            key: String::new(),
-            doc: one.doc.into_owned(),
-        })
+        .map(|one| Offer { start: one.start, text: one.text, key: String::new(), doc: one.doc.into_owned() })
         .collect()
 }
 
@@ -162,7 +157,8 @@ fn most<T: Ord + Display>(counted: impl Iterator<Item = (T, u32)>) -> Vec<Seen> 
     }
     let mut sums: Vec<(T, u32)> = sums.into_iter().collect();
     sums.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let seen = sums.into_iter().map(|(value, count)| Seen { value: value.to_string(), doc: words::sockets(count) });
+    let seen =
+        sums.into_iter().map(|(value, count)| Seen { value: value.to_string(), doc: words::sockets(count) });
     seen.filter(|seen| !seen.value.is_empty()).collect()
 }
 
@@ -182,7 +178,10 @@ mod tests {
 
     #[test]
     fn values_are_summed_and_the_most_comes_first() {
-        let values: Vec<_> = most([("b", 1), ("a", 1), ("c", 5), ("b", 2), ("", 9)].into_iter()).into_iter().map(|seen| (seen.value, seen.doc)).collect();
+        let values: Vec<_> = most([("b", 1), ("a", 1), ("c", 5), ("b", 2), ("", 9)].into_iter())
+            .into_iter()
+            .map(|seen| (seen.value, seen.doc))
+            .collect();
         let wanted = [("c", "5 sockets"), ("b", "3 sockets"), ("a", "1 socket")];
         assert_eq!(values, wanted.map(|(value, doc)| (value.to_owned(), doc.to_owned())));
     }

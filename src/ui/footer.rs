@@ -37,7 +37,11 @@ pub(super) fn draw(buffer: &mut Buffer, layout: &Layout, scene: &Scene<'_>) {
         Mode::Filter(prompt) => match &prompt.error {
             Some(error) => point_at(&mut pen, scene, prompt, error),
             None => {
-                keys(&mut pen, &[("Enter", "apply"), ("Tab", "complete"), ("Up", "earlier"), ("Esc", "leave")], theme);
+                keys(
+                    &mut pen,
+                    &[("Enter", "apply"), ("Tab", "complete"), ("Up", "earlier"), ("Esc", "leave")],
+                    theme,
+                );
                 pen.put("port:443 proc:nginx ! or ( )", theme.dim());
             }
         },
@@ -118,6 +122,8 @@ fn point_at(pen: &mut Pen<'_>, scene: &Scene<'_>, prompt: &Prompt, error: &Query
         pen.skip(u16::try_from(at - needed).unwrap_or(0));
         pen.put(message, theme.warning());
         pen.put(&format!(" {caret}"), theme.warning());
+    } else if *column == 0 {
+        pen.put_cut(&format!(" {caret} {message}"), theme.warning(), theme);
     } else {
         pen.put_cut(&format!("Character {}: {message}", column + 1), theme.warning(), theme);
     }

@@ -5,8 +5,9 @@ use crossterm::event::KeyEvent;
 use super::{
     columns,
     command::{self, Command, TABLE},
-    export, filter_line,
+    export,
     export::Exportable,
+    filter_line,
     keymap::{self, Edit},
     prompt::{Offer, Prompt},
     scene::{Data, Look},
@@ -95,7 +96,9 @@ fn run(view: &mut View, order: Order, data: Option<Data<'_>>, live: Option<&Look
 fn offers(view: &View, prompt: &Prompt, data: Option<Data<'_>>) -> Vec<Offer> {
     let cursor = prompt.line.cursor();
     let before: String = prompt.line.value().chars().take(cursor).collect();
-    let Some((head, rest)) = before.trim_start().split_once(' ') else { return commands(before.trim_start(), cursor) };
+    let Some((head, rest)) = before.trim_start().split_once(' ') else {
+        return commands(before.trim_start(), cursor);
+    };
     let start = cursor - rest.chars().count();
     let part = rest.trim_start().to_lowercase();
     let plain = |text: &str, doc: &str| Offer {
@@ -178,11 +181,8 @@ impl Column {
 
 fn sortable(pane: Pane, data: Option<Data<'_>>) -> Vec<Column> {
     let keys = columns::sort_keys(pane, u16::MAX, data.as_ref()).into_iter();
-    let column = |key| Column {
-        key,
-        title: columns::name(pane, key).to_lowercase(),
-        doc: columns::doc(pane, key),
-    };
+    let column =
+        |key| Column { key, title: columns::name(pane, key).to_lowercase(), doc: columns::doc(pane, key) };
     keys.map(column).collect()
 }
 
@@ -308,10 +308,13 @@ mod tests {
 
     #[test]
     fn an_argument_is_a_name_or_the_beginning_of_one() {
-        let pick = |text| super::pick(text, "view", (1..).zip(["ports", "peers"]).map(|(n, name)| (name.to_owned(), n)));
-        assert_eq!(pick("PORTS"), Ok(1));
-        assert_eq!(pick("pe"), Ok(2));
-        assert_eq!(pick("p"), Err("`p` could be ports, peers".to_owned()));
-        assert_eq!(pick("x"), Err("there is no view `x`; use one of ports, peers".to_owned()));
+        let one = |text| {
+            let known = (1..).zip(["ports", "peers"]).map(|(number, name)| (name.to_owned(), number));
+            pick(text, "view", known)
+        };
+        assert_eq!(one("PORTS"), Ok(1));
+        assert_eq!(one("pe"), Ok(2));
+        assert_eq!(one("p"), Err("`p` could be ports, peers".to_owned()));
+        assert_eq!(one("x"), Err("there is no view `x`; use one of ports, peers".to_owned()));
     }
 }
