@@ -75,16 +75,12 @@ fn report(request: &ExportRequest, out: &mut dyn Write) -> io::Result<()> {
     };
     let observation = begin(Arc::clone(moment), query);
     let options = |findings| Options { query, findings, sockets: true, ascii: false, top: usize::MAX };
-    match one {
-        Some(finding) => {
-            let options = options(std::slice::from_ref(&**finding));
-            export::write_diagnosis(format(part), &observation, &options, out)
-        }
-        None => {
-            let findings = concerning(moment, findings, query);
-            export::write(Format::Json, &observation, &options(&findings), out)
-        }
+    if let Some(finding) = one {
+        let options = options(std::slice::from_ref(&**finding));
+        return export::write_diagnosis(format(part), &observation, &options, out);
     }
+    let findings = concerning(moment, findings, query);
+    export::write(Format::Json, &observation, &options(&findings), out)
 }
 
 /// The rows of one table, all of them in the order that the view shows them in.

@@ -61,7 +61,6 @@ fn place(before: &[char]) -> Place {
         match (c, quote) {
             ('\\', Some(_)) => at += 1,
             (c, Some(open)) if c == open => quote = None,
-            (_, Some(_)) => {}
             ('"' | '\'', None) => quote = Some(c),
             ('!', None) if before.get(at + 1) == Some(&'=') => {}
             (c, None) if c.is_whitespace() || matches!(c, '(' | ')' | '|' | '&' | '!') => {

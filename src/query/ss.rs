@@ -147,12 +147,12 @@ impl States {
         let hidden = Self(Self::LISTABLE.0 & !listed.0);
         let mut words = String::new();
         if listed.list().count() <= hidden.list().count() {
-            listed.list().for_each(|state| words.push_str(&format!(" state {}", name(state))));
+            listed.list().for_each(|state| words.extend([" state ", name(state)]));
             if self != listed {
                 notes.push("ss does not list BOUND_INACTIVE".to_owned());
             }
         } else {
-            hidden.list().for_each(|state| words.push_str(&format!(" exclude {}", name(state))));
+            hidden.list().for_each(|state| words.extend([" exclude ", name(state)]));
         }
         Ok(words)
     }
@@ -234,15 +234,15 @@ impl Test {
         if tests.len() == 1 { tests.remove(0) } else { Self::Or(tests) }
     }
 
-    fn fmt_joined(f: &mut fmt::Formatter<'_>, tests: &[Self], between: &str, within: bool) -> fmt::Result {
+    fn fmt_joined(f: &mut fmt::Formatter<'_>, tests: &[Self], between: &str) -> fmt::Result {
         for (index, test) in tests.iter().enumerate() {
             if index > 0 {
                 write!(f, " {between} ")?;
             }
             match test {
                 // Joined in the same way: brackets would change nothing.
-                Self::And(inner) if between == "and" => Self::fmt_joined(f, inner, "and", within)?,
-                Self::Or(inner) if between == "or" => Self::fmt_joined(f, inner, "or", within)?,
+                Self::And(inner) if between == "and" => Self::fmt_joined(f, inner, "and")?,
+                Self::Or(inner) if between == "or" => Self::fmt_joined(f, inner, "or")?,
                 Self::And(_) | Self::Or(_) => write!(f, "( {test} )")?,
                 test => test.fmt(f)?,
             }
@@ -257,8 +257,8 @@ impl Display for Test {
             Self::One(text) => f.write_str(text),
             Self::Not(inner) if matches!(**inner, Self::One(_)) => write!(f, "not {inner}"),
             Self::Not(inner) => write!(f, "not ( {inner} )"),
-            Self::And(tests) => Self::fmt_joined(f, tests, "and", true),
-            Self::Or(tests) => Self::fmt_joined(f, tests, "or", true),
+            Self::And(tests) => Self::fmt_joined(f, tests, "and"),
+            Self::Or(tests) => Self::fmt_joined(f, tests, "or"),
         }
     }
 }
@@ -308,7 +308,7 @@ fn of_term(term: &Term, negated: bool) -> Option<Kept> {
         }
         Term::Port(end, numbers) => of_ports(*end, numbers),
         Term::Address(end, places) => {
-            if places.iter().any(|place| *place == Place { net: None, port: None }) {
+            if places.contains(&Place { net: None, port: None }) {
                 return Some(if negated { Kept::NONE } else { Kept::ALL });
             }
             of_places(*end, places)?

@@ -73,18 +73,14 @@ pub(super) fn paste(prompt: &mut Prompt, text: &str, data: Option<Data<'_>>) {
 
 /// Sets the filter, or shows what is wrong with it.
 pub(super) fn apply(view: &mut View, text: String, data: Option<Data<'_>>) -> Vec<Effect> {
-    match Query::parse(&text) {
-        Ok(query) => {
-            remember(&mut view.past_filters, &text);
-            view.filter = Filter { text, query };
-            view.mode = Mode::Normal;
-            vec![Effect::Select]
-        }
-        Err(_) => {
-            show(view, text, data);
-            vec![]
-        }
-    }
+    let Ok(query) = Query::parse(&text) else {
+        show(view, text, data);
+        return vec![];
+    };
+    remember(&mut view.past_filters, &text);
+    view.filter = Filter { text, query };
+    view.mode = Mode::Normal;
+    vec![Effect::Select]
 }
 
 /// Keeps `text` as the newest, once.

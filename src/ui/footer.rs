@@ -34,21 +34,15 @@ pub(super) fn draw(buffer: &mut Buffer, layout: &Layout, scene: &Scene<'_>) {
     let theme = scene.theme;
     let mut pen = Pen::new(buffer, layout.footer, 0);
     match &scene.view.mode {
-        Mode::Filter(prompt) => match &prompt.error {
-            Some(error) => point_at(&mut pen, scene, prompt, error),
-            None => {
-                keys(
-                    &mut pen,
-                    &[("Enter", "apply"), ("Tab", "complete"), ("Up", "earlier"), ("Esc", "leave")],
-                    theme,
-                );
-                pen.put("port:443 proc:nginx ! or ( )", theme.dim());
-            }
-        },
-        Mode::Palette(prompt) => match &prompt.error {
-            Some(error) => point_at(&mut pen, scene, prompt, error),
-            None => keys(&mut pen, &[("Enter", "run"), ("Tab", "choose"), ("Esc", "leave")], theme),
-        },
+        Mode::Filter(prompt) | Mode::Palette(prompt) if prompt.error.is_some() => {
+            point_at(&mut pen, scene, prompt);
+        }
+        Mode::Filter(_) => {
+            let does = [("Enter", "apply"), ("Tab", "complete"), ("Up", "earlier"), ("Esc", "leave")];
+            keys(&mut pen, &does, theme);
+            pen.put("port:443 proc:nginx ! or ( )", theme.dim());
+        }
+        Mode::Palette(_) => keys(&mut pen, &[("Enter", "run"), ("Tab", "choose"), ("Esc", "leave")], theme),
         Mode::Export(offered) => export(&mut pen, offered, theme),
         _ => match &scene.view.message {
             Some(told) => message(buffer, layout.footer, told, theme),
@@ -106,10 +100,10 @@ fn message(buffer: &mut Buffer, footer: Rect, message: &Message, theme: &Theme) 
 }
 
 /// What is wrong with a line, under the character where it is.
-fn point_at(pen: &mut Pen<'_>, scene: &Scene<'_>, prompt: &Prompt, error: &QueryError) {
+fn point_at(pen: &mut Pen<'_>, scene: &Scene<'_>, prompt: &Prompt) {
+    let Some(QueryError { column, message }) = &prompt.error else { return };
     let theme = scene.theme;
     let caret = theme.glyphs.caret;
-    let QueryError { column, message } = error;
     let before: String = prompt.line.value().chars().take(*column).collect();
     let at = 1 + width(&before);
     let room = usize::from(pen.room());

@@ -89,7 +89,7 @@ fn click(view: &mut View, at: Position, data: Option<Data<'_>>, live: Option<&Lo
     let Some(data) = data.filter(|_| slot.pane.is_table()) else { return vec![] };
     let top = slot.inner().y + slot.lines_above();
     match at.y.checked_sub(top).map(usize::from) {
-        Some(line) if line < slot.rows() => row(view, slot.pane, line, had_focus, data),
+        Some(nth) if nth < slot.rows() => row(view, slot.pane, nth, had_focus, data),
         None if at.y + 1 == top && slot.inner().contains(at) => title(view, slot, at.x, &data),
         _ => vec![],
     }

@@ -89,7 +89,7 @@ fn the_filter_line_at_every_size() {
     for (width, height) in SIZES {
         let shot = |keys| after_keys((width, height), keys).text();
         assert_shot(&format!("complete-keys-{width}x{height}"), &shot("/"));
-        assert_shot(&format!("complete-values-{width}x{height}"), shot("/state:close-wait proc:<Tab><Tab>"));
+        assert_shot(&format!("complete-values-{width}x{height}"), &shot("/state:close-wait proc:<Tab><Tab>"));
         assert_shot(&format!("complete-error-{width}x{height}"), &shot("/port:80 pi:3"));
     }
 }
@@ -98,7 +98,8 @@ fn the_filter_line_at_every_size() {
 fn values_are_completed_from_what_is_there() {
     let line = |keys| {
         let text = after_keys((80, 24), keys).text();
-        text.lines().find(|line| line.starts_with('/')).map(str::to_owned).unwrap_or_else(|| panic!("{text}"))
+        let typed = text.lines().find(|line| line.starts_with('/'));
+        typed.map_or_else(|| panic!("{text}"), str::to_owned)
     };
     assert_eq!(line("/sta<Tab>"), "/state:");
     assert_eq!(line("/peer:10.0.4.2<Tab>"), "/peer:10.0.4.20");
