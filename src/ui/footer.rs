@@ -7,7 +7,7 @@ use super::{
     command::{Command, Scope, TABLE},
     export::Exportable,
     layout::Layout,
-    pen::Pen,
+    pen::{Pen, clear},
     prompt::Prompt,
     scene::Scene,
     text::{width, wrap},
@@ -92,9 +92,8 @@ fn message(buffer: &mut Buffer, footer: Rect, message: &Message, theme: &Theme) 
     }
     let above = u16::try_from(lines.len()).unwrap_or(1).saturating_sub(1);
     let area = Rect { y: footer.y.saturating_sub(above), height: above + 1, ..footer };
+    clear(buffer, area);
     for (y, line) in (0..).zip(&lines) {
-        let blank = " ".repeat(usize::from(area.width));
-        buffer.set_string(area.x, area.y + y, blank, theme.text());
         Pen::new(buffer, area, y).put_cut(&format!(" {line} "), style, theme);
     }
 }

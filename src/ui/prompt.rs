@@ -8,7 +8,7 @@ use tui_input::{Input as Line, InputRequest};
 
 use super::{
     Theme,
-    pen::Pen,
+    pen::{Pen, clear},
     table::scrollbar,
     text::{fit, pad, width},
     update::window,
@@ -153,11 +153,7 @@ impl Prompt {
         }
         let area = Rect { y: line.y - rows, height: rows, ..line };
         let head = Rect { y: area.y - 1, height: 1, ..line };
-        for y in head.y..area.bottom() {
-            for x in area.x..area.right() {
-                buffer[(x, y)].reset();
-            }
-        }
+        clear(buffer, head.union(area));
         self.draw_head(buffer, head, title, theme);
         let at = self.chosen.unwrap_or(0);
         let first = window(0, at, height, self.offers.len());

@@ -3,6 +3,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use proptest::prelude::*;
+use ratatui::style::Color;
 use twtop::ui::{Effect, ExportPart, Input, Palette, Theme, view::Pane};
 
 use crate::stage::{HEIGHT, Stage};
@@ -171,6 +172,12 @@ fn a_message_that_is_longer_than_a_line_is_shown_whole() {
         copied(&mut stage);
         let text = stage.text();
         assert_shot(&format!("copied-{width}x{height}"), &text);
+        let (buffer, from) = (stage.buffer(), height - if width < 160 { 2 } else { 1 });
+        let colours = (from..height).flat_map(|y| (0..width).map(move |x| (x, y))).map(|at| buffer[at].bg);
+        assert!(
+            colours.into_iter().all(|colour| colour == Color::Reset),
+            "nothing of what it covers is left"
+        );
         stage.keys("j");
         assert!(!stage.text().contains("Copied"));
     }
