@@ -172,13 +172,13 @@ fn what_is_selected_stays_selected_from_moment_to_moment() {
 
 #[test]
 fn an_export_is_of_the_moment_shown() {
-    let mut stage = held(SMALL, Past::BOUND, "[[[e");
+    let mut stage = held(SMALL, Past::BOUND, "[[[es");
     let number = |effect: &Effect| match effect {
         Effect::Export(request) => Some(request.look.moment.sample.number),
         _ => None,
     };
     assert_eq!(stage.effects.iter().find_map(number), Some(u64::from(HEIGHT) - 4));
-    stage = held(SMALL, TOTALS, "[[[e");
+    stage = held(SMALL, TOTALS, "[[[es");
     assert_eq!(stage.effects.iter().find_map(number), None);
     assert!(stage.text().contains("sockets of this moment are not kept"), "{}", stage.text());
 }
