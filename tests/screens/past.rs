@@ -67,7 +67,9 @@ fn a_single_moment_that_is_larger_than_the_bound_is_kept_while_it_is_the_newest(
 fn what_has_no_sockets_tells_the_same_totals() {
     let all: Vec<Look> = looks(60).collect();
     let mut past = Past::new(0);
-    all.iter().for_each(|look| past.push(look));
+    for look in &all {
+        past.push(look);
+    }
     for look in &all[..59] {
         let thin = past.by(since_boot(look)).expect("kept");
         let (thin, whole) = (&*thin.moment, &*look.moment);

@@ -48,9 +48,9 @@ fn the_palette_runs_what_is_clear_and_nothing_else() {
     let mut stage = after_keys((80, 24), ":view peers<Enter>");
     assert!(stage.text().contains("─ ▶ Peers"), "{}", stage.text());
     stage.keys(":paus<Enter>");
-    assert!(stage.text().contains("PAUSED"));
+    assert!(stage.text().contains("HELD"));
     stage.keys(":pau<Tab><Enter>");
-    assert!(!stage.text().contains("PAUSED"));
+    assert!(!stage.text().contains("HELD"));
     stage.keys(":sort tw<Enter>");
     assert!(stage.text().contains("TW▼") && stage.text().contains("Sorted by TW."), "{}", stage.text());
     stage.keys(":sort time_wait<Enter>");
