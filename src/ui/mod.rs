@@ -13,8 +13,10 @@
 //! * [`scene`] brings the view and the data together for one frame.
 //! * `layout` is arithmetic on the terminal's size, `pane` draws one file a pane, [`theme`] names every colour
 //!   and glyph.
+//! * `chart` turns values into dots and dots into cells.
 //! * [`picture`] turns a frame into an SVG.
 
+mod chart;
 mod closer;
 mod columns;
 pub mod command;

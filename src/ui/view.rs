@@ -96,6 +96,12 @@ pub enum Pane {
     Destinations,
     /// Closes over time.
     Closes,
+    /// The states over time.
+    Trend,
+    /// The ports of one destination over time, and what will become of them.
+    PortTrend,
+    /// How long connections lived.
+    Lives,
     /// Processes.
     Processes,
     /// Peers.
@@ -129,7 +135,16 @@ impl Pane {
     /// Whether its rows can be selected.
     #[must_use]
     pub const fn is_table(self) -> bool {
-        !matches!(self, Self::Closes | Self::Failures | Self::Facts | Self::Story)
+        !matches!(
+            self,
+            Self::Closes
+                | Self::Trend
+                | Self::PortTrend
+                | Self::Lives
+                | Self::Failures
+                | Self::Facts
+                | Self::Story
+        )
     }
 
     /// Whether keys can act on it: its rows can be selected, or it is text that scrolls.

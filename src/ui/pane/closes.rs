@@ -2,13 +2,13 @@
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use super::Context;
+use super::{Context, MINUTE};
 use crate::{
     field::format,
     model::TcpState,
     ui::{
-        pen::{Columns, Pen, spark, top},
-        text,
+        chart::{Axes, Raster, Span, round_top},
+        pen::{self, Pen},
     },
 };
 
@@ -26,12 +26,8 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     }
     let inner = context.frame(buffer, "Closes", &facts);
     let figures = if inner.height >= 8 { figures(buffer, context, inner) } else { 0 };
-    let axis = u16::from(inner.height >= 2);
-    let area = Rect { y: inner.y + figures, height: inner.height.saturating_sub(figures + axis), ..inner };
+    let area = Rect { y: inner.y + figures, height: inner.height.saturating_sub(figures), ..inner };
     chart(buffer, context, area);
-    if axis > 0 {
-        labels(buffer, context, inner);
-    }
 }
 
 /// The rate of a counter.
@@ -65,55 +61,54 @@ fn figures(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) -> u16 {
             pen.skip(u16::try_from(half.saturating_sub(used)).unwrap_or(0));
         }
     }
-    if both_ends(context) {
-        Pen::new(buffer, inner, 2).put_cut("on loopback both ends count", theme.dim(), theme);
+    let mut notes = vec![];
+    if is_bound_shown(context, inner.width) {
+        notes.push("grey: at least");
     }
+    if both_ends(context) {
+        notes.push("on loopback both ends count");
+    }
+    Pen::new(buffer, inner, 2).put_cut(&notes.join("; "), theme.dim(), theme);
     3
 }
 
+/// The curve, with its scale and times.
 fn chart(buffer: &mut Buffer, context: &Context<'_>, area: Rect) {
     let theme = context.theme();
-    let columns = context.columns(context.scene.history.closes(), area.width, context.scene.behind());
-    let exact = columns.values.len() - estimated(context, &columns);
+    let series = context.scene.history.closes();
+    let (behind, number) = (context.scene.behind(), context.data.moment.sample.number);
+    let axes = Axes::of(area);
+    let mut raster = Raster::new(axes.plot, theme);
+    let span = Span::fixed(MINUTE, raster.width());
+    let values = span.values(series, behind, number);
+    let top = round_top(pen::top(&values).into(), 4.0);
+    let exact = exact_columns(context, &span);
     // What survived of the time before the first sample is a lower bound: it is drawn as one.
-    let style = |back: usize| if back < exact { theme.state(TcpState::TimeWait) } else { theme.head() };
-    spark(buffer, area, &columns.values, top(&columns.values), style, theme);
+    let inks = [theme.state(TcpState::TimeWait), theme.head(), theme.dim()].map(|style| raster.colour(style));
+    for (back, value) in values.iter().rev().enumerate() {
+        let (Some(x), Some(value)) = (raster.width().checked_sub(back + 1), value) else { continue };
+        let ink = match value {
+            value if *value <= 0.0 => inks[2],
+            _ if back < exact => inks[0],
+            _ => inks[1],
+        };
+        raster.fill(x, 0, raster.dots_of(f64::from(*value) / top).max(1), ink);
+    }
+    axes.scale(buffer, &axes.figures(top), theme);
+    axes.times(buffer, axes.plot.width, context.seconds_a_cell(&span, &raster), theme);
+    raster.draw(buffer);
 }
 
-/// How many of the columns, the oldest of them, are surviving closes.
-fn estimated(context: &Context<'_>, columns: &Columns) -> usize {
+/// How many of the newest columns are exact rates; those before them are surviving closes.
+fn exact_columns(context: &Context<'_>, span: &Span) -> usize {
     let history = context.scene.history;
-    let total = history.closes().len().saturating_sub(context.scene.behind());
-    let samples = history.closes_estimated().saturating_sub(total.saturating_sub(columns.samples));
-    samples.div_ceil(columns.each).min(columns.values.len())
+    let known = history.closes().len().saturating_sub(history.closes_estimated());
+    span.columns_of(known.saturating_sub(context.scene.behind()))
 }
 
-/// Below the chart: how far back it goes, what its height means, and what of it is a lower bound.
-fn labels(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) {
-    let theme = context.theme();
-    let columns = context.columns(context.scene.history.closes(), inner.width, context.scene.behind());
-    let seconds = context.data.moment.sample.cost.interval.as_secs_f64();
-    let span = u32::try_from(columns.samples).map_or(0.0, f64::from) * seconds;
-    let mut parts = vec![format!("-{}", format::seconds(span))];
-    let estimated = estimated(context, &columns);
-    if estimated > 0 {
-        parts.push("grey: at least".to_owned());
-    }
-    parts.push(format!("top {}", format::rate(top(&columns.values).into())));
-    let mut left = String::new();
-    for part in parts {
-        let lead = if left.is_empty() { "" } else { ", " };
-        if left.len() + lead.len() + part.len() <= usize::from(inner.width) {
-            left.push_str(lead);
-            left.push_str(&part);
-        }
-    }
-    let mut pen = Pen::new(buffer, inner, inner.height - 1);
-    pen.put(&left, theme.dim());
-    let right = " now";
-    let gap = usize::from(pen.room()).checked_sub(text::width(right));
-    if let Some(gap) = gap {
-        pen.skip(u16::try_from(gap).unwrap_or(0));
-        pen.put(right, theme.dim());
-    }
+/// Whether some of what is in sight is a lower bound.
+fn is_bound_shown(context: &Context<'_>, width: u16) -> bool {
+    let columns = usize::from(width) * if context.theme().glyphs.braille { 2 } else { 1 };
+    exact_columns(context, &Span::fixed(MINUTE, columns)) < columns
+        && context.scene.history.closes_estimated() > 0
 }

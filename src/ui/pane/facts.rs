@@ -12,9 +12,9 @@ use crate::{
         Detail, Evidence, ProcKey, Process, ProcessSeen, Side, SockId, Socket, TcpInfo, TcpState, Timer,
         Unknown, text::printable,
     },
-    store::{Aggregate, ConnectFailure, Lifetimes, Owned, PeerKey, ProcessRow},
+    store::{Aggregate, ConnectFailure, Lifetimes, Owned, PeerKey, PeerRow, ProcessRow},
     ui::{
-        columns,
+        columns, layout,
         pen::{Pen, bar},
         text::wrap,
         verdict,
@@ -142,7 +142,7 @@ fn process(context: &Context<'_>, key: ProcKey) -> (String, Vec<Fact>) {
     ));
     facts.push(resources(context, key));
     facts.extend(row.map(|row| evidence_of_time_waits(context, row)));
-    facts.extend(lifetimes(context, row.and_then(|row| row.lifetimes.as_deref())));
+    facts.extend(lifetimes(context));
     facts.extend(connect_failures(context, false));
     facts.extend(rising(context));
     (format!("{} {}", program::program(process), key.pid), facts)
@@ -264,7 +264,7 @@ fn peer(context: &Context<'_>, key: &PeerKey) -> (String, Vec<Fact>) {
     };
     let mut facts = found(context);
     facts.push(Fact::new("side", format!("{}: {sentence}", key.side.name())));
-    let row = rows(context, |all| &all.peers).find(|row| row.key == *key);
+    let row = peer_row(context, key);
     if let Some(row) = row {
         let total = format::grouped(row.states.total().into());
         let (opens, closes) = (per_second(context, row.opened), per_second(context, row.closed));
@@ -278,7 +278,7 @@ fn peer(context: &Context<'_>, key: &PeerKey) -> (String, Vec<Fact>) {
     if key.side == Side::Client {
         facts.push(Fact::new("ports", format!("{} ephemeral ports taken", format::grouped(taken.into()))));
     }
-    facts.extend(lifetimes(context, row.and_then(|row| row.lifetimes.as_deref())));
+    facts.extend(lifetimes(context));
     facts.extend(connect_failures(context, true));
     facts.extend(rising(context));
     (format!("Peer {}", columns::peer(key, 60, context.theme())), facts)
@@ -372,10 +372,22 @@ fn evidence(context: &Context<'_>, subject: &str) -> (String, Vec<Fact>) {
     (format!("Why: {subject}"), facts)
 }
 
-/// How long connections lived that ended within the last minute.
-fn lifetimes(context: &Context<'_>, lifetimes: Option<&Lifetimes>) -> Option<Fact> {
+/// How long the connections lived that were closed within the last minute, of what the page is about.
+pub(super) fn lifetimes_of<'a>(context: &Context<'a>) -> Option<&'a Lifetimes> {
+    match context.scene.view.page().screen.subject() {
+        Screen::Process(key) => known(context, key).0?.lifetimes.as_deref(),
+        Screen::Peer(key) => peer_row(context, &key)?.lifetimes.as_deref(),
+        _ => None,
+    }
+}
+
+/// How long connections lived that ended within the last minute; not where a chart tells.
+fn lifetimes(context: &Context<'_>) -> Option<Fact> {
     context.data.moment.trace.as_ref()?;
-    let text = match lifetimes {
+    if layout::has_charts(context.scene.view.size) {
+        return None;
+    }
+    let text = match lifetimes_of(context) {
         Some(lifetimes) => {
             let over = format::seconds(failures::seconds(&context.data));
             format!("{} in {over}", why::lifetimes(lifetimes, context.theme()))
@@ -383,6 +395,11 @@ fn lifetimes(context: &Context<'_>, lifetimes: Option<&Lifetimes>) -> Option<Fac
         None => "no connection closed by us in the last minute".to_owned(),
     };
     Some(Fact::new("lifetimes", text))
+}
+
+/// The row of a peer, as far as there is one.
+fn peer_row<'a>(context: &Context<'a>, key: &PeerKey) -> Option<&'a PeerRow> {
+    rows(context, |all| &all.peers).find(|row| row.key == *key)
 }
 
 /// Failed calls of `connect()` within the last minute, the worst destinations first.
