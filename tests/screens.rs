@@ -6,6 +6,8 @@
 mod findings;
 #[path = "screens/incident.rs"]
 mod incident;
+#[path = "screens/sizes.rs"]
+mod sizes;
 #[path = "screens/stage.rs"]
 mod stage;
 #[path = "screens/told.rs"]

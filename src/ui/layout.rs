@@ -421,7 +421,11 @@ fn split_width(area: Rect, shares: &[u16]) -> Vec<Rect> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::view::Filter;
+    use crate::{
+        model::{ProcKey, SockId},
+        store::PeerKey,
+        ui::view::Filter,
+    };
 
     fn at(width: u16, height: u16) -> Option<Layout> {
         let say = Sayings { notice: true, ..Sayings::default() };
@@ -450,17 +454,68 @@ mod tests {
         assert_eq!([3, 9].map(|n| lines(45, n, false)), [(3, false), (6, false)]);
     }
 
+    /// Every page that there is, but for the story of a finding, which needs one.
+    fn pages() -> Vec<Screen> {
+        let process = ProcKey { pid: 1, start_ticks: 2 };
+        let peer = |side| PeerKey { ip: std::net::Ipv4Addr::LOCALHOST.into(), port: 80, side };
+        let closer = [
+            Screen::Process(process),
+            Screen::ProcessEvidence(process),
+            Screen::Peer(peer(Side::Client)),
+            Screen::Peer(peer(Side::Server)),
+            Screen::PeerEvidence(peer(Side::Client)),
+            Screen::Socket(SockId { netns: 1, cookie: 2 }),
+        ];
+        Screen::VIEWS.into_iter().chain(closer).collect()
+    }
+
+    /// Panics if something lies outside of the terminal, on something else, or has no room.
+    fn check(layout: &Layout, size: (u16, u16), at: &str) {
+        let screen = Rect::new(0, 0, size.0, size.1);
+        let lines = [Some(layout.header), layout.notice, layout.verdict, layout.filter, Some(layout.footer)];
+        let lines = lines.into_iter().flatten();
+        let places: Vec<Rect> = lines.chain(layout.slots.iter().map(|slot| slot.area)).collect();
+        for (i, place) in places.iter().enumerate() {
+            assert_eq!(place.intersection(screen), *place, "{at}");
+            assert!(places[..i].iter().all(|other| !other.intersects(*place)), "{at}: {places:?}");
+        }
+        for slot in &layout.slots {
+            let inner = slot.inner();
+            assert!(inner.width > 0 && inner.height > 0, "{at}: {slot:?}");
+        }
+    }
+
     #[test]
-    fn panes_neither_overlap_nor_leave_the_terminal() {
-        for (width, height) in [(60, 16), (75, 20), (80, 24), (119, 31), (160, 45), (300, 100)] {
-            let layout = at(width, height).expect("large enough");
-            let screen = Rect::new(0, 0, width, height);
-            for (i, slot) in layout.slots.iter().enumerate() {
-                assert_eq!(slot.area.intersection(screen), slot.area);
-                for other in &layout.slots[..i] {
-                    assert!(!slot.area.intersects(other.area), "{slot:?} {other:?}");
+    fn panes_neither_overlap_nor_leave_the_terminal_at_any_size() {
+        let some = Sayings { notice: true, verdict: true, findings: 3, story: 9, failures: 4, traced: true };
+        let sayings =
+            [Sayings::default(), some, Sayings { findings: 40, failures: 7, verdict: false, ..some }];
+        for screen in pages() {
+            for (filter, say) in [("", sayings[0]), ("port:1", sayings[1]), ("", sayings[2])] {
+                let filter = Filter { text: filter.to_owned(), ..Filter::default() };
+                let mut view = View::new((80, 24), filter);
+                view.enter(screen.clone());
+                for size in (60..=200).flat_map(|width| (16..=60).map(move |height| (width, height))) {
+                    let layout = layout(&view, size, say).expect("large enough");
+                    check(&layout, size, &format!("{screen:?} {size:?}"));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_matters_is_there_at_every_size() {
+        for (size, panes) in [
+            ((60, 16), vec![Pane::Destinations, Pane::States, Pane::Processes]),
+            ((60, 34), vec![Pane::States, Pane::Destinations, Pane::Processes, Pane::Peers]),
+            ((160, 45), vec![Pane::Trend, Pane::PortTrend, Pane::Closes, Pane::Peers]),
+            ((200, 60), vec![Pane::Trend, Pane::PortTrend, Pane::Sockets]),
+        ] {
+            let layout = at(size.0, size.1).expect("large enough");
+            for pane in panes {
+                assert!(layout.slot(pane).is_some(), "{size:?} {pane:?}");
+            }
+            assert_eq!(layout.slot(Pane::Sockets).is_some(), size.1 >= 55, "{size:?}");
         }
     }
 

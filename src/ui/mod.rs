@@ -20,6 +20,7 @@ mod chart;
 mod closer;
 mod columns;
 pub mod command;
+mod course;
 mod draw;
 mod help;
 pub mod keymap;
@@ -41,7 +42,7 @@ pub mod view;
 mod why;
 mod words;
 
-pub use draw::{draw, render};
+pub use draw::{draw, places, render, render_pane};
 pub use scene::{Data, Look, Maybe, Scene, Selection};
 pub use select::select;
 pub use theme::{Palette, Theme};

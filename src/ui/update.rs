@@ -7,7 +7,7 @@ use tui_input::{Input as Line, InputRequest};
 use super::{
     closer, columns,
     command::Command,
-    draw, help, keymap,
+    course, draw, help, keymap,
     layout::{self, Layout},
     pane, recent,
     scene::{Data, Look},
@@ -83,6 +83,7 @@ pub fn update(view: &mut View, input: Input, data: Option<Data<'_>>, live: Optio
         Input::Refreshed => {
             if let Some(data) = &data {
                 recent::note(view, data);
+                course::note(view, data);
                 story::note(view, data);
                 draw::keep_lines(view, data);
             }

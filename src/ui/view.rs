@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use tui_input::Input;
 
-use super::{recent::Recent, scene::Look, story::Story};
+use super::{course::Course, recent::Recent, scene::Look, story::Story};
 use crate::{
     findings::Key,
     model::{Endpoint, ProcKey, SockId, TcpState},
@@ -275,6 +275,8 @@ pub struct View {
     pub message: Option<Message>,
     /// What went on since the filter was set or the page was entered.
     pub(super) recent: Option<Arc<Recent>>,
+    /// On the page of a socket: the states that it went through.
+    pub(super) course: Option<Arc<Course>>,
     /// Up to which sample the lines below the header stay, so that nothing jumps when there is nothing to say for a
     /// moment: of what is missing, and of what piles up.
     pub(super) lines_until: [u64; 2],
@@ -294,6 +296,7 @@ impl View {
             paused: None,
             message: None,
             recent: None,
+            course: None,
             lines_until: [0; 2],
             views: Screen::VIEWS.map(Page::new),
             current: 0,

@@ -89,14 +89,14 @@ impl Axes {
         for n in 1..=u16::from(u8::MAX) {
             let seconds = step * f64::from(n);
             let back = cells(seconds / per_cell);
-            let label = format!("-{}", format::seconds(seconds));
+            let label = format!("-{}", round_time(seconds));
             let Some(at) = now.checked_sub(back).filter(|at| at + size(&label) < free) else { break };
             put_at(buffer, line, at, &label, theme);
             free = at;
         }
         for n in 1..=u16::from(u8::MAX) {
             let seconds = step * f64::from(n);
-            let label = format!("+{}", format::seconds(seconds));
+            let label = format!("+{}", round_time(seconds));
             let end = now.saturating_add(cells(seconds / per_cell));
             let Some(at) = end.checked_sub(size(&label)).filter(|at| end <= plot.width && *at > now) else {
                 break;
@@ -110,6 +110,12 @@ impl Axes {
 fn figure(value: f64) -> String {
     let rate = format::rate(value);
     rate.trim_end_matches("/s").replace(".0", "")
+}
+
+/// A round time: `1ms`, `10s`, `1m`, `2m30s`.
+pub(in crate::ui) fn round_time(seconds: f64) -> String {
+    let text = format::seconds(seconds);
+    text.replace(".0", "").replace("m00s", "m").replace("h00m", "h")
 }
 
 fn put_at(buffer: &mut Buffer, line: Rect, at: u16, text: &str, theme: &Theme) {
@@ -152,12 +158,14 @@ mod tests {
     #[test]
     fn figures_and_times_stand_where_they_belong() {
         let theme = Theme::new(Palette::Sixteen, false);
-        let text = drawn((46, 6), |buffer, axes| {
+        let text = drawn((54, 6), |buffer, axes| {
             axes.scale(buffer, &axes.figures(4000.0), &theme);
             axes.times(buffer, 30, 1.0, &theme);
         });
-        assert_eq!(text, [" 4000", "", " 2000", "", "    0", "      -30s           -15s      now      +15s"]);
+        assert_eq!(text, [" 4000", "", " 2000", "", "    0", "      -30s           -15s        now           +15s"]);
         assert_eq!([10_000.0, 200_000.0, 1_000_000.0, 4.0].map(figure), ["10k", "200k", "1M", "4"]);
+        let times = [0.001, 1.0, 30.0, 60.0, 90.0, 3600.0].map(round_time);
+        assert_eq!(times, ["1ms", "1s", "30s", "1m", "1m30s", "1h"]);
     }
 
     #[test]

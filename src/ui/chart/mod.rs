@@ -7,6 +7,6 @@ mod axis;
 mod raster;
 mod time;
 
-pub(super) use axis::{Axes, round_top};
+pub(super) use axis::{Axes, round_time, round_top};
 pub(super) use raster::{Ink, Raster};
 pub(super) use time::Span;

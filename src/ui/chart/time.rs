@@ -2,11 +2,14 @@
 
 use crate::{
     store::Series,
-    ui::pen::{self, newest},
+    ui::pen::{self, Columns},
 };
 
-/// The spans that a chart may have, samples: at one a second a minute, two, five and all that is kept.
-const SPANS: [u16; 4] = [60, 120, 300, 900];
+/// The least and the most samples that a chart spans: a minute and all that is kept, at one a second.
+const LEAST: usize = 60;
+const MOST: usize = 900;
+/// How many columns a sample may take.
+const WIDE: [usize; 6] = [8, 6, 4, 3, 2, 1];
 
 /// How samples become columns of dots. It changes only when what is known grows beyond a span, so that a curve moves to
 /// the left and does nothing else.
@@ -21,16 +24,21 @@ pub(in crate::ui) struct Span {
 }
 
 impl Span {
-    /// The shortest span that holds `known` samples, on so many columns of dots.
+    /// A span that holds `known` samples, on so many columns of dots: samples are as wide as they can be, and a whole
+    /// number of columns each.
     pub(in crate::ui) fn of(known: usize, columns: usize) -> Self {
-        let samples = SPANS.into_iter().find(|&span| known <= usize::from(span));
-        Self::fixed(samples.unwrap_or(SPANS[SPANS.len() - 1]), columns)
+        let known = known.clamp(LEAST, MOST);
+        let samples = match WIDE.into_iter().find(|wide| columns / wide >= known) {
+            Some(wide) => columns / wide,
+            None => columns * known.div_ceil(columns.max(1)),
+        };
+        Self::fixed(u16::try_from(samples).unwrap_or(u16::MAX), columns)
     }
 
     /// That many samples or more, on so many columns of dots.
     pub(in crate::ui) fn fixed(samples: u16, columns: usize) -> Self {
         let columns = u16::try_from(columns).unwrap_or(u16::MAX);
-        Self { columns, wide: (columns / samples).max(1), samples }
+        Self { columns, wide: (columns / samples.max(1)).max(1), samples }
     }
 
     /// Samples to a column of dots, less than 1 where a sample takes several.
@@ -38,23 +46,22 @@ impl Span {
         f64::from(self.samples.div_ceil(self.columns.max(1)).max(1)) / f64::from(self.wide)
     }
 
-    /// How many columns so many samples take, the newest of them included.
-    pub(in crate::ui) fn columns_of(&self, samples: usize) -> usize {
-        let each = usize::from(self.samples.div_ceil(self.columns.max(1)).max(1));
-        samples.div_ceil(each).saturating_mul(self.wide.into())
+    /// How many columns `samples` samples take, some of which may share one with others.
+    pub(in crate::ui) fn columns_of(&self, samples: usize, shown: &Columns) -> usize {
+        samples.div_ceil(shown.each).saturating_mul(self.wide.into()).min(shown.values.len())
     }
 
     /// A value for each column, oldest first, the last for the newest sample; fewer than there are columns if there are
     /// not so many. `behind` and `number` are as in [`pen::columns`].
-    pub(in crate::ui) fn values(&self, series: &Series, behind: usize, number: u64) -> Vec<Option<f32>> {
+    pub(in crate::ui) fn values(&self, series: &Series, behind: usize, number: u64) -> Columns {
         if self.samples > self.columns {
-            return pen::columns(series, self.columns, self.samples, behind, number).values;
+            return pen::columns(series, self.columns, self.samples, behind, number);
         }
-        let values = newest(series, self.columns.div_ceil(self.wide), behind);
-        let each = values.into_iter().flat_map(|value| std::iter::repeat_n(value, self.wide.into()));
-        let mut each: Vec<_> = each.collect();
-        each.drain(..each.len().saturating_sub(self.columns.into()));
-        each
+        let shown = pen::columns(series, self.columns.div_ceil(self.wide), 0, behind, number);
+        let each = shown.values.into_iter().flat_map(|value| std::iter::repeat_n(value, self.wide.into()));
+        let mut values: Vec<_> = each.collect();
+        values.drain(..values.len().saturating_sub(self.columns.into()));
+        Columns { values, ..shown }
     }
 }
 
@@ -71,25 +78,31 @@ mod tests {
     #[test]
     fn a_sample_takes_as_many_columns_as_there_are_for_it() {
         let span = Span::of(5, 130);
-        assert_eq!((span.wide, span.per_column(), span.columns_of(3)), (2, 0.5, 6));
-        let values = span.values(&series(3), 0, 2);
-        assert_eq!(values, [0.0, 0.0, 1.0, 1.0, 2.0, 2.0].map(Some));
+        let shown = span.values(&series(3), 0, 2);
+        assert_eq!((span.wide, span.per_column(), span.columns_of(2, &shown)), (2, 0.5, 4));
+        assert_eq!(shown.values, [0.0, 0.0, 1.0, 1.0, 2.0, 2.0].map(Some));
         // The oldest sample in sight may have room for a part only.
         let span = Span { columns: 3, wide: 2, samples: 1 };
-        assert_eq!(span.values(&series(3), 0, 2), [1.0, 2.0, 2.0].map(Some));
-        assert_eq!(span.values(&series(3), 1, 1), [0.0, 1.0, 1.0].map(Some));
+        assert_eq!(span.values(&series(3), 0, 2).values, [1.0, 2.0, 2.0].map(Some));
+        assert_eq!(span.values(&series(3), 1, 1).values, [0.0, 1.0, 1.0].map(Some));
     }
 
     #[test]
     fn samples_share_a_column_where_there_are_more_of_them() {
         let span = Span::of(61, 60);
-        assert_eq!((span.per_column(), span.columns_of(3)), (2.0, 2));
-        assert_eq!(span.values(&series(4), 0, 3), [0.5, 2.5].map(Some));
+        let shown = span.values(&series(4), 0, 3);
+        assert_eq!((span.per_column(), span.columns_of(3, &shown)), (2.0, 2));
+        assert_eq!(shown.values, [0.5, 2.5].map(Some));
     }
 
     #[test]
-    fn the_span_grows_in_few_steps() {
-        let spans = [1, 60, 61, 120, 121, 301, 5000].map(|known| Span::of(known, 100).samples);
-        assert_eq!(spans, [60, 60, 120, 120, 300, 900, 900]);
+    fn the_span_grows_in_few_steps_and_is_used_well() {
+        let spans = [1, 60, 61, 100, 101, 201, 5000].map(|known| Span::of(known, 100));
+        let taken = spans.map(|span| (span.samples, span.wide));
+        let expected = [(100, 1), (100, 1), (100, 1), (100, 1), (200, 1), (300, 1), (900, 1)];
+        assert_eq!(taken, expected);
+        let wide = [1, 61, 76].map(|known| (Span::of(known, 150).samples, Span::of(known, 150).wide));
+        assert_eq!(wide, [(75, 2), (75, 2), (150, 1)]);
+        assert_eq!(Span::of(5, 0).values(&series(5), 0, 4).values.len(), 0);
     }
 }

@@ -8,9 +8,12 @@ use crate::{
     model::TcpState,
     ui::{
         chart::{Axes, Raster, Span, round_top},
-        pen::{self, Pen},
+        pen::{self, Columns, Pen},
     },
 };
+
+/// Lines of figures above the curve.
+const FIGURES: u16 = 3;
 
 pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let theme = context.theme();
@@ -25,9 +28,12 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
         facts.push(("unfiltered".to_owned(), theme.warning()));
     }
     let inner = context.frame(buffer, "Closes", &facts);
-    let figures = if inner.height >= 8 { figures(buffer, context, inner) } else { 0 };
-    let area = Rect { y: inner.y + figures, height: inner.height.saturating_sub(figures), ..inner };
-    chart(buffer, context, area);
+    let lines = if inner.height >= 8 { FIGURES } else { 0 };
+    let area = Rect { y: inner.y + lines, height: inner.height.saturating_sub(lines), ..inner };
+    let has_bound = chart(buffer, context, area);
+    if lines > 0 {
+        figures(buffer, context, inner, has_bound);
+    }
 }
 
 /// The rate of a counter.
@@ -43,7 +49,7 @@ fn both_ends(context: &Context<'_>) -> bool {
 }
 
 /// The exact rates, two lines and one for what must be said of them.
-fn figures(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) -> u16 {
+fn figures(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, has_bound: bool) {
     let theme = context.theme();
     let rates = &context.data.moment.rates;
     let half = usize::from(inner.width / 2);
@@ -62,30 +68,29 @@ fn figures(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) -> u16 {
         }
     }
     let mut notes = vec![];
-    if is_bound_shown(context, inner.width) {
+    if has_bound {
         notes.push("grey: at least");
     }
     if both_ends(context) {
         notes.push("on loopback both ends count");
     }
     Pen::new(buffer, inner, 2).put_cut(&notes.join("; "), theme.dim(), theme);
-    3
 }
 
-/// The curve, with its scale and times.
-fn chart(buffer: &mut Buffer, context: &Context<'_>, area: Rect) {
+/// The curve, with its scale and times. Whether some of it is a lower bound.
+fn chart(buffer: &mut Buffer, context: &Context<'_>, area: Rect) -> bool {
     let theme = context.theme();
     let series = context.scene.history.closes();
     let (behind, number) = (context.scene.behind(), context.data.moment.sample.number);
     let axes = Axes::of(area);
     let mut raster = Raster::new(axes.plot, theme);
     let span = Span::fixed(MINUTE, raster.width());
-    let values = span.values(series, behind, number);
-    let top = round_top(pen::top(&values).into(), 4.0);
-    let exact = exact_columns(context, &span);
+    let shown = span.values(series, behind, number);
+    let top = round_top(pen::top(&shown.values).into(), 4.0);
+    let exact = shown.values.len() - span.columns_of(estimated(context, &shown), &shown);
     // What survived of the time before the first sample is a lower bound: it is drawn as one.
     let inks = [theme.state(TcpState::TimeWait), theme.head(), theme.dim()].map(|style| raster.colour(style));
-    for (back, value) in values.iter().rev().enumerate() {
+    for (back, value) in shown.values.iter().rev().enumerate() {
         let (Some(x), Some(value)) = (raster.width().checked_sub(back + 1), value) else { continue };
         let ink = match value {
             value if *value <= 0.0 => inks[2],
@@ -97,18 +102,12 @@ fn chart(buffer: &mut Buffer, context: &Context<'_>, area: Rect) {
     axes.scale(buffer, &axes.figures(top), theme);
     axes.times(buffer, axes.plot.width, context.seconds_a_cell(&span, &raster), theme);
     raster.draw(buffer);
+    exact < shown.values.len()
 }
 
-/// How many of the newest columns are exact rates; those before them are surviving closes.
-fn exact_columns(context: &Context<'_>, span: &Span) -> usize {
+/// How many of the samples in sight, the oldest of them, are surviving closes.
+fn estimated(context: &Context<'_>, shown: &Columns) -> usize {
     let history = context.scene.history;
-    let known = history.closes().len().saturating_sub(history.closes_estimated());
-    span.columns_of(known.saturating_sub(context.scene.behind()))
-}
-
-/// Whether some of what is in sight is a lower bound.
-fn is_bound_shown(context: &Context<'_>, width: u16) -> bool {
-    let columns = usize::from(width) * if context.theme().glyphs.braille { 2 } else { 1 };
-    exact_columns(context, &Span::fixed(MINUTE, columns)) < columns
-        && context.scene.history.closes_estimated() > 0
+    let total = history.closes().len().saturating_sub(context.scene.behind());
+    history.closes_estimated().saturating_sub(total.saturating_sub(shown.samples))
 }

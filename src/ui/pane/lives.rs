@@ -8,7 +8,7 @@ use crate::{
     store::Lifetimes,
     ui::{
         Theme,
-        chart::{Axes, Raster, round_top},
+        chart::{Axes, Raster, round_time, round_top},
         pen::Pen,
         text::width,
     },
@@ -127,7 +127,7 @@ fn times(buffer: &mut Buffer, (axes, shape): (&Axes, &Shape), across: u8, theme:
     let line = Rect { y: axes.plot.bottom(), height: 1, ..axes.plot };
     let mut free = 0;
     for seconds in TIMES_S {
-        let label = theme.duration(&label(seconds));
+        let label = theme.duration(&round_time(seconds));
         let Some(at) = shape.column(seconds).map(|x| cell_of(x, across)).filter(|at| *at >= free) else {
             continue;
         };
@@ -136,12 +136,6 @@ fn times(buffer: &mut Buffer, (axes, shape): (&Axes, &Shape), across: u8, theme:
         pen.put(&label, theme.dim());
         free = at + u16::try_from(width(&label)).unwrap_or(u16::MAX) + 2;
     }
-}
-
-/// A round time: `1ms`, `10s`, `1m`.
-fn label(seconds: f64) -> String {
-    let text = format::seconds(seconds);
-    text.replace(".0", "").replace("m00s", "m").replace("h00m", "h")
 }
 
 /// The cell that a column of dots is in.

@@ -24,6 +24,9 @@ const CLIFF: f64 = 0.5;
 /// Of so many columns of dots the forecast has one: what is dotted is not measured.
 const DOTTED: usize = 3;
 
+/// What the title begins with.
+const TITLE: &str = "Ports to ";
+
 pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let theme = context.theme();
     let Some(row) = subject(context) else {
@@ -32,10 +35,12 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
         return;
     };
     let facts = facts(context, row);
+    let most = usize::from(context.area.width).saturating_sub(TITLE.len() + 6);
+    let name = endpoint(row.peer, most, theme.glyphs.ellipsis);
+    // All the figures rather than the words before the name.
     let told: usize = facts.iter().map(|(text, _)| text::width(text) + 3).sum();
-    let room = usize::from(context.area.width).saturating_sub(told + "Ports to ".len() + 6);
-    let name = endpoint(row.peer, room, theme.glyphs.ellipsis);
-    let title = if name.is_empty() { "Ports".to_owned() } else { format!("Ports to {name}") };
+    let whole = TITLE.len() + text::width(&name) + told + 6 <= usize::from(context.area.width);
+    let title = if whole { format!("{TITLE}{name}") } else { name };
     let inner = context.frame(buffer, &title, &facts);
     let axes = Axes::of(inner);
     let mut raster = Raster::new(axes.plot, theme);
@@ -47,7 +52,7 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let span = Span::of(known.map_or(0, |trend| trend.gone.len().saturating_sub(behind)), now);
     let per_cell = context.seconds_a_cell(&span, &raster);
     if let Some(trend) = known {
-        let values = span.values(&trend.percent(), behind, context.data.moment.sample.number);
+        let values = span.values(&trend.percent(), behind, context.data.moment.sample.number).values;
         curve(&mut raster, theme, now, &values);
     }
     let per_column = per_cell / f64::from(raster.dots_across());

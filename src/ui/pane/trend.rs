@@ -64,7 +64,7 @@ fn bands(context: &Context<'_>, (activity, behind): (&Activity, usize), span: &S
     let number = context.data.moment.sample.number;
     let connections = TcpState::ALL.into_iter().filter(|state| state.is_connection());
     let band = |state| {
-        let values = span.values(activity.state(state)?, behind, number);
+        let values = span.values(activity.state(state)?, behind, number).values;
         values.iter().flatten().any(|value| *value > 0.0).then_some(Band { state, values })
     };
     connections.filter_map(band).collect()
