@@ -2,6 +2,8 @@
 //!
 //! `TWTOP_UPDATE=1` writes the pictures under `screenshots/` anew.
 
+#[path = "screens/drill.rs"]
+mod drill;
 #[path = "screens/findings.rs"]
 mod findings;
 #[path = "screens/incident.rs"]

@@ -299,7 +299,7 @@ fn stacked(body: Rect, chrome: Chrome, height: u16) -> Vec<(Pane, Rect)> {
 fn ports(body: Rect, chrome: Chrome, (_, height): (u16, u16), failures: u16) -> Vec<(Pane, Rect)> {
     let below = if failures == 0 { 0 } else { (failures + chrome.lines()).min(body.height / 3) };
     let (rest, failures) = split_height(body, body.height - below);
-    let chart = if height >= 22 { (body.height / 3).clamp(7, 18) } else { 0 };
+    let chart = if height >= 22 { (body.height * 2 / 5).clamp(7, 20) } else { 0 };
     let (destinations, chart) = split_height(rest, rest.height - chart);
     let mut slots = vec![(Pane::Destinations, destinations)];
     if chart.height > 0 {
@@ -313,7 +313,12 @@ fn ports(body: Rect, chrome: Chrome, (_, height): (u16, u16), failures: u16) -> 
 
 /// How many more facts there are on a page: what the trace tells, unless a chart does, and what is wrong.
 fn told(say: Sayings, size: (u16, u16)) -> u16 {
-    u16::from(say.traced && !has_charts(size)) + u16::from(say.failures > 0) + say.findings
+    let told = u16::from(say.failures > 0).saturating_add(say.findings);
+    if has_charts(size) {
+        // Room for what mostly is told: nothing jumps when it comes.
+        return told.max(2);
+    }
+    told.saturating_add(say.traced.into())
 }
 
 /// The story of a finding, and below it the sockets behind it.
@@ -328,7 +333,8 @@ fn story(page: &Page, body: Rect, chrome: Chrome, lines: u16) -> Vec<(Pane, Rect
 
 /// What is known of a process; what it does over time and towards whom; how long its connections live; its sockets.
 fn process(body: Rect, chrome: Chrome, size: (u16, u16), say: Sayings) -> Vec<(Pane, Rect)> {
-    let (facts, rest) = split_height(body, (7 + told(say, size) + chrome.lines()).min(body.height / 2));
+    let (facts, rest) =
+        split_height(body, told(say, size).saturating_add(7 + chrome.lines()).min(body.height / 2));
     let mut slots = vec![(Pane::Facts, facts)];
     if !has_charts(size) {
         slots.extend(listed(rest, chrome, Pane::Peers));
@@ -349,7 +355,8 @@ fn process(body: Rect, chrome: Chrome, size: (u16, u16), say: Sayings) -> Vec<(P
 /// What is known of a peer; what goes on with it over time and whose that is; the ports that are left for it, where we
 /// connect to it, and how long connections live; the sockets.
 fn peer(body: Rect, chrome: Chrome, size: (u16, u16), (side, say): (Side, Sayings)) -> Vec<(Pane, Rect)> {
-    let (facts, rest) = split_height(body, (5 + told(say, size) + chrome.lines()).min(body.height / 3));
+    let (facts, rest) =
+        split_height(body, told(say, size).saturating_add(5 + chrome.lines()).min(body.height / 3));
     let mut slots = vec![(Pane::Facts, facts)];
     if !has_charts(size) {
         slots.extend(listed(rest, chrome, Pane::Processes));

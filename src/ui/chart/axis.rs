@@ -162,7 +162,10 @@ mod tests {
             axes.scale(buffer, &axes.figures(4000.0), &theme);
             axes.times(buffer, 30, 1.0, &theme);
         });
-        assert_eq!(text, [" 4000", "", " 2000", "", "    0", "      -30s           -15s        now           +15s"]);
+        assert_eq!(
+            text,
+            [" 4000", "", " 2000", "", "    0", "      -30s           -15s        now           +15s"]
+        );
         assert_eq!([10_000.0, 200_000.0, 1_000_000.0, 4.0].map(figure), ["10k", "200k", "1M", "4"]);
         let times = [0.001, 1.0, 30.0, 60.0, 90.0, 3600.0].map(round_time);
         assert_eq!(times, ["1ms", "1s", "30s", "1m", "1m30s", "1h"]);

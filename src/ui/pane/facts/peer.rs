@@ -18,7 +18,7 @@ pub(super) fn facts(context: &Context<'_>, key: &PeerKey) -> (String, Vec<Fact>)
         Side::Server => "It connects to our port.",
     };
     let mut facts = found(context);
-    facts.push(Fact::new("side", format!("{}: {sentence}", key.side.name())));
+    facts.extend(ports_left(context, key));
     if let Some(row) = row(context, key) {
         let total = format::grouped(row.states.total().into());
         let (opens, closes) = (per_second(context, row.opened), per_second(context, row.closed));
@@ -27,7 +27,7 @@ pub(super) fn facts(context: &Context<'_>, key: &PeerKey) -> (String, Vec<Fact>)
         let gone = Fact::new("sockets", "No connection with it any more.");
         facts.push(gone.styled(context.theme().warning()));
     }
-    facts.extend(ports_left(context, key));
+    facts.push(Fact::new("side", format!("{}: {sentence}", key.side.name())));
     facts.extend(other_sides(context, key));
     facts.extend(own_end(context, key));
     facts.extend(lifetimes(context));
@@ -46,7 +46,7 @@ fn ports_left(context: &Context<'_>, key: &PeerKey) -> Option<Fact> {
     if let Some(ports) = row.ports {
         let at_most = if ports.left.is_exact() { "" } else { theme.glyphs.at_most };
         let left = format::grouped(ports.left.max.into());
-        let _ = write!(text, ", {at_most}{left} of {} left", format::grouped(ports.usable.into()));
+        let _ = write!(text, ", {at_most}{left} left");
         style = theme.gauge(ports.percent().unwrap_or(0.0) / 100.0);
     }
     if let Some(forecast) = ports::forecast(row) {
