@@ -237,7 +237,7 @@ fn slots(page: &Page, body: Rect, chrome: Chrome, size: (u16, u16), say: Sayings
         Screen::Finding(_) => story(page, body, chrome, say.story),
         Screen::Kernel => whole(Pane::Counters),
         Screen::Process(_) => process(body, chrome, size, say),
-        Screen::Peer(key) => peer(body, chrome, size, (key.side, say)),
+        Screen::Peer(key) => peer(body, chrome, size, (key.side == Side::Client, say)),
         Screen::Socket(_) | Screen::ProcessEvidence(_) | Screen::PeerEvidence(_) => whole(Pane::Facts),
     }
 }
@@ -354,7 +354,7 @@ fn process(body: Rect, chrome: Chrome, size: (u16, u16), say: Sayings) -> Vec<(P
 
 /// What is known of a peer; what goes on with it over time and whose that is; the ports that are left for it, where we
 /// connect to it, and how long connections live; the sockets.
-fn peer(body: Rect, chrome: Chrome, size: (u16, u16), (side, say): (Side, Sayings)) -> Vec<(Pane, Rect)> {
+fn peer(body: Rect, chrome: Chrome, size: (u16, u16), (dialled, say): (bool, Sayings)) -> Vec<(Pane, Rect)> {
     let (facts, rest) =
         split_height(body, told(say, size).saturating_add(5 + chrome.lines()).min(body.height / 3));
     let mut slots = vec![(Pane::Facts, facts)];
@@ -362,7 +362,7 @@ fn peer(body: Rect, chrome: Chrome, size: (u16, u16), (side, say): (Side, Saying
         slots.extend(listed(rest, chrome, Pane::Processes));
         return slots;
     }
-    let more: Vec<Pane> = [(Pane::PortTrend, side == Side::Client), (Pane::Lives, say.traced)]
+    let more: Vec<Pane> = [(Pane::PortTrend, dialled), (Pane::Lives, say.traced)]
         .into_iter()
         .filter_map(|(pane, is_there)| is_there.then_some(pane))
         .collect();

@@ -142,9 +142,10 @@ mod tests {
 
     #[test]
     fn a_scale_ends_at_a_round_figure() {
-        let tops = [0.0, 0.4, 1.0, 3.0, 41.0, 81.0, 3586.0, 99_000.0].map(|value| round_top(value, 1.0));
-        assert_eq!(tops, [1.0, 1.0, 1.0, 4.0, 60.0, 100.0, 4000.0, 100_000.0]);
-        assert_eq!(round_top(1.0, 4.0), 4.0);
+        let tops =
+            [0.0, 0.4, 1.0, 3.0, 41.0, 81.0, 3586.0, 99_000.0].map(|value| figure(round_top(value, 1.0)));
+        assert_eq!(tops, ["1", "1", "1", "4", "60", "100", "4000", "100k"]);
+        assert_eq!(figure(round_top(1.0, 4.0)), "4");
     }
 
     fn drawn(size: (u16, u16), draw: impl FnOnce(&mut Buffer, Axes)) -> Vec<String> {

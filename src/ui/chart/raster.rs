@@ -139,16 +139,8 @@ impl<'t> Raster<'t> {
         let (left, bottom) = (usize::from(column) * across, usize::from(self.area.height - 1 - line) * up);
         let dot = |x: usize, y: usize| self.dots[(bottom + y) * self.width() + left + x];
         let mut counts = vec![0_usize; self.inks.len() + 1];
-        let mut bits = 0;
-        for y in 0..up {
-            for x in 0..across {
-                let ink = dot(x, y);
-                counts[usize::from(ink)] += 1;
-                if ink != 0 && across == 2 {
-                    bits |= BRAILLE[y][x];
-                }
-            }
-        }
+        let places = (0..up).flat_map(|y| (0..across).map(move |x| (x, y)));
+        places.for_each(|(x, y)| counts[usize::from(dot(x, y))] += 1);
         let filled = across * up - counts[0];
         // Of equals the one that was given first, which is the worst.
         let most = (1..counts.len()).rev().max_by_key(|&ink| counts[ink]).filter(|_| filled > 0);
@@ -159,11 +151,21 @@ impl<'t> Raster<'t> {
             // A letter says who, not how much of the cell: less than half of one is none.
             Some(_) if filled * 2 < across * up => return,
             Some(letter) => letter.to_owned(),
-            None if across == 2 => char::from_u32(NO_DOTS + bits).unwrap_or(' ').to_string(),
+            None if across == 2 => braille(dot),
             None => self.theme.glyphs.spark[filled - 1].to_owned(),
         };
         buffer.set_string(self.area.x + column, self.area.y + line, glyph, ink.style);
     }
+}
+
+/// The braille character that has a dot where `dot` is not 0, by column and row from below.
+fn braille(dot: impl Fn(usize, usize) -> u8) -> String {
+    let bits = BRAILLE
+        .iter()
+        .enumerate()
+        .flat_map(|(y, row)| row.iter().enumerate().map(move |(x, bit)| (x, y, bit)));
+    let set: u32 = bits.filter(|(x, y, _)| dot(*x, *y) != 0).map(|(_, _, bit)| bit).sum();
+    char::from_u32(NO_DOTS + set).unwrap_or(' ').to_string()
 }
 
 #[cfg(test)]

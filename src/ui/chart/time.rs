@@ -42,18 +42,18 @@ impl Span {
     }
 
     /// Samples to a column of dots, less than 1 where a sample takes several.
-    pub(in crate::ui) fn per_column(&self) -> f64 {
+    pub(in crate::ui) fn per_column(self) -> f64 {
         f64::from(self.samples.div_ceil(self.columns.max(1)).max(1)) / f64::from(self.wide)
     }
 
     /// How many columns `samples` samples take, some of which may share one with others.
-    pub(in crate::ui) fn columns_of(&self, samples: usize, shown: &Columns) -> usize {
+    pub(in crate::ui) fn columns_of(self, samples: usize, shown: &Columns) -> usize {
         samples.div_ceil(shown.each).saturating_mul(self.wide.into()).min(shown.values.len())
     }
 
     /// A value for each column, oldest first, the last for the newest sample; fewer than there are columns if there are
     /// not so many. `behind` and `number` are as in [`pen::columns`].
-    pub(in crate::ui) fn values(&self, series: &Series, behind: usize, number: u64) -> Columns {
+    pub(in crate::ui) fn values(self, series: &Series, behind: usize, number: u64) -> Columns {
         if self.samples > self.columns {
             return pen::columns(series, self.columns, self.samples, behind, number);
         }

@@ -100,7 +100,7 @@ fn chart(buffer: &mut Buffer, context: &Context<'_>, area: Rect) -> bool {
         raster.fill(x, 0, raster.dots_of(f64::from(*value) / top).max(1), ink);
     }
     axes.scale(buffer, &axes.figures(top), theme);
-    axes.times(buffer, axes.plot.width, context.seconds_a_cell(&span, &raster), theme);
+    axes.times(buffer, axes.plot.width, context.seconds_a_cell(span, &raster), theme);
     raster.draw(buffer);
     exact < shown.values.len()
 }

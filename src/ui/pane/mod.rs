@@ -105,7 +105,7 @@ impl<'a> Context<'a> {
     }
 
     /// Seconds that a cell of a chart stands for.
-    fn seconds_a_cell(&self, span: &Span, raster: &Raster<'_>) -> f64 {
+    fn seconds_a_cell(&self, span: Span, raster: &Raster<'_>) -> f64 {
         span.per_column() * f64::from(raster.dots_across()) * self.seconds_a_sample()
     }
 

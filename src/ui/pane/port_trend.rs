@@ -50,7 +50,7 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let known = context.scene.history.ports(row.source, row.peer);
     let behind = context.scene.behind();
     let span = Span::of(known.map_or(0, |trend| trend.gone.len().saturating_sub(behind)), now);
-    let per_cell = context.seconds_a_cell(&span, &raster);
+    let per_cell = context.seconds_a_cell(span, &raster);
     if let Some(trend) = known {
         let values = span.values(&trend.percent(), behind, context.data.moment.sample.number).values;
         curve(&mut raster, theme, now, &values);

@@ -45,11 +45,11 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let axes = Axes::of(area);
     let mut raster = Raster::new(axes.plot, theme);
     let span = Span::of(activity.opened.len().saturating_sub(behind), raster.width());
-    let bands = bands(context, (activity, behind), &span);
+    let bands = bands(context, (activity, behind), span);
     let top = round_top(highest(&bands).into(), 4.0);
     stack(&mut raster, &bands, top, theme);
     axes.scale(buffer, &axes.figures(top), theme);
-    axes.times(buffer, axes.plot.width, context.seconds_a_cell(&span, &raster), theme);
+    axes.times(buffer, axes.plot.width, context.seconds_a_cell(span, &raster), theme);
     raster.draw(buffer);
     let place = Rect { x: area.right() + 1, width: legend.saturating_sub(1), ..area };
     if beside {
@@ -60,7 +60,7 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
 }
 
 /// The states that had anything in the time shown, the worst first. What waits for connections is none of them.
-fn bands(context: &Context<'_>, (activity, behind): (&Activity, usize), span: &Span) -> Vec<Band> {
+fn bands(context: &Context<'_>, (activity, behind): (&Activity, usize), span: Span) -> Vec<Band> {
     let number = context.data.moment.sample.number;
     let connections = TcpState::ALL.into_iter().filter(|state| state.is_connection());
     let band = |state| {
