@@ -6,7 +6,7 @@ use super::scene::Look;
 use crate::{
     findings::Finding,
     model::Stamp,
-    store::{Brief, Series},
+    store::{Brief, Moment, Series},
 };
 
 /// The looks of as many samples as the series have, the newest last.
@@ -101,6 +101,11 @@ impl Past {
     #[must_use]
     pub fn sockets_since(&self) -> Option<Stamp> {
         self.kept.get(self.kept.len() - self.whole).map(Kept::stamp)
+    }
+
+    /// The moments that have their sockets, oldest first.
+    pub fn whole(&self) -> impl Iterator<Item = &Moment> {
+        self.kept.iter().filter_map(|kept| kept.look.as_ref()).map(|look| &*look.moment)
     }
 
     /// How many looks there are.

@@ -5,7 +5,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEvent};
 use super::{
     closer,
     command::Command,
-    copy, draw,
+    copy, course, draw,
     export::{self, ExportRequest},
     filter_line, help, keymap,
     layout::{self, Layout},
@@ -74,6 +74,7 @@ pub fn update(view: &mut View, input: Input, data: Option<Data<'_>>, sources: So
         }
         Input::Refreshed => {
             if let Some(data) = &data {
+                course::note(view, data, sources.past);
                 story::note(view, data);
                 // What was noted is of the time that goes on; a held moment is no part of that.
                 if !view.is_held() {

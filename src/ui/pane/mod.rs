@@ -5,15 +5,19 @@ mod counters;
 mod facts;
 pub(super) mod failures;
 mod findings;
+mod lives;
+mod port_trend;
 mod ports;
 mod states;
 pub(super) mod story;
 mod tables;
+mod trend;
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::{
     Theme,
+    chart::{Axes, Raster, Span},
     layout::{Chrome, Slot},
     pen::{self, Columns, Pen},
     recent,
@@ -51,6 +55,9 @@ pub(super) fn draw(buffer: &mut Buffer, scene: &Scene<'_>, data: Data<'_>, slot:
         Pane::States => states::draw(buffer, &context),
         Pane::Destinations => ports::draw(buffer, &context),
         Pane::Closes => closes::draw(buffer, &context),
+        Pane::Trend => trend::draw(buffer, &context),
+        Pane::PortTrend => port_trend::draw(buffer, &context),
+        Pane::Lives => lives::draw(buffer, &context),
         Pane::Processes => tables::processes(buffer, &context),
         Pane::Peers => tables::peers(buffer, &context),
         Pane::Sockets => tables::sockets(buffer, &context),
@@ -84,12 +91,52 @@ impl<'a> Context<'a> {
     /// The last minute of a series, or more where there is room, as it was `behind` samples ago. While a moment is
     /// held also what came after it, and where it lies.
     fn columns(&self, series: &Series, cells: u16, behind: usize) -> Columns {
-        let newest = self.data.history.pushed().saturating_sub(1);
         if self.scene.view.is_held() {
-            return pen::held_columns(series, cells, MINUTE, behind, newest);
+            return pen::held_columns(series, cells, MINUTE, behind, self.number(0));
         }
-        let number = newest.saturating_sub(u64::try_from(behind).unwrap_or(u64::MAX));
-        pen::columns(series, cells, MINUTE, behind, number)
+        pen::columns(series, cells, MINUTE, behind, self.number(behind))
+    }
+
+    /// As [`Self::columns`], of the span of a chart; where a held moment lies is counted in columns of dots.
+    fn spanned(&self, span: Span, series: &Series, behind: usize) -> Columns {
+        if self.scene.view.is_held() {
+            return span.held_values(series, behind, self.number(0));
+        }
+        span.values(series, behind, self.number(behind))
+    }
+
+    /// How many of the `len` values of a series a chart has to show.
+    fn known(&self, len: usize, behind: usize) -> usize {
+        if self.scene.view.is_held() { len } else { len.saturating_sub(behind) }
+    }
+
+    /// The number of the sample that is `behind` samples older than the newest of the series.
+    fn number(&self, behind: usize) -> u64 {
+        let newest = self.data.history.pushed().saturating_sub(1);
+        newest.saturating_sub(u64::try_from(behind).unwrap_or(u64::MAX))
+    }
+
+    /// What the moment shown is called below a chart.
+    fn moment_name(&self) -> String {
+        if self.scene.view.is_held() { clock(self.data.moment.sample.stamp) } else { "now".to_owned() }
+    }
+
+    /// Writes the times below a chart; where a moment is held, from there on, and marks it: it lies `cursor` columns of
+    /// dots from the right.
+    fn times(
+        &self,
+        buffer: &mut Buffer,
+        axes: &Axes,
+        (span, raster): (Span, &Raster<'_>),
+        cursor: Option<u16>,
+    ) {
+        let back = cursor.map(|dots| dots / u16::from(raster.dots_across()));
+        if let Some(back) = back {
+            pen::time_cursor(buffer, axes.plot, back, self.theme());
+        }
+        let at = axes.plot.width.saturating_sub(back.unwrap_or(0));
+        let per_cell = self.seconds_a_cell(span, raster);
+        axes.times(buffer, (at, &self.moment_name()), per_cell, self.theme());
     }
 
     /// Whether the moment shown has no sockets any more, and the page is about some of them only.
@@ -108,6 +155,21 @@ impl<'a> Context<'a> {
             }
             _ => "The sockets of this moment are not kept, totals only.".to_owned(),
         }
+    }
+
+    /// Seconds from one sample to the next, on average over the last minute of those shown.
+    fn seconds_a_sample(&self) -> f64 {
+        let mut stamps = self.data.history.stamps().rev().skip(self.data.behind());
+        let interval = self.data.moment.sample.cost.interval.as_secs_f64();
+        let Some(newest) = stamps.next() else { return interval };
+        let (steps, oldest) = (1_u32..).zip(stamps.take(MINUTE.into())).last().unwrap_or((1, newest));
+        let mean = newest.seconds_since(oldest) / f64::from(steps);
+        if mean > 0.0 { mean } else { interval }
+    }
+
+    /// Seconds that a cell of a chart stands for.
+    fn seconds_a_cell(&self, span: Span, raster: &Raster<'_>) -> f64 {
+        span.per_column() * f64::from(raster.dots_across()) * self.seconds_a_sample()
     }
 
     fn sort(&self) -> Option<Sort> {
