@@ -44,16 +44,16 @@ fn of_a_moment_without_sockets_totals_are_shown_and_no_more() {
     assert_screen("held-totals-socket-80x24", &held(SMALL, TOTALS, "2<Enter>[[[["));
 }
 
-/// What is on screen, but for the header and for since when sockets are kept, which go on.
+/// What is on screen, but for the header, since when sockets are kept and what they tell of one that is asked about anew:
+/// those go on.
 fn still(stage: &Stage) -> (Buffer, String) {
     let mut buffer = stage.buffer();
     let text = stage.text();
-    let told: Vec<u16> = (0..)
-        .zip(text.lines())
-        .filter(|(y, line)| *y == 0 || line.contains("since 09:3"))
-        .map(|(y, _)| y)
-        .collect();
-    for y in told {
+    let goes_on =
+        |y: u16, line: &str| y == 0 || line.contains("Sockets are kept since") || line.contains("so far ");
+    let lines: Vec<u16> =
+        (0..).zip(text.lines()).filter(|(y, line)| goes_on(*y, line)).map(|(y, _)| y).collect();
+    for y in lines {
         (0..buffer.area.width).for_each(|x| buffer[(x, y)].reset());
     }
     (buffer, text)
