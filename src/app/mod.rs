@@ -1,11 +1,13 @@
 //! The wiring: the only place that knows everyone.
 //!
 //! The sampler runs on a thread of its own (`sampler`); the screen's loop (`screen`) owns history and view;
-//! `snapshot` prints one report, `diagnose` what was found, `explain` what a word means. Errors end up here, on standard error, in one or two lines.
+//! `snapshot` prints one report, `diagnose` what was found, `explain` what a word means,
+//! `generate` the configuration file. Errors end up here, on standard error, in one or two lines.
 
 mod diagnose;
 mod explain;
 mod export_file;
+mod generate;
 mod sampler;
 mod screen;
 mod snapshot;
@@ -74,6 +76,7 @@ pub fn run(invocation: Invocation) -> ExitCode {
     let done = match invocation.action {
         Action::Screen => screen::run(&invocation.common),
         Action::Diagnose(plan) => diagnose::run(&invocation.common, &plan),
+        Action::Generate(plan) => generate::run(&plan).map(|()| EXIT_DONE),
         Action::Explain(topic) => explain::run(topic.as_deref()).map(|()| EXIT_DONE),
         Action::Snapshot(plan) => snapshot::run(&invocation.common, &plan).map(|()| EXIT_DONE),
     };

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A metric as a column of a table on screen.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Column {
     /// The key of the field shown, which is also what the table is sorted by.
     pub(super) key: &'static str,
@@ -306,11 +306,11 @@ pub(super) fn user(moment: &Moment, uid: u32) -> Cow<'_, str> {
     }
 }
 
-/// The keys that the table in `pane` can be sorted by when it is `width` cells wide, in the order in which they
+/// The keys that a table of `columns` can be sorted by when it is `width` cells wide, in the order in which they
 /// come up: those of the columns that are seen.
-pub(super) fn sort_keys(pane: Pane, width: u16, data: Option<&Data<'_>>) -> Vec<&'static str> {
+pub(super) fn sort_keys(columns: &[Column], width: u16, data: Option<&Data<'_>>) -> Vec<&'static str> {
     let absent = data.map(absent).unwrap_or_default();
-    fitting(columns(pane), width, &absent).iter().map(|(column, _)| column.key).collect()
+    fitting(columns, width, &absent).iter().map(|(column, _)| column.key).collect()
 }
 
 /// The columns that have nothing to show in `data`.
@@ -362,7 +362,8 @@ pub(super) fn default_mark(pane: Pane) -> Option<Sort> {
     default_sort(pane).filter(|_| pane != Pane::Sockets)
 }
 
-fn columns(pane: Pane) -> &'static [Column] {
+/// Every column that the table in `pane` can have, in the order in which they stand unless the person chose another.
+pub(super) fn columns(pane: Pane) -> &'static [Column] {
     match pane {
         Pane::Processes => PROCESSES,
         Pane::Peers => PEERS,
@@ -375,13 +376,9 @@ fn columns(pane: Pane) -> &'static [Column] {
 
 /// The columns that fit into `width`, each with its width, one cell apart: as many as can have a good width, and
 /// the most important ones even if they cannot. Those that are `absent` are left out.
-pub(super) fn fitting(
-    columns: &'static [Column],
-    width: u16,
-    absent: &[&str],
-) -> Vec<(&'static Column, u16)> {
+pub(super) fn fitting<'c>(columns: &'c [Column], width: u16, absent: &[&str]) -> Vec<(&'c Column, u16)> {
     let width = usize::from(width);
-    let mut kept: Vec<&Column> = columns.iter().filter(|column| !absent.contains(&column.key)).collect();
+    let mut kept: Vec<&'c Column> = columns.iter().filter(|column| !absent.contains(&column.key)).collect();
     let needed = |kept: &[&Column], which: usize| {
         let cells: usize = kept.iter().map(|column| usize::from(column.widths[which])).sum();
         cells + kept.len().saturating_sub(1)

@@ -1,6 +1,8 @@
-//! The command table: the keymap, the help page and the hints in the footer are all made from it.
+//! The command table: the names and keys of the configuration file, the keymap, the help page and the hints in the footer are all made from it.
 
-use crossterm::event::{KeyCode, KeyModifiers};
+use crossterm::event::KeyCode;
+
+pub use super::key::Key;
 
 /// What a key can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,15 +57,6 @@ pub enum Command {
     Suspend,
 }
 
-/// A key, alone or with Ctrl.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Key {
-    /// The key.
-    pub code: KeyCode,
-    /// Ctrl or nothing; Shift is part of the character.
-    pub modifiers: KeyModifiers,
-}
-
 /// Where a command belongs on the help page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
@@ -95,7 +88,9 @@ pub enum Scope {
 pub struct Entry {
     /// The command.
     pub command: Command,
-    /// The keys that ask for it.
+    /// What the configuration file calls it; stays as it is for good.
+    pub name: &'static str,
+    /// The keys that ask for it, unless the person chose others ([`super::keymap::Keymap`]).
     pub keys: &'static [Key],
     /// One or two words for the footer.
     pub title: &'static str,
@@ -107,6 +102,47 @@ pub struct Entry {
     pub scope: Scope,
     /// Its place among the footer's hints, the most useful first; 0 for none.
     pub hint: u8,
+}
+
+impl Command {
+    /// What the configuration file calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::View(number) => view_name(number),
+            Self::NextPane => "next-pane",
+            Self::PreviousPane => "previous-pane",
+            Self::Zoom => "zoom",
+            Self::Enter => "enter",
+            Self::Why => "why",
+            Self::Back => "back",
+            Self::Down => "down",
+            Self::Up => "up",
+            Self::First => "first",
+            Self::Last => "last",
+            Self::PageDown => "page-down",
+            Self::PageUp => "page-up",
+            Self::HalfDown => "half-down",
+            Self::HalfUp => "half-up",
+            Self::Filter => "filter",
+            Self::Sort => "sort",
+            Self::Reverse => "reverse",
+            Self::Pause => "pause",
+            Self::Export => "export",
+            Self::Help => "help",
+            Self::Redraw => "redraw",
+            Self::Suspend => "suspend",
+            Self::Quit => "quit",
+        }
+    }
+}
+
+/// The names of the views, in the order of their numbers.
+pub const VIEWS: [&str; 7] = ["overview", "sockets", "processes", "peers", "ports", "findings", "kernel"];
+
+const fn view_name(number: u8) -> &'static str {
+    let index = number.wrapping_sub(1) as usize;
+    if index < VIEWS.len() { VIEWS[index] } else { "" }
 }
 
 impl Group {
@@ -125,36 +161,6 @@ impl Group {
     }
 }
 
-impl Key {
-    const fn char(c: char) -> Self {
-        Self { code: KeyCode::Char(c), modifiers: KeyModifiers::NONE }
-    }
-
-    const fn ctrl(c: char) -> Self {
-        Self { code: KeyCode::Char(c), modifiers: KeyModifiers::CONTROL }
-    }
-
-    const fn code(code: KeyCode) -> Self {
-        Self { code, modifiers: KeyModifiers::NONE }
-    }
-
-    /// The key as a person names it: `q`, `Ctrl-D`, `PgUp`, `Space`.
-    #[must_use]
-    pub fn label(self) -> String {
-        let name = match self.code {
-            KeyCode::Char(' ') => "Space".to_owned(),
-            KeyCode::Char(c) if self.modifiers == KeyModifiers::CONTROL => c.to_ascii_uppercase().to_string(),
-            KeyCode::Char(c) => c.to_string(),
-            KeyCode::F(n) => format!("F{n}"),
-            KeyCode::BackTab => "Shift-Tab".to_owned(),
-            KeyCode::PageUp => "PgUp".to_owned(),
-            KeyCode::PageDown => "PgDn".to_owned(),
-            other => format!("{other:?}"),
-        };
-        if self.modifiers == KeyModifiers::CONTROL { format!("Ctrl-{name}") } else { name }
-    }
-}
-
 /// The entry of a command.
 #[must_use]
 pub fn entry(command: Command) -> Option<&'static Entry> {
@@ -168,7 +174,7 @@ const fn row(
     help: &'static str,
     (group, scope, hint): (Group, Scope, u8),
 ) -> Entry {
-    Entry { command, keys, title, help, group, scope, hint }
+    Entry { command, name: command.name(), keys, title, help, group, scope, hint }
 }
 
 use Command as C;
@@ -339,6 +345,16 @@ mod tests {
         for (i, key) in keys.iter().enumerate() {
             assert!(!keys[..i].contains(key), "{} is bound twice", key.label());
         }
+    }
+
+    #[test]
+    fn every_command_has_a_name_of_its_own_that_a_file_can_hold() {
+        for entry in TABLE {
+            let plain = |c: char| c.is_ascii_lowercase() || c == '-';
+            assert!(!entry.name.is_empty() && entry.name.chars().all(plain), "{:?}", entry.command);
+            assert_eq!(TABLE.iter().filter(|other| other.name == entry.name).count(), 1, "{}", entry.name);
+        }
+        assert_eq!(VIEWS.len(), crate::ui::view::Screen::VIEWS.len());
     }
 
     #[test]

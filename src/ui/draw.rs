@@ -47,14 +47,14 @@ pub fn render(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) -> Option<Posi
     header(buffer, &layout, scene);
     if let Mode::Help(offset) = scene.view.mode {
         let body = Rect { y: 1, height: area.height - 2, ..area };
-        help::draw(buffer, body, offset, data.map(|data| &**data.moment), scene.theme);
+        help::draw(buffer, body, offset, data.map(|data| &**data.moment), scene);
         footer(buffer, &layout, scene);
         return None;
     }
     match &data {
         Some(data) => {
             if let Some(line) = layout.notice {
-                let sentence = notice::sentence(data, usize::from(line.width));
+                let sentence = notice::sentence(data, usize::from(line.width), scene.view.settings.keymap.label(Command::Help));
                 let theme = scene.theme;
                 let style = if notice::is_needed(data.moment) { theme.warning() } else { theme.dim() };
                 Pen::new(buffer, line, 0).put_cut(&sentence, style, theme);
@@ -315,12 +315,7 @@ fn hints(pen: &mut Pen<'_>, scene: &Scene<'_>) {
     entries.sort_by_key(|entry| entry.hint);
     pen.skip(1);
     for entry in entries {
-        let Some(key) = entry.keys.first() else { continue };
-        let label = if matches!(entry.command, Command::View(_)) {
-            format!("1{}{}", theme.glyphs.dash, Screen::VIEWS.len())
-        } else {
-            key.label()
-        };
+        let Some(label) = hint_key(entry.command, scene) else { continue };
         let title = hint_title(entry.command, entry.title, scene);
         if usize::from(pen.room()) < width(&label) + width(title) + 1 {
             continue;
@@ -329,6 +324,15 @@ fn hints(pen: &mut Pen<'_>, scene: &Scene<'_>) {
         pen.put(&format!(" {title}"), theme.head());
         pen.skip(2);
     }
+}
+
+/// The key of a command; of the views the first and the last one's.
+fn hint_key(command: Command, scene: &Scene<'_>) -> Option<String> {
+    let keymap = &scene.view.settings.keymap;
+    let last = u8::try_from(Screen::VIEWS.len()).ok()?;
+    let key = keymap.label(command);
+    let (Command::View(_), Some(last)) = (command, keymap.label(Command::View(last))) else { return key };
+    Some(format!("{}{}{last}", key?, scene.theme.glyphs.dash))
 }
 
 /// What a command would do now, where its name alone would mislead.

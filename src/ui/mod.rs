@@ -9,6 +9,7 @@
 //! ```
 //!
 //! * [`command`] is the table of commands; keys ([`keymap`]), the help page and the footer come from it.
+//! * [`settings`] are what the configuration file says of the screen: keys, columns, orders, the first view.
 //! * [`view`] holds what the person has chosen, and nothing else; only [`update()`] changes it.
 //! * [`scene`] brings the view and the data together for one frame.
 //! * `layout` is arithmetic on the terminal's size, `pane` draws one file a pane, [`theme`] names every colour
@@ -20,6 +21,7 @@ mod columns;
 pub mod command;
 mod draw;
 mod help;
+mod key;
 pub mod keymap;
 pub mod layout;
 mod notice;
@@ -29,6 +31,7 @@ pub mod picture;
 mod recent;
 pub mod scene;
 mod select;
+pub mod settings;
 mod story;
 mod table;
 mod text;
@@ -42,6 +45,7 @@ mod words;
 pub use draw::{draw, render};
 pub use scene::{Data, Look, Maybe, Scene, Selection};
 pub use select::select;
+pub use settings::Settings;
 pub use theme::{Palette, Theme};
 pub use update::{Effect, ExportRequest, Input, update};
 pub use view::{Filter, Message, View};
