@@ -443,4 +443,35 @@ mod tests {
         let around = Surroundings { locale: None, ..around() };
         assert!(resolve(cli, &around).expect("valid").common.ascii());
     }
+
+    #[test]
+    fn what_is_typed_goes_before_the_file_and_that_before_the_default() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("config.toml");
+        let text = "theme = 'light'\ncolor = 'true'\ngraphs = 'block'\ninterval = 5\nbudget = 10\n\
+                    trace = false\nhistory_mib = 2\nslow = true\nfilter = 'port:1'\n";
+        std::fs::write(&path, text).expect("written");
+        let around = Surroundings { config: Some(path), ..around() };
+        let common = |args: &[&str]| {
+            let cli = Cli::try_parse_from([&["twtop"], args].concat()).expect("parses");
+            resolve(cli, &around).expect("valid").common
+        };
+        let all = |common: &Common| {
+            let Common { interval, budget, trace, palette, graphs, history_mib, slow, .. } = common;
+            (*interval, *budget, *trace, *palette, *graphs, *history_mib, *slow)
+        };
+        let dark = Palette::Indexed(Ground::Dark);
+        let default = (Duration::from_secs(1), 0.05, true, dark, Graphs::Braille, 16, false);
+        assert_eq!(all(&common(&["--no-config"])), default);
+        let light = Palette::True(Ground::Light);
+        let file = (Duration::from_secs(5), 0.1, false, light, Graphs::Blocks, 2, true);
+        assert_eq!(all(&common(&[])), file);
+        assert_eq!(all(&common(&["snapshot"])), file);
+        let typed = ["-i", "2", "--budget", "3", "--color", "16", "--theme", "dark", "--graphs", "braille"];
+        let both = (Duration::from_secs(2), 0.03, false, Palette::Sixteen, Graphs::Braille, 2, true);
+        assert_eq!(all(&common(&typed)), both);
+        assert_eq!(common(&[]).filter_text, "port:1");
+        assert_eq!(common(&["--pid", "7"]).filter_text, "pid:7");
+        assert_eq!(common(&["snapshot"]).filter_text, "");
+    }
 }

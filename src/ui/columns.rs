@@ -142,11 +142,8 @@ static SOCKETS: &[Column] = &[
     text("command", "", [20, 30, 60], 16),
 ];
 
-/// The columns of rows of kind `R`.
+/// What a table on screen shows of its rows.
 pub(super) trait Shown: Row {
-    /// In the order in which they stand.
-    const COLUMNS: &'static [Column];
-
     /// The text of a cell of `cells` width that says more than the field of its key.
     fn cell(key: &str, row: Self::Ref<'_>, frame: &Frame<'_>, cells: usize) -> Option<String> {
         let _ = (key, row, frame, cells);
@@ -155,8 +152,6 @@ pub(super) trait Shown: Row {
 }
 
 impl Shown for ProcessRow {
-    const COLUMNS: &'static [Column] = PROCESSES;
-
     fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
         (key == "name").then(|| named(&row.process, cells, frame.theme))
     }
@@ -180,8 +175,6 @@ fn named_first(value: &Value<'_>, first: Option<&Process>, cells: usize, theme: 
 }
 
 impl Shown for PeerRow {
-    const COLUMNS: &'static [Column] = PEERS;
-
     /// An arrow tells which side we are: `→10.0.0.9:5432` we connect to, `10.0.0.7→:80` comes to our port.
     fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
         let theme = frame.theme;
@@ -228,8 +221,6 @@ fn used(row: &DestinationRow, context: &Context, cells: usize, theme: &Theme) ->
 }
 
 impl Shown for DestinationRow {
-    const COLUMNS: &'static [Column] = DESTINATIONS;
-
     fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
         match key {
             "percent" => used(row, frame.context, cells, frame.theme),
@@ -244,8 +235,6 @@ impl Shown for DestinationRow {
 }
 
 impl Shown for Finding {
-    const COLUMNS: &'static [Column] = FINDINGS;
-
     fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
         match key {
             "severity" => Some(severity(row.severity).to_owned()),
@@ -277,8 +266,6 @@ pub(super) const fn severity(severity: Severity) -> &'static str {
 }
 
 impl Shown for SocketRows {
-    const COLUMNS: &'static [Column] = SOCKETS;
-
     fn cell(key: &str, row: Owned<'_>, frame: &Frame<'_>, cells: usize) -> Option<String> {
         match key {
             "process" => {
@@ -419,8 +406,8 @@ pub(super) fn title<R: Row>(column: &Column) -> &'static str {
 mod tests {
     use super::*;
 
-    fn check<R: Shown>() {
-        for column in R::COLUMNS {
+    fn check<R: Shown>(pane: Pane) {
+        for column in columns(pane) {
             assert!(field::find::<R>(column.key).is_some(), "no field {}", column.key);
             assert!(title::<R>(column).len() <= usize::from(column.widths[0]), "{}", column.key);
         }
@@ -428,11 +415,11 @@ mod tests {
 
     #[test]
     fn columns_show_fields_that_exist_under_titles_that_fit() {
-        check::<ProcessRow>();
-        check::<PeerRow>();
-        check::<DestinationRow>();
-        check::<SocketRows>();
-        check::<Finding>();
+        check::<ProcessRow>(Pane::Processes);
+        check::<PeerRow>(Pane::Peers);
+        check::<DestinationRow>(Pane::Destinations);
+        check::<SocketRows>(Pane::Sockets);
+        check::<Finding>(Pane::Findings);
     }
 
     #[test]

@@ -54,7 +54,11 @@ pub fn render(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) -> Option<Posi
     match &data {
         Some(data) => {
             if let Some(line) = layout.notice {
-                let sentence = notice::sentence(data, usize::from(line.width), scene.view.settings.keymap.label(Command::Help));
+                let sentence = notice::sentence(
+                    data,
+                    usize::from(line.width),
+                    scene.view.settings.keymap.label(Command::Help),
+                );
                 let theme = scene.theme;
                 let style = if notice::is_needed(data.moment) { theme.warning() } else { theme.dim() };
                 Pen::new(buffer, line, 0).put_cut(&sentence, style, theme);

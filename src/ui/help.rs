@@ -80,7 +80,13 @@ pub(super) fn lines(width: u16, moment: Option<&Moment>, keymap: &Keymap) -> usi
 }
 
 /// Draws the page from line `offset` on.
-pub(super) fn draw(buffer: &mut Buffer, area: Rect, offset: usize, moment: Option<&Moment>, scene: &Scene<'_>) {
+pub(super) fn draw(
+    buffer: &mut Buffer,
+    area: Rect,
+    offset: usize,
+    moment: Option<&Moment>,
+    scene: &Scene<'_>,
+) {
     let theme = scene.theme;
     let columns = columns(area.width, moment, &scene.view.settings.keymap);
     let longest = columns.iter().map(Vec::len).max().unwrap_or(0);

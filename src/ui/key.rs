@@ -69,7 +69,8 @@ impl Key {
     /// # Errors
     /// Why there is no such key, as the end of a sentence that begins with what was written.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        const UNKNOWN: &str = "is no key; write q, Ctrl-D, F1, Space, Enter, Esc, Tab, Shift-Tab, Up, PgDn, Home";
+        const UNKNOWN: &str =
+            "is no key; write q, Ctrl-D, F1, Space, Enter, Esc, Tab, Shift-Tab, Up, PgDn, Home";
         if let Some((_, code)) = NAMED.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) {
             return Ok(Self::code(*code));
         }
@@ -78,7 +79,9 @@ impl Key {
             (Some(c), None) if !c.is_control() && !c.is_whitespace() => return Ok(Self::char(c)),
             (Some('f' | 'F'), Some('1'..='9')) => {
                 let number = text[1..].parse().ok().filter(|number| (1..=12).contains(number));
-                return number.map(|number| Self::code(KeyCode::F(number))).ok_or("is no key; there are F1 to F12");
+                return number
+                    .map(|number| Self::code(KeyCode::F(number)))
+                    .ok_or("is no key; there are F1 to F12");
             }
             _ => {}
         }
@@ -119,7 +122,10 @@ mod tests {
 
     #[test]
     fn what_is_no_key_is_refused() {
-        for text in ["", " ", "\t", "qq", "F0", "F13", "F1x", "Ctrl-", "Ctrl-1", "Ctrl-é", "Ctrl-I", "ctrl-m", "Alt-x", "\x1b"] {
+        for text in [
+            "", " ", "\t", "qq", "F0", "F13", "F1x", "Ctrl-", "Ctrl-1", "Ctrl-é", "Ctrl-I", "ctrl-m",
+            "Alt-x", "\x1b",
+        ] {
             assert!(Key::parse(text).is_err(), "{text:?}");
         }
     }

@@ -107,9 +107,10 @@ fn binding(
     labels: &[&str],
     chosen: &[(&'static Entry, Vec<Key>)],
 ) -> Result<(&'static Entry, Vec<Key>), BindError> {
-    let entry = TABLE.iter().find(|entry| entry.name == name).ok_or_else(|| {
-        BindError::NoCommand(nearest_name(name, Keymap::names()))
-    })?;
+    let entry = TABLE
+        .iter()
+        .find(|entry| entry.name == name)
+        .ok_or_else(|| BindError::NoCommand(nearest_name(name, Keymap::names())))?;
     let mut keys = vec![];
     for (index, label) in labels.iter().enumerate() {
         let key = Key::parse(label).map_err(|why| BindError::NoKey(index, why))?;

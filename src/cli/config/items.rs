@@ -63,14 +63,18 @@ pub(super) static ITEMS: &[Item] = &[
         meaning: "Time between samples.",
         allowed: || INTERVAL.to_owned(),
         default: "1",
-        set: |config, value| put(&mut config.interval, number(value, 0.1, 3600.0).map(Duration::from_secs_f64)),
+        set: |config, value| {
+            put(&mut config.interval, number(value, 0.1, 3600.0).map(Duration::from_secs_f64))
+        },
     },
     Item {
         name: "budget",
         meaning: "The most processor time that sampling may take, of one core; the interval is stretched to keep it.",
         allowed: || BUDGET.to_owned(),
         default: "5",
-        set: |config, value| put(&mut config.budget, number(value, 0.1, 100.0).map(|percent| percent / 100.0)),
+        set: |config, value| {
+            put(&mut config.budget, number(value, 0.1, 100.0).map(|percent| percent / 100.0))
+        },
     },
     Item {
         name: "trace",

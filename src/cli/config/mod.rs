@@ -78,7 +78,9 @@ impl Config {
         let Some(at) = path.or(default.map(PathBuf::as_path)) else { return Ok(Self::default()) };
         let name = printable(&at.to_string_lossy()).into_owned();
         match file::text(at) {
-            Ok(text) => read::config(&text).map_err(|(line, what)| ConfigError::Line { path: name, line, what }),
+            Ok(text) => {
+                read::config(&text).map_err(|(line, what)| ConfigError::Line { path: name, line, what })
+            }
             Err(file::Trouble::Missing) if path.is_none() => Ok(Self::default()),
             Err(trouble) => Err(ConfigError::File { path: name, why: trouble.to_string() }),
         }

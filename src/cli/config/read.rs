@@ -56,7 +56,8 @@ fn entries<'t>(table: &'t DeTable<'t>) -> Vec<Entry<'t>> {
 
 fn table<'t>(name: &str, value: &'t Spanned<DeValue<'t>>) -> Result<Vec<Entry<'t>>, Wrong> {
     let table = value.get_ref().as_table();
-    let table = table.ok_or_else(|| (value.span().start, format!("{name} is not a table; write [{name}]")))?;
+    let table =
+        table.ok_or_else(|| (value.span().start, format!("{name} is not a table; write [{name}]")))?;
     Ok(entries(table))
 }
 
@@ -75,7 +76,8 @@ fn item(
     };
     (item.set)(config, value.get_ref()).map_err(|wrong| {
         let shown = quoted(text.get(value.span()).unwrap_or_default());
-        let wrong = wrong.map_or_else(|| format!("must be {}", (item.allowed)()), |why| printable(&why).into_owned());
+        let wrong =
+            wrong.map_or_else(|| format!("must be {}", (item.allowed)()), |why| printable(&why).into_owned());
         (value.span().start, format!("{name} = {shown}: {wrong}"))
     })
 }
@@ -88,7 +90,14 @@ fn unknown(
     name: &str,
     known: impl Iterator<Item = &'static str> + Clone,
 ) -> Wrong {
-    (at, format!("unknown {what} {section}{}{}", quoted(name), instead(nearest_name(name, known.clone()), known)))
+    (
+        at,
+        format!(
+            "unknown {what} {section}{}{}",
+            quoted(name),
+            instead(nearest_name(name, known.clone()), known)
+        ),
+    )
 }
 
 fn instead(near: Option<&'static str>, known: impl Iterator<Item = &'static str>) -> String {
@@ -168,9 +177,12 @@ fn keys(config: &mut Config, entries: Vec<Entry<'_>>) -> Result<(), Wrong> {
         let (at, labels): (Vec<_>, Vec<_>) = match value.get_ref().as_str() {
             Some("none") => (vec![], vec![]),
             Some(label) => (vec![value.span().start], vec![label]),
-            None => texts(&format!("{}.{name}", KEYS.name), value).map_err(|(at, _)| {
-                (at, format!("{}.{} must be a key, a list of keys or \"none\"", KEYS.name, quoted(name)))
-            })?.into_iter().unzip(),
+            None => texts(&format!("{}.{name}", KEYS.name), value)
+                .map_err(|(at, _)| {
+                    (at, format!("{}.{} must be a key, a list of keys or \"none\"", KEYS.name, quoted(name)))
+                })?
+                .into_iter()
+                .unzip(),
         };
         bindings.push((name, labels));
         places.push((key.span().start, at));

@@ -53,11 +53,11 @@ fn setting(text: &mut String, name: &str, value: &str) {
 }
 
 fn comment(text: &mut String, words: &str) {
-    let mut column = WIDTH;
+    text.push('#');
+    let mut column = 1;
     for word in words.split(' ') {
         if column + 1 + word.len() > WIDTH {
-            let lead = if column == WIDTH { "#" } else { "\n#" };
-            text.push_str(lead);
+            text.push_str("\n#");
             column = 1;
         }
         let _ = write!(text, " {word}");

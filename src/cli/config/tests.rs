@@ -12,7 +12,8 @@ fn read(text: &str) -> Result<Config, String> {
 
 /// The template with every line in force.
 fn in_force() -> String {
-    let setting = |line: &str| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line).to_owned();
+    let setting =
+        |line: &str| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line).to_owned();
     template().lines().map(|line| setting(line) + "\n").collect()
 }
 
@@ -26,7 +27,10 @@ fn the_template_changes_nothing_with_or_without_its_signs() {
         assert!(in_force().contains(&format!("\n{} = [", table.name())));
     }
     assert_eq!(all.interval, Some(Duration::from_secs(1)));
-    assert_eq!((all.budget, all.trace, all.history_mib, all.slow), (Some(0.05), Some(true), Some(16), Some(false)));
+    assert_eq!(
+        (all.budget, all.trace, all.history_mib, all.slow),
+        (Some(0.05), Some(true), Some(16), Some(false))
+    );
     assert_eq!((all.theme, all.color), (Some(ThemeArg::Auto), Some(When::Auto)));
     assert_eq!((all.graphs, all.filter.as_deref()), (Some(GraphsArg::Auto), Some("")));
 }
@@ -37,8 +41,9 @@ fn the_template_is_ascii_and_fits_a_terminal() {
     for line in text.lines().filter(|line| line.starts_with("# ")) {
         assert!(line.is_ascii() && line.len() <= 97, "{line}");
     }
+    let (outside, _) = text.split_once("[columns]").expect("tables follow");
     for item in ITEMS {
-        assert_eq!(text.matches(&format!("\n#{} = ", item.name)).count(), 1, "{}", item.name);
+        assert_eq!(outside.matches(&format!("\n#{} = ", item.name)).count(), 1, "{}", item.name);
     }
 }
 

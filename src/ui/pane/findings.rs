@@ -65,8 +65,7 @@ fn lines(buffer: &mut Buffer, context: &Context<'_>) {
         let Some(finding) = data.finding(first + line) else { break };
         let row = Rect { y: area.y + y, height: 1, ..area };
         let keymap = &context.scene.view.settings.keymap;
-        let more =
-            if line + 1 == height { more(len.saturating_sub(height), keymap) } else { String::new() };
+        let more = if line + 1 == height { more(len.saturating_sub(height), keymap) } else { String::new() };
         let text = Rect { width: area.width.saturating_sub(cells(&more)), ..row };
         one(&mut Pen::new(buffer, text, 0), context, finding);
         if context.focused() && table.present && first + line == table.index {

@@ -22,7 +22,10 @@ impl Depth {
     pub fn auto(colorterm: Option<&str>, term: Option<&str>) -> Self {
         let term = term.unwrap_or_default();
         let name = term.strip_prefix("xterm-").unwrap_or(term);
-        if matches!(colorterm, Some("truecolor" | "24bit")) || term.ends_with("-direct") || TRUE.contains(&name) {
+        if matches!(colorterm, Some("truecolor" | "24bit"))
+            || term.ends_with("-direct")
+            || TRUE.contains(&name)
+        {
             Self::True
         } else if term.ends_with("-256color") {
             Self::Indexed

@@ -21,7 +21,9 @@ impl Graphs {
     /// `TERM` does not tell. So for them, as for all others, the locale decides.
     #[must_use]
     pub fn auto(term: Option<&str>, locale: Option<&str>) -> Self {
-        let dec = |term: &str| term.strip_prefix("vt").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        let dec = |term: &str| {
+            term.strip_prefix("vt").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        };
         let poor = |term: &str| matches!(term, "linux" | "dumb") || dec(term);
         // Their usual fonts have blocks, and boxes in place of braille.
         let plain = |term: &str| term.starts_with("putty") || term == "cygwin";

@@ -8,8 +8,8 @@ mod vision;
 
 use ratatui::style::{Color, Modifier, Style};
 
-pub(super) use self::palette::indexed_rgb;
 use self::palette::Hue;
+pub(super) use self::palette::indexed_rgb;
 pub use self::{
     depth::Depth,
     glyphs::{Glyphs, Graphs},

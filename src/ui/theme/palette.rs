@@ -148,16 +148,8 @@ mod tests {
         *,
     };
 
-    const STATES: [Hue; 8] = [
-        Hue::Amber,
-        Hue::Vermilion,
-        Hue::Sky,
-        Hue::Yellow,
-        Hue::Green,
-        Hue::Blue,
-        Hue::Purple,
-        Hue::Grey,
-    ];
+    const STATES: [Hue; 8] =
+        [Hue::Amber, Hue::Vermilion, Hue::Sky, Hue::Yellow, Hue::Green, Hue::Blue, Hue::Purple, Hue::Grey];
     /// Those that nearly all sockets are in.
     const COMMON: [Hue; 3] = [Hue::Amber, Hue::Vermilion, Hue::Sky];
     const CHOSEN: [Palette; 4] = [

@@ -17,8 +17,7 @@ pub(super) enum Sight {
 }
 
 impl Sight {
-    pub(super) const ALL: [Self; 4] =
-        [Self::Common, Self::Protanopia, Self::Deuteranopia, Self::Tritanopia];
+    pub(super) const ALL: [Self; 4] = [Self::Common, Self::Protanopia, Self::Deuteranopia, Self::Tritanopia];
 
     /// What becomes of linear red, green and blue: G. M. Machado, M. M. Oliveira and L. A. F. Fernandes, "A
     /// Physiologically-based Model for Simulation of Color Vision Deficiency", IEEE Transactions on Visualization and
@@ -65,9 +64,8 @@ fn lab(colour: Rgb, sight: Sight) -> [f64; 3] {
     let x = dot([0.412_456_4, 0.357_576_1, 0.180_437_5], seen) / 0.950_47;
     let y = dot([0.212_672_9, 0.715_152_2, 0.072_175_0], seen);
     let z = dot([0.019_333_9, 0.119_192_0, 0.950_304_1], seen) / 1.088_83;
-    let [x, y, z] = [x, y, z].map(|t| {
-        if t > 216.0 / 24389.0 { t.cbrt() } else { (24389.0 / 27.0 * t + 16.0) / 116.0 }
-    });
+    let [x, y, z] =
+        [x, y, z].map(|t| if t > 216.0 / 24389.0 { t.cbrt() } else { (24389.0 / 27.0 * t + 16.0) / 116.0 });
     [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
 }
 
