@@ -57,10 +57,12 @@ impl Theme {
         }
     }
 
-    /// Text on a coloured background, reversed where there is no colour.
+    /// Text on a coloured background. Where colours are the terminal's own, the text has that of its background: which of
+    /// the others can be read on it only its user knows.
     fn on(&self, text: Hue, behind: Hue) -> Style {
-        let style = match (self.palette.colour(text), self.palette.colour(behind)) {
-            (Some(fg), Some(bg)) => Style::new().fg(fg).bg(bg),
+        let style = match (self.palette, self.palette.colour(text), self.palette.colour(behind)) {
+            (Palette::Indexed(_) | Palette::True(_), Some(fg), Some(bg)) => Style::new().fg(fg).bg(bg),
+            (_, _, Some(bg)) => Style::new().fg(bg).add_modifier(Modifier::REVERSED),
             _ => Style::new().add_modifier(Modifier::REVERSED),
         };
         style.add_modifier(Modifier::BOLD)

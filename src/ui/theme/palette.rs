@@ -81,19 +81,19 @@ impl Hue {
             Self::Amber => paint(Color::Yellow, [178, 130], [0xff_a0_1f, 0x9a_64_00]),
             Self::Vermilion => paint(Color::LightRed, [209, 88], [0xf7_5c_5c, 0x8a_0a_0a]),
             // Not green among the 16: without the cones for red or green it is the colour of TIME_WAIT.
-            Self::Sky => paint(Color::Cyan, [116, 27], [0x38_c5_f5, 0x07_61_f9]),
+            Self::Sky => paint(Color::LightBlue, [116, 27], [0x38_c5_f5, 0x07_61_f9]),
             Self::Yellow => paint(Color::Green, [228, 29], [0xf9_dd_7b, 0x11_6f_3c]),
             Self::Green => paint(Color::LightGreen, [85, 97], [0xb8_fd_c6, 0x96_52_c3]),
-            Self::Blue => paint(Color::LightBlue, [105, 18], [0x7c_7c_fd, 0x00_05_79]),
+            Self::Blue => paint(Color::Cyan, [105, 18], [0x7c_7c_fd, 0x00_05_79]),
             Self::Purple => paint(Color::Magenta, [183, 53], [0xba_6e_ae, 0x6a_1a_68]),
             Self::Grey => paint(Color::Reset, [246, 238], [0xbc_c2_ca, 0x68_6d_75]),
             Self::Head => paint(Color::Reset, [248, 239], [0xa4_ab_b8, 0x4d_53_5c]),
             Self::Dim => paint(Color::DarkGray, [243, 243], [0x74_7b_88, 0x7b_81_8a]),
             Self::Accent => paint(Color::Cyan, [79, 23], [0x5f_c9_b8, 0x00_70_7a]),
-            Self::Alarm => paint(Color::Red, [124, 124], [0xb3_26_1e, 0xb3_26_1e]),
-            Self::AlarmText => paint(Color::White, [231, 231], [0xff_ff_ff, 0xff_ff_ff]),
+            Self::Alarm => paint(Color::LightRed, [124, 124], [0xb3_26_1e, 0xb3_26_1e]),
+            Self::AlarmText => paint(Color::Reset, [231, 231], [0xff_ff_ff, 0xff_ff_ff]),
             Self::Mark => paint(Color::Yellow, [214, 214], [0xf0_b4_29, 0xf0_b4_29]),
-            Self::MarkText => paint(Color::Black, [16, 16], [0, 0]),
+            Self::MarkText => paint(Color::Reset, [16, 16], [0, 0]),
         }
     }
 }
