@@ -100,7 +100,7 @@ pub struct CommonArgs {
     /// The same as --graphs ascii
     #[arg(long, global = true)]
     pub ascii: bool,
-    /// Read this configuration file [default: $XDG_CONFIG_HOME/twtop/config.toml, if it is there]
+    /// Read this configuration file [default: ~/.config/twtop/config.toml, if it is there]
     #[arg(long, value_name = "FILE", conflicts_with = "no_config", global = true)]
     pub config: Option<PathBuf>,
     /// Read no configuration file

@@ -91,7 +91,9 @@ impl Keymap {
         }
         for (entry, chosen) in chosen {
             let slot = map.keys.iter_mut().find(|(command, _)| *command == entry.command);
-            slot.into_iter().for_each(|(_, keys)| keys.clone_from(&chosen));
+            if let Some((_, keys)) = slot {
+                *keys = chosen;
+            }
         }
         for (_, keys) in map.keys.iter_mut().filter(|(command, _)| *command == Command::Quit) {
             keys.retain(|key| *key != WAY_OUT);

@@ -35,7 +35,7 @@ pub struct Settings {
 }
 
 /// Why a table cannot have a column.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnError {
     /// The table has no such column; the one that may have been meant.
     Unknown(Option<&'static str>),

@@ -48,7 +48,7 @@ pub(super) fn text(path: &Path) -> Result<String, Trouble> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        Trouble::NotText(1 + before.iter().filter(|byte| **byte == b'\n').count())
+        Trouble::NotText(before.split(|byte| *byte == b'\n').count())
     })
 }
 

@@ -40,7 +40,7 @@ fn whole(text: &str) -> Result<Config, Wrong> {
         match name {
             _ if name == COLUMNS.name => columns(&mut config, table(name, value)?)?,
             _ if name == SORT.name => sort(&mut config, table(name, value)?)?,
-            _ if name == KEYS.name => keys(&mut config, table(name, value)?)?,
+            _ if name == KEYS.name => keys(&mut config, &table(name, value)?)?,
             _ => item(&mut config, key, value, text)?,
         }
     }
@@ -169,15 +169,15 @@ fn sort(config: &mut Config, entries: Vec<Entry<'_>>) -> Result<(), Wrong> {
     Ok(())
 }
 
-fn keys(config: &mut Config, entries: Vec<Entry<'_>>) -> Result<(), Wrong> {
+fn keys(config: &mut Config, entries: &[Entry<'_>]) -> Result<(), Wrong> {
     let mut bindings = vec![];
     let mut places = vec![];
-    for (key, value) in &entries {
+    for (key, value) in entries {
         let name = key.get_ref().as_ref();
         let (at, labels): (Vec<_>, Vec<_>) = match value.get_ref().as_str() {
             Some("none") => (vec![], vec![]),
             Some(label) => (vec![value.span().start], vec![label]),
-            None => texts(&format!("{}.{name}", KEYS.name), value)
+            None => texts(KEYS.name, value)
                 .map_err(|(at, _)| {
                     (at, format!("{}.{} must be a key, a list of keys or \"none\"", KEYS.name, quoted(name)))
                 })?
