@@ -4,9 +4,11 @@
 //! `snapshot` prints one report, `diagnose` what was found, `explain` what a word means,
 //! `generate` the configuration file. Errors end up here, on standard error, in one or two lines.
 
+mod clipboard;
 mod diagnose;
 mod explain;
 mod export_file;
+mod export_part;
 mod generate;
 mod sampler;
 mod screen;

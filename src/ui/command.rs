@@ -1,4 +1,5 @@
-//! The command table: the names and keys of the configuration file, the keymap, the help page and the hints in the footer are all made from it.
+//! The command table: the names in the palette and in the configuration file, the keymap, the help page and the hints in the
+//! footer are all made from it.
 
 use crossterm::event::KeyCode;
 
@@ -51,6 +52,12 @@ pub enum Command {
     Zoom,
     /// Write what is seen to a file.
     Export,
+    /// Type a command.
+    Palette,
+    /// Copy what lists the selected row with `ss`.
+    Copy,
+    /// Copy what lists with `ss` what the filter keeps.
+    CopyFilter,
     /// Draw everything anew.
     Redraw,
     /// Stop, as other programs do on Ctrl-Z.
@@ -88,7 +95,7 @@ pub enum Scope {
 pub struct Entry {
     /// The command.
     pub command: Command,
-    /// What the configuration file calls it; stays as it is for good.
+    /// What the palette and the configuration file call it; stays as it is for good.
     pub name: &'static str,
     /// The keys that ask for it, unless the person chose others ([`super::keymap::Keymap`]).
     pub keys: &'static [Key],
@@ -105,7 +112,7 @@ pub struct Entry {
 }
 
 impl Command {
-    /// What the configuration file calls it.
+    /// What the palette and the configuration file call it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -129,6 +136,9 @@ impl Command {
             Self::Reverse => "reverse",
             Self::Pause => "pause",
             Self::Export => "export",
+            Self::Palette => "palette",
+            Self::Copy => "copy",
+            Self::CopyFilter => "copy-filter",
             Self::Help => "help",
             Self::Redraw => "redraw",
             Self::Suspend => "suspend",
@@ -239,7 +249,7 @@ pub static TABLE: &[Entry] = &[
         &[Key::char('z')],
         "expand",
         "Give the whole screen to the pane that has the focus, or take it back.",
-        (Views, Panes, 12),
+        (Views, Panes, 13),
     ),
     row(
         C::Enter,
@@ -253,7 +263,7 @@ pub static TABLE: &[Entry] = &[
         &[Key::char('w')],
         "why",
         "Say what the claims about the selected process, peer or socket rest on, and what would tell more.",
-        (Moving, Tables, 10),
+        (Moving, Tables, 11),
     ),
     row(
         C::Back,
@@ -314,8 +324,29 @@ pub static TABLE: &[Entry] = &[
         C::Export,
         &[Key::char('e')],
         "export",
-        "Write the sockets that the filter keeps, and what is wrong with them, to a file, whose name is then shown.",
-        (Choosing, Everywhere, 11),
+        "Write the table, the whole sample or a finding to a new file, as far as the filter keeps it; asks which.",
+        (Choosing, Everywhere, 12),
+    ),
+    row(
+        C::Copy,
+        &[Key::char('y')],
+        "copy",
+        "Copy a command line of ss that lists what the selected row is about.",
+        (Choosing, Tables, 14),
+    ),
+    row(
+        C::CopyFilter,
+        &[Key::char('Y')],
+        "copy filter",
+        "Copy a command line of ss that lists what the filter keeps.",
+        (Choosing, Everywhere, 0),
+    ),
+    row(
+        C::Palette,
+        &[Key::char(':')],
+        "commands",
+        "Type a command by its name, such as sort tw, view peers, filter port:443 or export finding.",
+        (Program, Everywhere, 10),
     ),
     row(
         C::Help,
@@ -348,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn every_command_has_a_name_of_its_own_that_a_file_can_hold() {
+    fn every_command_has_a_name_of_its_own_that_can_be_typed() {
         for entry in TABLE {
             let plain = |c: char| c.is_ascii_lowercase() || c == '-';
             assert!(!entry.name.is_empty() && entry.name.chars().all(plain), "{:?}", entry.command);
