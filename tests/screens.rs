@@ -2,10 +2,14 @@
 //!
 //! `TWTOP_UPDATE=1` writes the pictures under `screenshots/` anew.
 
+#[path = "screens/drill.rs"]
+mod drill;
 #[path = "screens/findings.rs"]
 mod findings;
 #[path = "screens/incident.rs"]
 mod incident;
+#[path = "screens/sizes.rs"]
+mod sizes;
 #[path = "screens/stage.rs"]
 mod stage;
 #[path = "screens/told.rs"]
@@ -47,6 +51,23 @@ fn overview() {
     assert_snapshot!("overview-160x45", at_height(LARGE).text());
     assert_snapshot!("overview-60x16", at_height((60, 16)).text());
     assert_snapshot!("overview-120x40", at_height((120, 40)).text());
+}
+
+#[test]
+fn charts() {
+    let huge = (200, 60);
+    assert_snapshot!("overview-200x60", at_height(huge).text());
+    assert_snapshot!("process-120x40", after_keys((120, 40), "<Enter>").text());
+    assert_snapshot!("process-200x60", traced(huge, HEIGHT, "<Enter>").text());
+    assert_snapshot!("process-60x16", after_keys((60, 16), "<Enter>").text());
+    for size in [(60, 16), (120, 40), LARGE, huge] {
+        let (width, height) = size;
+        assert_snapshot!(format!("peer-{width}x{height}"), traced(size, HEIGHT, "4<Enter>").text());
+    }
+    for size in [(60, 16), SMALL, (120, 40), huge] {
+        let (width, height) = size;
+        assert_snapshot!(format!("ports-{width}x{height}"), after_keys(size, "5").text());
+    }
 }
 
 #[test]
@@ -599,9 +620,13 @@ fn the_pictures_are_those_of_today() {
         ("overview-80x24.svg", SMALL, "", dark, Ground::Dark),
         ("overview-160x45.svg", LARGE, "", dark, Ground::Dark),
         ("process-160x45.svg", LARGE, "<Enter>", dark, Ground::Dark),
+        ("peer-160x45.svg", LARGE, "4<Enter>", dark, Ground::Dark),
+        ("ports-160x45.svg", LARGE, "5", dark, Ground::Dark),
+        ("overview-200x60.svg", (200, 60), "", dark, Ground::Dark),
         ("finding-80x24.svg", SMALL, "6<Enter>", dark, Ground::Dark),
         ("finding-160x45.svg", LARGE, "6<Enter>", dark, Ground::Dark),
         ("themes/light-80x24.svg", SMALL, "", light, Ground::Light),
+        ("themes/light-160x45.svg", LARGE, "", light, Ground::Light),
         ("themes/light-256-80x24.svg", SMALL, "", indexed(Ground::Light), Ground::Light),
         ("themes/dark-256-80x24.svg", SMALL, "", indexed(Ground::Dark), Ground::Dark),
         ("themes/terminal-on-dark-80x24.svg", SMALL, "", Palette::Sixteen, Ground::Dark),

@@ -45,6 +45,12 @@ impl Theme {
         Self { palette, glyphs: graphs.glyphs() }
     }
 
+    /// Whether colours tell things apart; where they do not, letters must.
+    #[must_use]
+    pub fn has_colour(&self) -> bool {
+        self.palette != Palette::Monochrome
+    }
+
     fn fg(&self, hue: Hue) -> Style {
         Style::new().fg(self.palette.colour(hue).unwrap_or(Color::Reset))
     }
