@@ -52,12 +52,9 @@ enum Common {
     Peer,
 }
 
-/// The last socket of a shape. The next one's port and time are written as differences to it.
-#[derive(Debug, Clone, Copy, Default)]
-struct Last {
-    port: u16,
-    expires_ms: u32,
-}
+/// When the last socket with each timer expires, by the timer's number: those that came one after another, close so as well,
+/// whomever they talk to.
+type Expires = [u32; 5];
 
 /// Writes a table.
 pub(super) fn write(out: &mut Out, table: &SocketTable) {
@@ -81,7 +78,9 @@ pub(super) fn write(out: &mut Out, table: &SocketTable) {
 #[derive(Debug, Default)]
 struct Shapes {
     known: HashMap<Shape<u32>, usize, FixedState>,
-    last: Vec<Last>,
+    /// The port of the last socket of each. The next one's is written as the difference.
+    ports: Vec<u16>,
+    expires: Expires,
     written: Out,
 }
 
@@ -96,20 +95,20 @@ impl Shapes {
         let (family, state, timer) = (row.family, row.state, row.timer);
         let (full, (local, peer)) = (socket.detail().is_some(), socket.address_keys());
         let shape = Shape { family, state, timer, full, local, peer, common, port };
-        let next = self.last.len();
+        let next = self.ports.len();
         let number = *self.known.entry(shape).or_insert(next);
         if number == next {
-            self.last.push(Last::default());
+            self.ports.push(0);
             shape.write(&mut self.written, socket.local().ip, socket.peer().ip);
         }
-        let now = Last { port: own, expires_ms: row.expires_ms };
-        let last = std::mem::replace(&mut self.last[number], now);
+        let last_port = std::mem::replace(&mut self.ports[number], own);
+        let last_expires = std::mem::replace(&mut self.expires[timer as usize], row.expires_ms);
         [
             // 0 for a new one: they are written in the order in which they come.
             if number == next { 0 } else { number as u64 + 1 },
             row.cookie,
-            zigzag(i64::from(now.port) - i64::from(last.port)),
-            zigzag(i64::from(now.expires_ms) - i64::from(last.expires_ms)),
+            zigzag(i64::from(own) - i64::from(last_port)),
+            zigzag(i64::from(row.expires_ms) - i64::from(last_expires)),
             row.retransmits.into(),
         ]
     }
@@ -157,15 +156,21 @@ impl Shape<IpAddr> {
         Ok(Self { family, state, timer, full, local, peer, common, port })
     }
 
-    /// A socket of this shape; the next of it is compared with `last`.
-    fn socket(&self, columns: &ColumnsIn<'_, { COLUMNS.len() }>, last: &mut Last) -> Result<NewSocket> {
+    /// A socket of this shape, after one with that port.
+    fn socket(
+        &self,
+        columns: &ColumnsIn<'_, { COLUMNS.len() }>,
+        port: &mut u16,
+        expires: &mut Expires,
+    ) -> Result<NewSocket> {
         let add = |column, to: i64| {
             let sum = unzigzag(columns.get(column)?).checked_add(to).and_then(|sum| u32::try_from(sum).ok());
             sum.ok_or(columns.error(column, Trouble::TooLarge))
         };
-        let own = u16::try_from(add(PORT, last.port.into())?);
+        let own = u16::try_from(add(PORT, (*port).into())?);
         let own = own.map_err(|_| columns.error(PORT, Trouble::TooLarge))?;
-        *last = Last { port: own, expires_ms: add(EXPIRES, last.expires_ms.into())? };
+        let expires = &mut expires[self.timer as usize];
+        (*port, *expires) = (own, add(EXPIRES, (*expires).into())?);
         let (local_port, peer_port) = match self.common {
             Common::Local => (self.port, own),
             Common::Peer => (own, self.port),
@@ -178,7 +183,7 @@ impl Shape<IpAddr> {
             state: self.state,
             timer: self.timer,
             retransmits: columns.get(RETRANSMITS)?,
-            expires_ms: last.expires_ms,
+            expires_ms: *expires,
         })
     }
 }
@@ -188,18 +193,19 @@ pub(super) fn read(input: &mut In<'_>, holders: Option<usize>) -> Result<SocketT
     let mut written = input.block("shapes of sockets")?;
     let mut columns = ColumnsIn::new(&COLUMNS, input)?;
     let mut details = details::Reader::new(input, holders)?;
-    let (mut table, mut shapes): (_, Vec<(Shape<IpAddr>, Last)>) = (SocketTable::new(), Vec::new());
+    let (mut table, mut expires) = (SocketTable::new(), Expires::default());
+    let mut shapes: Vec<(Shape<IpAddr>, u16)> = Vec::new();
     while columns.next()? {
         let number = match columns.get(SHAPE)? {
             0_usize => {
-                shapes.push((Shape::read(&mut written)?, Last::default()));
+                shapes.push((Shape::read(&mut written)?, 0));
                 shapes.len()
             }
             number => number,
         };
         let known = shapes.get_mut(number - 1);
-        let (shape, last) = known.ok_or(columns.error(SHAPE, Trouble::Unknown(number as u64)))?;
-        let socket = shape.socket(&columns, last)?;
+        let (shape, port) = known.ok_or(columns.error(SHAPE, Trouble::Unknown(number as u64)))?;
+        let socket = shape.socket(&columns, port, &mut expires)?;
         table.push(&socket, if shape.full { Some(details.next()?) } else { None });
     }
     written.end("shapes of sockets")?;
