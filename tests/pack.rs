@@ -4,12 +4,12 @@
 mod arbitrary;
 #[path = "pack/hostile.rs"]
 mod hostile;
-#[path = "pack/incident.rs"]
-mod incident;
 #[path = "support/recording.rs"]
 mod recording;
 #[path = "pack/size.rs"]
 mod size;
+#[path = "pack/story.rs"]
+mod story;
 
 use arbitrary::{any_sample, any_table};
 use proptest::prelude::*;

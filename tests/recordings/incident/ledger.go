@@ -20,7 +20,17 @@ func main() {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 8
 	transport.MaxConnsPerHost = 8
+	transport.IdleConnTimeout = 0
 	client := &http.Client{Transport: transport, Timeout: 5 * time.Second}
+	// The pool is full from the beginning.
+	for n := 0; n < 8; n++ {
+		go func() {
+			if rates, err := client.Get("http://10.0.3.12:8090/rates"); err == nil {
+				io.Copy(io.Discard, rates.Body)
+				rates.Body.Close()
+			}
+		}()
+	}
 	http.ListenAndServe("127.0.0.1:8080", http.HandlerFunc(func(answer http.ResponseWriter, _ *http.Request) {
 		rates, err := client.Get("http://10.0.3.12:8090/rates")
 		if err != nil {

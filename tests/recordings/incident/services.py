@@ -1,6 +1,6 @@
-"""What runs on pay-web-04 and around it during the incident, one role each: `services.py ROLE [SECOND]`.
+"""What runs on pay-web-04 and around it during the incident: `services.py ROLE`, or a role by the name of the script.
 
-SECOND is the time since boot at which the recording began; what a role does depends on the seconds since then.
+INCIDENT_BEGAN is the time since boot at which the recording began; what a role does depends on the seconds since then.
 """
 
 import os
@@ -11,12 +11,13 @@ import sys
 import threading
 import time
 
-BEGIN = float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
+BEGAN = float(os.environ.get("INCIDENT_BEGAN", 0))
+SCRIPTS = {"app.py": "payments", "report-gen": "reports", "settle.py": "settlement"}
 held = []
 
 
 def second():
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - BEGIN
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - BEGAN
 
 
 def paced(rate_at, call):
@@ -169,7 +170,6 @@ def scanner():
 signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 # Whatever happens to who started it.
 signal.alarm(300)
-{
-    role.__name__: role
-    for role in (payments, reports, settlement, database, search, browsers, terminals, scanner)
-}[sys.argv[1] if len(sys.argv) > 1 else "payments"]()
+role = sys.argv[1] if len(sys.argv) > 1 else SCRIPTS[os.path.basename(sys.argv[0])]
+roles = (payments, reports, settlement, database, search, browsers, terminals, scanner)
+{one.__name__: one for one in roles}[role]()

@@ -65,8 +65,7 @@ def furnish():
     report.chmod(0o755)
     pathlib.Path("/srv/nginx/nginx.conf").write_text(NGINX)
     pathlib.Path("/srv/nginx/www/index.html").write_text("pay here\n")
-    cache = {"GOCACHE": "/srv/around/cache", "GOPATH": "/srv/around/path"}
-    build = {**os.environ, **cache, "GOPROXY": "off", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod"}
+    build = {**os.environ, "GOPROXY": "off", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod"}
     source = shutil.copy(here / "ledger.go", "/srv/around/ledger.go")
     words = ["go", "build", "-trimpath", "-o", "/srv/ledger/ledger-api", source]
     subprocess.run(words, check=True, env=build, cwd="/srv/around")
@@ -117,12 +116,12 @@ def perform(capture, file):
         wait_for(port)
     recorder = start(capture, file, str(SECONDS), "10.0.3.4", "2001:db8:8f:1::4", stdout=subprocess.PIPE)
     recorder.stdout.readline()
-    begin = "%.3f" % time.clock_gettime(time.CLOCK_BOOTTIME)
-    start("/usr/bin/python3", "/srv/payments/app.py", "payments", begin, user=USERS["payments"])
-    start("/srv/reports/report-gen", "reports", begin, user=USERS["reports"])
-    start("/usr/bin/python3", "/srv/settlement/settle.py", "settlement", begin, user=USERS["settlement"])
+    os.environ["INCIDENT_BEGAN"] = "%.3f" % time.clock_gettime(time.CLOCK_BOOTTIME)
+    start("/usr/bin/python3", "/srv/payments/app.py", user=USERS["payments"])
+    start("/srv/reports/report-gen", user=USERS["reports"])
+    start("/usr/bin/python3", "/srv/settlement/settle.py", user=USERS["settlement"])
     for role in ("browsers", "terminals", "scanner"):
-        start(*around, role, begin, inside=inside)
+        start(*around, role, inside=inside)
     return recorder.wait()
 
 
