@@ -77,11 +77,6 @@ impl Shelf {
         Ok(())
     }
 
-    /// Takes away the parts that are not among `wanted`.
-    pub fn retain(&mut self, wanted: impl Fn(PartId) -> bool) {
-        self.parts.retain(|id, _| wanted(*id));
-    }
-
     pub(super) fn host(&self, id: PartId) -> Option<&Arc<Host>> {
         if let Part::Host(host) = self.parts.get(&id)? { Some(host) } else { None }
     }
