@@ -26,7 +26,9 @@ fn by_cookie(table: &SocketTable) -> SocketTable {
     let mut sockets: Vec<_> = table.iter().collect();
     sockets.sort_by_key(|socket| socket.row().cookie);
     let mut sorted = SocketTable::new();
-    sockets.into_iter().for_each(|socket| sorted.push_from(socket));
+    for socket in sockets {
+        sorted.push_from(socket);
+    }
     sorted
 }
 
@@ -197,7 +199,9 @@ fn sealed_samples_and_parts_open_by_themselves() {
 fn details_of_sockets_that_are_gone_are_not_written() {
     let rows: Vec<(NewSocket, Option<Detail>)> = arbitrary::plain_rows(6);
     let mut table = SocketTable::new();
-    rows.iter().for_each(|(new, detail)| table.push(new, *detail));
+    for (new, detail) in &rows {
+        table.push(new, *detail);
+    }
     table.retain(|row| row.cookie % 2 == 0);
     let back = unpack_sockets(&pack_sockets(&table).expect("small")).expect("whole");
     assert_eq!(back, by_cookie(&table));

@@ -113,7 +113,9 @@ fn any_detail(holders: u32) -> impl Strategy<Value = Detail> {
 pub(super) fn any_table(holders: u32) -> impl Strategy<Value = SocketTable> {
     vec((any_new(), option::of(any_detail(holders))), 0..40).prop_map(|rows| {
         let mut table = SocketTable::new();
-        rows.iter().for_each(|(new, detail)| table.push(new, *detail));
+        for (new, detail) in &rows {
+            table.push(new, *detail);
+        }
         table
     })
 }
@@ -318,7 +320,9 @@ pub(super) fn plain_rows(count: u16) -> Vec<(NewSocket, Option<Detail>)> {
 /// A small sample with one of everything, its sockets in the order of their cookies.
 pub(super) fn plain_sample() -> Sample {
     let mut sockets = SocketTable::new();
-    plain_rows(8).iter().for_each(|(new, detail)| sockets.push(new, *detail));
+    for (new, detail) in &plain_rows(8) {
+        sockets.push(new, *detail);
+    }
     let key = ProcKey { pid: 4021, start_ticks: 5000 };
     let (name, command) = ("python3".to_owned(), "python3 /srv/payments/app.py".to_owned());
     let process = Arc::new(Process {

@@ -4,20 +4,20 @@ use std::sync::LazyLock;
 
 use proptest::{prelude::*, sample::Index};
 use twtop::wire::pack::{
-    FileReader, Kind, Packer, PartId, Shelf, Trouble, open, pack_sockets, parts_of, seal, unpack_sockets,
+    FileReader, Kind, MAX_UNPACKED, Packed, Packer, PartId, Shelf, Trouble, open, pack_sockets, parts_of,
+    seal, unpack_sockets,
 };
 
 use crate::{arbitrary::plain_sample, file, sorted};
 
 /// A sample as it is before it is compressed, and the parts that it refers to.
-static PACKED: LazyLock<(Vec<u8>, Vec<(PartId, Vec<u8>)>)> = LazyLock::new(|| {
-    let packed = Packer::new().pack(&plain_sample());
-    (packed.sample, packed.parts)
-});
+static PACKED: LazyLock<Packed> = LazyLock::new(|| Packer::new().pack(&plain_sample()));
 
 fn shelf() -> Shelf {
     let mut shelf = Shelf::new();
-    PACKED.1.iter().for_each(|(id, part)| shelf.put(*id, part).expect("a part"));
+    for (id, part) in &PACKED.parts {
+        shelf.put(*id, part).expect("a part");
+    }
     shelf
 }
 
@@ -27,14 +27,16 @@ fn read(shelf: &Shelf, bytes: &[u8]) {
     if let Ok(sample) = shelf.sample(bytes) {
         let packed = Packer::new().pack(&sample);
         let mut again = Shelf::new();
-        packed.parts.iter().for_each(|(id, part)| again.put(*id, part).expect("a part"));
+        for (id, part) in &packed.parts {
+            again.put(*id, part).expect("a part");
+        }
         assert_eq!(again.sample(&packed.sample), Ok(sorted(&sample)));
     }
 }
 
 #[test]
 fn a_sample_cut_anywhere_is_an_error() {
-    let (bytes, shelf) = (&PACKED.0, shelf());
+    let (bytes, shelf) = (&PACKED.sample, shelf());
     for cut in 0..bytes.len() {
         shelf.sample(&bytes[..cut]).expect_err("it was cut");
     }
@@ -45,7 +47,7 @@ fn a_sample_cut_anywhere_is_an_error() {
 
 #[test]
 fn a_part_cut_anywhere_is_an_error() {
-    for (id, part) in &PACKED.1 {
+    for (id, part) in &PACKED.parts {
         for cut in 0..part.len() {
             Shelf::new().put(*id, &part[..cut]).expect_err("it was cut");
         }
@@ -55,9 +57,9 @@ fn a_part_cut_anywhere_is_an_error() {
 #[test]
 fn every_byte_of_a_sample_may_be_another_one() {
     let shelf = shelf();
-    for at in 0..PACKED.0.len() {
+    for at in 0..PACKED.sample.len() {
         for other in [0, 1, 0x7f, 0x80, 0xff] {
-            let mut bytes = PACKED.0.clone();
+            let mut bytes = PACKED.sample.clone();
             bytes[at] = other;
             read(&shelf, &bytes);
             // A number as large as there is, in place of any.
@@ -86,28 +88,29 @@ fn every_flipped_bit_of_a_file_is_noticed() {
     for bit in 0..bytes.len() * 8 {
         let mut other = bytes.clone();
         other[bit / 8] ^= 1 << (bit % 8);
-        let read = FileReader::new(&other).map(|reader| reader.collect::<Result<Vec<_>, _>>());
-        assert!(!matches!(read, Ok(Ok(_))), "bit {bit} was flipped");
+        let read = FileReader::new(&other).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        assert!(read.is_err(), "bit {bit} was flipped");
     }
 }
 
 /// Few bytes that unpack to very many.
 #[test]
 fn what_swells_too_much_is_an_error() {
-    let blob = seal(Kind::Sample, &vec![0; 100 << 20]).expect("below the bound");
+    let many = vec![0; MAX_UNPACKED + 1];
+    let blob = seal(Kind::Sample, &many[1..]).expect("within the bound");
     assert!(blob.len() < 100_000, "{}", blob.len());
-    assert_eq!(open(Kind::Sample, &blob).map(|bytes| bytes.len()), Ok(100 << 20));
-    let error = seal(Kind::Sample, &vec![0; 129 << 20]).expect_err("above");
+    assert_eq!(open(Kind::Sample, &blob).map(|bytes| bytes.len()), Ok(MAX_UNPACKED));
+    assert_eq!(seal(Kind::Sample, &many).expect_err("too many").trouble, Trouble::TooLarge);
+    let packed = zstd::bulk::compress(&many, 1).expect("memory does not fail");
+    let error = open(Kind::Sample, &dressed(Kind::Sample, &packed)).expect_err("too many");
     assert_eq!(error.trouble, Trouble::TooLarge);
-    // Two blobs' worth of zstd in one, with a checksum that is right.
-    let packed = [&blob[6..], &blob[6..]].concat();
-    let mut head = vec![1, Kind::Sample as u8];
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&head);
-    hasher.update(&packed);
-    head.extend(hasher.finalize().to_le_bytes());
-    head.extend(packed);
-    assert!(open(Kind::Sample, &head).map_or(true, |bytes| bytes.len() <= 128 << 20));
+}
+
+#[test]
+fn what_follows_the_compressed_bytes_is_an_error() {
+    let packed = [&seal(Kind::Sample, &PACKED.sample).expect("small")[6..], &[0]].concat();
+    let error = open(Kind::Sample, &dressed(Kind::Sample, &packed)).expect_err("a byte too many");
+    assert_eq!(error.trouble, Trouble::Spare(1));
 }
 
 /// A blob with a right checksum around anything.
@@ -132,7 +135,7 @@ proptest! {
 
     #[test]
     fn changed_samples_do_no_harm(changes in prop::collection::vec((any::<Index>(), any::<u8>()), 1..20)) {
-        let mut bytes = PACKED.0.clone();
+        let mut bytes = PACKED.sample.clone();
         for (index, value) in changes {
             let index = index.index(bytes.len());
             bytes[index] = value;
@@ -143,7 +146,7 @@ proptest! {
     /// The compression is not trusted either.
     #[test]
     fn changed_compression_does_no_harm(changes in prop::collection::vec((any::<Index>(), any::<u8>()), 1..6)) {
-        let mut packed = seal(Kind::Sample, &PACKED.0).expect("small")[6..].to_vec();
+        let mut packed = seal(Kind::Sample, &PACKED.sample).expect("small")[6..].to_vec();
         for (index, value) in changes {
             let index = index.index(packed.len());
             packed[index] = value;

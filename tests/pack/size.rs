@@ -43,7 +43,9 @@ fn time_waits(count: u64, destinations: u64) -> SocketTable {
         .collect();
     sockets.sort_by_cached_key(|_| noise(&mut seed));
     let mut table = SocketTable::new();
-    sockets.iter().for_each(|socket| table.push(socket, None));
+    for socket in &sockets {
+        table.push(socket, None);
+    }
     table
 }
 

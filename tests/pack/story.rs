@@ -9,7 +9,7 @@ use twtop::{
     findings::{Severity, Watch},
     model::{Evidence, Sample, TcpState},
     store::{History, Ledger, Moment},
-    wire::pack::{FileReader, Packer},
+    wire::pack::{FileReader, Packed, Packer},
 };
 
 use crate::{file, recording};
@@ -145,8 +145,8 @@ fn it_is_small_and_tells_of_nobody_else() {
     assert!(recording::INCIDENT.len() < 300_000);
     let mut packer = Packer::new();
     for sample in recording::incident() {
-        let packed = packer.pack(&sample);
-        for bytes in packed.parts.iter().map(|(_, part)| part).chain([&packed.sample]) {
+        let Packed { parts, sample: figures } = packer.pack(&sample);
+        for bytes in parts.iter().map(|(_, part)| part).chain([&figures]) {
             for word in ["/work", "/root", "/home", "/tmp", "target"] {
                 assert!(!bytes.windows(word.len()).any(|at| at == word.as_bytes()), "{word}");
             }

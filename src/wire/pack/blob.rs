@@ -122,7 +122,10 @@ fn unpack(packed: &[u8], before: &[u8]) -> Result<Vec<u8>, Trouble> {
     if bytes.len() > MAX_UNPACKED {
         return Err(Trouble::TooLarge);
     }
-    Ok(bytes)
+    match decoder.finish().len() {
+        0 => Ok(bytes),
+        left => Err(Trouble::Spare(left)),
+    }
 }
 
 /// Of the whole blob but the place where it is written.

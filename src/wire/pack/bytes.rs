@@ -243,10 +243,11 @@ impl<'a> In<'a> {
     }
 
     pub(super) fn bare_address(&mut self, is_v6: bool, what: &'static str) -> Result<IpAddr> {
-        Ok(match is_v6 {
-            true => Ipv6Addr::from(self.array::<16>(what)?).into(),
-            false => Ipv4Addr::from(self.array::<4>(what)?).into(),
-        })
+        if is_v6 {
+            Ok(Ipv6Addr::from(self.array::<16>(what)?).into())
+        } else {
+            Ok(Ipv4Addr::from(self.array::<4>(what)?).into())
+        }
     }
 
     /// All was read.

@@ -62,7 +62,9 @@ pub(super) fn write(out: &mut Out, events: &[TraceEvent]) {
         columns.push(row(event, ends));
     }
     out.count(addresses.len());
-    addresses.into_iter().for_each(|ip| out.address(ip));
+    for ip in addresses {
+        out.address(ip);
+    }
     columns.finish(out);
 }
 

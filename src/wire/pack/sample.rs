@@ -12,7 +12,7 @@ use super::{
 };
 use crate::model::{
     Cost, Counters, Fault, FaultKind, Limit, Limits, OwnerScan, ProcessSeen, Sample, Stamp, TraceBatch,
-    TraceLoss, TraceTally,
+    TraceLoss, TraceTally, TracedProcess,
 };
 
 /// A sample as bytes, and the parts that it is the first to refer to. Neither is compressed: see [`super::seal`].
@@ -41,39 +41,38 @@ impl Packer {
 
     /// Packs the next sample.
     pub fn pack(&mut self, sample: &Sample) -> Packed {
-        let Sample {
-            stamp,
-            netns,
-            number,
-            sockets,
-            complete,
-            processes,
-            holders,
-            scan,
-            counters,
-            sysctls,
-            limits,
-            trace,
-            faults,
-            cost,
-            host,
-            privileges,
-        } = sample;
         let mut out = Out::default();
-        self.refer(&mut out, parts::host(host));
-        self.refer(&mut out, parts::privileges(privileges));
-        self.refer(&mut out, parts::sysctls(sysctls));
+        self.write_head(&mut out, sample);
+        self.write_figures(&mut out, sample);
+        sockets::write(&mut out, &sample.sockets);
+        Packed { parts: self.keep.end_sample(), sample: out.into_bytes() }
+    }
+
+    /// The parts that it refers to, so that they can be found without reading on.
+    fn write_head(&mut self, out: &mut Out, sample: &Sample) {
+        let Sample { host, privileges, sysctls, counters, processes, trace, .. } = sample;
+        self.refer(out, parts::host(host));
+        self.refer(out, parts::privileges(privileges));
+        self.refer(out, parts::sysctls(sysctls));
         if !self.base.iter().map(|(name, _)| name).eq(counters.iter().map(|(name, _)| name)) {
             self.base = counters.clone();
         }
         let base = parts::counters(&self.base);
-        self.refer(&mut out, base);
+        self.refer(out, base);
         out.count(processes.len());
-        processes.iter().for_each(|seen| self.refer(&mut out, parts::process(&seen.process)));
+        for seen in processes {
+            self.refer(out, parts::process(&seen.process));
+        }
         let traced = trace.as_deref().map_or(&[][..], |batch| &batch.processes);
         out.count(traced.len());
-        traced.iter().for_each(|process| self.refer(&mut out, parts::traced(process)));
+        for process in traced {
+            self.refer(out, parts::traced(process));
+        }
+    }
 
+    /// All that is of this sample alone, but for its sockets.
+    fn write_figures(&self, out: &mut Out, sample: &Sample) {
+        let Sample { stamp, netns, number, complete, processes, holders, scan, counters, .. } = sample;
         out.duration(stamp.since_boot);
         out.timestamp(stamp.wall);
         out.number(*netns);
@@ -81,20 +80,18 @@ impl Packer {
         out.flag(*complete);
         out.number(scan.processes.into());
         out.number(scan.denied.into());
-        write_cost(&mut out, cost);
-        write_limits(&mut out, limits);
-        write_faults(&mut out, faults);
+        write_cost(out, &sample.cost);
+        write_limits(out, &sample.limits);
+        write_faults(out, &sample.faults);
         for ((_, value), (_, base)) in counters.iter().zip(self.base.iter()) {
             out.number(zigzag(value.wrapping_sub(base).cast_signed()));
         }
-        write_processes(&mut out, processes);
-        write_holders(&mut out, holders);
-        out.flag(trace.is_some());
-        if let Some(batch) = trace {
-            write_batch(&mut out, batch);
+        write_processes(out, processes);
+        write_holders(out, holders);
+        out.flag(sample.trace.is_some());
+        if let Some(batch) = &sample.trace {
+            write_batch(out, batch);
         }
-        sockets::write(&mut out, sockets);
-        Packed { parts: self.keep.end_sample(), sample: out.into_bytes() }
     }
 
     fn refer(&mut self, out: &mut Out, part: Out) {
@@ -280,7 +277,9 @@ fn write_holders(out: &mut Out, holders: &[Box<[u32]>]) {
     out.count(holders.len());
     for set in holders {
         out.count(set.len());
-        set.iter().for_each(|&process| out.number(process.into()));
+        for &process in set {
+            out.number(process.into());
+        }
     }
 }
 
@@ -315,7 +314,7 @@ fn write_batch(out: &mut Out, batch: &TraceBatch) {
     events::write(out, events);
 }
 
-fn read_batch(input: &mut In<'_>, processes: Vec<Arc<crate::model::TracedProcess>>) -> Result<TraceBatch> {
+fn read_batch(input: &mut In<'_>, processes: Vec<Arc<TracedProcess>>) -> Result<TraceBatch> {
     let (since, through) = (input.duration("begin of the trace")?, input.duration("end of the trace")?);
     let count = input.count("losses of the trace")?;
     let loss = |_| {
