@@ -4,7 +4,7 @@ use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::{
     Theme,
-    command::{self, Command, Scope, TABLE},
+    command::{Command, Scope, TABLE},
     export::Exportable,
     layout::Layout,
     pen::{Pen, clear},
@@ -142,15 +142,7 @@ fn hinted(view: &View, room: u16, dash: &str) -> Vec<Hint> {
     entries.sort_by_key(|entry| (entry.scope != Scope::Held, entry.hint));
     let (mut hints, mut x) = (vec![], 1);
     for entry in entries {
-        let Some(key) = entry.keys.first() else { continue };
-        let label = if matches!(entry.command, Command::View(_)) {
-            format!("1{dash}{}", Screen::VIEWS.len())
-        } else {
-            // There and back are told together.
-            let onward = entry.command.opposite().and_then(command::entry);
-            let onward = onward.and_then(|onward| onward.keys.first());
-            onward.map_or_else(|| key.label(), |onward| format!("{} {}", key.label(), onward.label()))
-        };
+        let Some(label) = key(entry.command, view, dash) else { continue };
         let title = title(entry.command, entry.title, view);
         let cells = u16::try_from(width(&label) + 1 + width(title)).unwrap_or(u16::MAX);
         if room.saturating_sub(x) < cells {
@@ -160,6 +152,19 @@ fn hinted(view: &View, room: u16, dash: &str) -> Vec<Hint> {
         x += cells + 2;
     }
     hints
+}
+
+/// The key of a command; of the views the first and the last one's.
+fn key(command: Command, view: &View, dash: &str) -> Option<String> {
+    let keymap = &view.settings.keymap;
+    let last = u8::try_from(Screen::VIEWS.len()).ok()?;
+    let key = keymap.label(command);
+    // There and back are told together.
+    if let (Some(back), Some(onward)) = (&key, command.opposite().and_then(|onward| keymap.label(onward))) {
+        return Some(format!("{back} {onward}"));
+    }
+    let (Command::View(_), Some(last)) = (command, keymap.label(Command::View(last))) else { return key };
+    Some(format!("{}{dash}{last}", key?))
 }
 
 /// The command whose hint is at `x` of the last line.

@@ -34,9 +34,6 @@ struct Kept {
 }
 
 impl Past {
-    /// So many bytes it may take by itself.
-    pub const BOUND: usize = 16 << 20;
-
     /// A past of nothing, that may take `bound` bytes: about that, and more where the counts alone take more.
     #[must_use]
     pub fn new(bound: usize) -> Self {

@@ -10,6 +10,7 @@ use twtop::{
 
 use crate::{
     incident::{Incident, stamp},
+    stage::BOUND,
     told::Told,
 };
 
@@ -107,17 +108,17 @@ fn as_many_looks_are_kept_as_the_series_have_values_and_they_take_little() {
 
 #[test]
 fn a_busy_host_with_a_trace_stays_within_the_bound_too() {
-    let (mut incident, mut ledger, mut past) = (Incident::new(), Ledger::new(), Past::new(Past::BOUND));
+    let (mut incident, mut ledger, mut past) = (Incident::new(), Ledger::new(), Past::new(BOUND));
     incident.told = Some(Told::default());
     for _ in 0..150 {
         past.push(&look(ledger.fold(incident.sample())));
-        assert!(past.bytes() <= Past::BOUND);
+        assert!(past.bytes() <= BOUND);
     }
 }
 
 #[test]
 fn samples_that_were_dropped_are_stepped_over() {
-    let mut past = Past::new(Past::BOUND);
+    let mut past = Past::new(BOUND);
     for look in looks(80).filter(|look| !(20..50).contains(&look.moment.sample.number)) {
         past.push(&look);
     }

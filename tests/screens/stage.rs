@@ -3,7 +3,12 @@
 use std::sync::{Arc, LazyLock};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
+use ratatui::{
+    Terminal,
+    backend::TestBackend,
+    buffer::Buffer,
+    style::{Color, Modifier},
+};
 use twtop::{
     findings::{Finding, Watch},
     model::{ProcessLoad, Sample, Stamp},
@@ -15,6 +20,9 @@ use crate::incident::Incident;
 
 /// When the incident is at its height, seconds.
 pub(crate) const HEIGHT: u32 = 75;
+
+/// So many bytes the past takes at most, as by default.
+pub(crate) const BOUND: usize = 16 << 20;
 
 pub(crate) struct Stage {
     pub(crate) view: View,
@@ -45,7 +53,7 @@ impl Stage {
             slow: false,
             ledger: Ledger::new(),
             history: History::default(),
-            past: Past::new(Past::BOUND),
+            past: Past::new(BOUND),
             watch: Watch::new(),
             live: None,
             selection: None,
@@ -60,7 +68,7 @@ impl Stage {
 
     /// As [`Stage::after`], of an incident that may be told differently.
     pub(crate) fn of(incident: &mut Incident, seconds: u32, width: u16, height: u16) -> Self {
-        Self::keeping(Past::BOUND, incident, seconds, (width, height))
+        Self::keeping(BOUND, incident, seconds, (width, height))
     }
 
     /// As [`Stage::of`], with a past that takes at most `bound` bytes.
@@ -250,12 +258,15 @@ impl Stage {
         text
     }
 
-    /// The line in which the selected row of the focused table is drawn, found by its reversed cells.
+    /// The line in which the selected row of the focused table is drawn, found by its reversed cells of no colour.
     pub(crate) fn selected_line(&self) -> Option<String> {
         let buffer = self.buffer();
+        let selected = |cell: &ratatui::buffer::Cell| {
+            cell.fg == Color::Reset && cell.modifier.contains(Modifier::REVERSED)
+        };
         let reversed = |y: u16| {
             let cells = (0..buffer.area.width).map(|x| &buffer[(x, y)]);
-            let on = cells.filter(|cell| cell.modifier.contains(ratatui::style::Modifier::REVERSED));
+            let on = cells.filter(|cell| selected(cell));
             let line: String = on.map(ratatui::buffer::Cell::symbol).collect();
             (!line.is_empty()).then_some(line)
         };

@@ -1,9 +1,13 @@
 //! Going back in time.
 
 use ratatui::{buffer::Buffer, style::Color};
-use twtop::ui::{Effect, Palette, Past, Theme};
+use twtop::ui::{Effect, Palette, Theme};
 
-use crate::{HEIGHT, LARGE, SMALL, incident::Incident, stage::Stage};
+use crate::{
+    HEIGHT, LARGE, SMALL,
+    incident::Incident,
+    stage::{BOUND, Stage},
+};
 
 /// A past that keeps the sockets of the newest sample only.
 const TOTALS: usize = 0;
@@ -28,10 +32,10 @@ fn assert_screen(name: &str, stage: &Stage) {
 
 #[test]
 fn a_moment_of_the_past_is_shown_as_a_whole() {
-    assert_screen("held-80x24", &held(SMALL, Past::BOUND, "[[[[[[[[[[[["));
-    assert_screen("held-160x45", &held(LARGE, Past::BOUND, "[[[[[[[[[[[["));
-    assert_screen("held-filter-80x24", &held(SMALL, Past::BOUND, "/state:close-wait<Enter>[[[["));
-    assert_screen("held-process-80x24", &held(SMALL, Past::BOUND, "<Enter>[[[["));
+    assert_screen("held-80x24", &held(SMALL, BOUND, "[[[[[[[[[[[["));
+    assert_screen("held-160x45", &held(LARGE, BOUND, "[[[[[[[[[[[["));
+    assert_screen("held-filter-80x24", &held(SMALL, BOUND, "/state:close-wait<Enter>[[[["));
+    assert_screen("held-process-80x24", &held(SMALL, BOUND, "<Enter>[[[["));
 }
 
 #[test]
@@ -65,7 +69,7 @@ const PAGES: [&str; 12] =
 
 #[test]
 fn nothing_of_now_is_shown_of_then() {
-    for (bound, filter) in [(Past::BOUND, ""), (TOTALS, ""), (Past::BOUND, "/proc:app.py<Enter>")] {
+    for (bound, filter) in [(BOUND, ""), (TOTALS, ""), (BOUND, "/proc:app.py<Enter>")] {
         let mut incident = Incident::new();
         let mut stage = stage(&mut incident, LARGE, bound);
         stage.keys(filter);
@@ -92,7 +96,7 @@ fn nothing_of_now_is_shown_of_then() {
 #[test]
 fn sampling_goes_on_while_a_moment_is_held() {
     let mut incident = Incident::new();
-    let mut one = stage(&mut incident, SMALL, Past::BOUND);
+    let mut one = stage(&mut incident, SMALL, BOUND);
     one.keys("[[[");
     assert!(one.text().contains(" HELD 3s ago "), "{}", one.text());
     (0..20).for_each(|_| one.sample(incident.sample()));
@@ -100,7 +104,7 @@ fn sampling_goes_on_while_a_moment_is_held() {
     assert_eq!(one.past.len(), HEIGHT as usize + 20);
     one.keys("<Home>");
     let mut incident = Incident::new();
-    let mut other = stage(&mut incident, SMALL, Past::BOUND);
+    let mut other = stage(&mut incident, SMALL, BOUND);
     (0..20).for_each(|_| other.sample(incident.sample()));
     assert_eq!(one.text(), other.text());
     assert_eq!(one.buffer(), other.buffer());
@@ -112,8 +116,8 @@ fn back_and_forward_by_as_much_is_the_same_frame() {
         (TOTALS, ""),
         (TOTALS, "<Enter>"),
         (TOTALS, "/state:time-wait<Enter>"),
-        (Past::BOUND, "6<Enter>"),
-        (Past::BOUND, "<Tab><Enter>"),
+        (BOUND, "6<Enter>"),
+        (BOUND, "<Tab><Enter>"),
     ] {
         let mut stage = held(SMALL, bound, keys);
         // Near the newest sample, and beyond the window of the curves.
@@ -134,7 +138,7 @@ fn back_and_forward_by_as_much_is_the_same_frame() {
 
 #[test]
 fn the_ends_of_the_past_are_told() {
-    let mut stage = held(SMALL, Past::BOUND, "]");
+    let mut stage = held(SMALL, BOUND, "]");
     assert!(stage.text().contains("This is live"), "{}", stage.text());
     stage.keys("{");
     assert!(stage.text().contains(" HELD 1m00s ago "), "{}", stage.text());
@@ -163,7 +167,7 @@ fn the_ends_of_the_past_are_told() {
 
 #[test]
 fn what_is_selected_stays_selected_from_moment_to_moment() {
-    let mut stage = held(SMALL, Past::BOUND, "jj");
+    let mut stage = held(SMALL, BOUND, "jj");
     for key in ["[", "[", "{", "]", "<Home>"] {
         stage.keys(key);
         assert!(stage.selected_line().expect("a row").contains("report-gen"), "{key}: {}", stage.text());
@@ -172,7 +176,7 @@ fn what_is_selected_stays_selected_from_moment_to_moment() {
 
 #[test]
 fn an_export_is_of_the_moment_shown() {
-    let mut stage = held(SMALL, Past::BOUND, "[[[es");
+    let mut stage = held(SMALL, BOUND, "[[[es");
     let number = |effect: &Effect| match effect {
         Effect::Export(request) => Some(request.look.moment.sample.number),
         _ => None,
@@ -190,7 +194,7 @@ fn an_export_is_of_the_moment_shown() {
 
 #[test]
 fn a_finding_that_came_later_is_not_told_of_before() {
-    let mut stage = held(SMALL, Past::BOUND, "6j<Enter>");
+    let mut stage = held(SMALL, BOUND, "6j<Enter>");
     assert!(stage.text().contains("does not close 37 connections"), "{}", stage.text());
     stage.keys("{{");
     let text = stage.text();
@@ -202,8 +206,8 @@ fn a_finding_that_came_later_is_not_told_of_before() {
 
 #[test]
 fn the_cursor_is_seen_without_colours_and_without_unicode() {
-    let mut stage = held(LARGE, Past::BOUND, "[[[[[[[[");
-    let cursor = |buffer: &Buffer, (x, y): (u16, u16)| buffer[(x, y)].bg == Color::Blue;
+    let mut stage = held(LARGE, BOUND, "[[[[[[[[");
+    let cursor = |buffer: &Buffer, (x, y): (u16, u16)| buffer[(x, y)].bg != Color::Reset;
     let buffer = stage.buffer();
     let marked = |buffer: &Buffer| {
         let cells = (0..buffer.area.height).flat_map(|y| (0..buffer.area.width).map(move |x| (x, y)));
