@@ -4,10 +4,12 @@
 //! `snapshot` prints one report, `diagnose` what was found, `explain` what a word means. Errors end up here, on standard error, in one or two lines.
 
 mod diagnose;
+mod encode;
 mod explain;
 mod export_file;
 mod sampler;
 mod screen;
+mod sgr;
 mod snapshot;
 mod terminal;
 

@@ -105,8 +105,6 @@ enum Woken {
 
 impl App {
     fn new(common: &Common) -> io::Result<Self> {
-        // Colour is decided here: crossterm's own reading of NO_COLOR would emit bare resets that cancel reverse video.
-        crossterm::style::force_color_output(true);
         let palette = if common.color { Palette::Sixteen } else { Palette::Monochrome };
         let filter = Filter { text: common.filter_text.clone(), query: common.query.clone() };
         let screen = terminal::Screen::take()?;
@@ -210,8 +208,7 @@ impl App {
         match effect {
             Effect::Quit => self.next = Next::Quit(EXIT_DONE),
             Effect::Suspend => self.next = Next::Suspend,
-            // A repaint that fails shows at the next draw, which fails too.
-            Effect::Redraw => drop(self.screen.repaint()),
+            Effect::Redraw => self.screen.repaint(),
             Effect::Select => self.count(),
             Effect::Inspect(key) => {
                 self.subject = Some(key);
@@ -298,7 +295,7 @@ impl App {
             trouble: self.trouble.as_deref(),
             netns: self.netns.as_deref(),
         };
-        self.screen.draw(|frame| ui::draw(frame, &scene))
+        self.screen.draw(|buffer, area| ui::render(buffer, area, &scene))
     }
 }
 
