@@ -7,6 +7,7 @@ mod diagnose;
 mod encode;
 mod explain;
 mod export_file;
+mod meter;
 mod sampler;
 mod screen;
 mod sgr;

@@ -13,14 +13,16 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{EXIT_DONE, RunError, export_file, sampler::Sampler, sampling_config, terminal};
+use super::{EXIT_DONE, RunError, export_file, meter::Meter, sampler::Sampler, sampling_config, terminal};
 use crate::{
     cli::{Common, NetnsArg},
     findings::Watch,
     model::{ProcKey, ProcessLoad, Sample, Stamp},
     source::{Inspector, TraceStart, clock, live::SOCK_DIAG},
     store::{History, Moment},
-    ui::{self, Data, Effect, Filter, Input, Look, Message, Palette, Scene, Selection, Theme, View},
+    ui::{
+        self, Data, Effect, Filter, Input, Link, Look, Message, Palette, Scene, Selection, Theme, View, scene,
+    },
 };
 
 /// Up to this many sockets are counted within the loop: about a millisecond. Larger tables are counted beside it.
@@ -78,6 +80,12 @@ struct App {
     /// How many dumps in a row broke off.
     broken: u32,
     netns: Option<String>,
+    /// Whether only every second moment is shown.
+    slow: bool,
+    /// Whether the newest moment is left out for that.
+    left_out: bool,
+    /// What goes to the terminal.
+    meter: Meter,
     /// What the loop does next, asked for by a key.
     next: Next,
 }
@@ -131,6 +139,9 @@ impl App {
                 NetnsArg::Pid(pid) => Some(format!("of PID {pid}")),
                 NetnsArg::Name(name) => Some(name.clone()),
             },
+            slow: common.slow,
+            left_out: false,
+            meter: Meter::default(),
             next: Next::GoOn,
         })
     }
@@ -158,7 +169,13 @@ impl App {
                 _ = tick.tick() => Woken::Tick,
             };
             self.now = clock::stamp();
-            self.outdated_screen |= !matches!(woken, Woken::Written(_));
+            if !matches!(woken, Woken::Written(_) | Woken::Tick | Woken::Moment(_) | Woken::Counted(_)) {
+                self.outdated_screen = true;
+                // A key is answered with what is newest.
+                if std::mem::take(&mut self.left_out) {
+                    self.count();
+                }
+            }
             self.handle(woken)?;
             match std::mem::replace(&mut self.next, Next::GoOn) {
                 Next::GoOn => {}
@@ -184,9 +201,18 @@ impl App {
             Woken::Stopped => self.next = Next::Suspend,
             Woken::Continued => self.screen.resume().map_err(RunError::Terminal)?,
             Woken::Killed(code) => self.next = Next::Quit(code),
-            Woken::Tick => {}
+            Woken::Tick => self.tick(),
         }
         Ok(())
+    }
+
+    /// A second has passed, which is seen only where it makes a moment old.
+    fn tick(&mut self) {
+        self.meter.note(self.now.since_boot, self.screen.bytes());
+        let counted = self.ready.as_ref().map(|(look, _)| look);
+        let live = if self.view.paused.is_some() { self.newest.as_ref() } else { counted };
+        let stale = |look: &Look| scene::stale(&look.moment, self.now, self.trouble.is_some()).is_some();
+        self.outdated_screen |= live.is_some_and(stale);
     }
 
     fn input(&mut self, input: Input) {
@@ -227,11 +253,13 @@ impl App {
     }
 
     /// A finished moment arrived. One whose dump broke off is told about, and the last good one stays on screen; if every
-    /// dump breaks off (a kernel that says something we cannot read), what there is is better than what was.
+    /// dump breaks off (a kernel that says something we cannot read), what there is is better than what was. It is drawn
+    /// once it is counted; where the picture is held or told about, at once.
     fn moment(&mut self, moment: Arc<Moment>) {
         self.trouble = (!moment.sample.complete).then(|| trouble(&moment.sample));
         self.broken = if self.trouble.is_some() { self.broken + 1 } else { 0 };
         let passing = self.broken <= PATIENCE || moment.sample.sockets.is_empty();
+        self.outdated_screen |= self.trouble.is_some() || self.view.paused.is_some();
         if self.trouble.is_some() && self.newest.is_some() && passing {
             return;
         }
@@ -239,7 +267,8 @@ impl App {
         self.watch.push(&moment, &self.history);
         self.newest = Some(Look { moment, findings: self.watch.findings().into() });
         self.inspect();
-        if self.view.paused.is_none() {
+        self.left_out = self.slow && !self.left_out && self.ready.is_some();
+        if self.view.paused.is_none() && !self.left_out {
             self.count();
         }
     }
@@ -277,6 +306,7 @@ impl App {
 
     fn show(&mut self, counted: Counted) {
         self.ready = Some(counted);
+        self.outdated_screen = true;
         self.input(Input::Refreshed);
     }
 
@@ -294,6 +324,7 @@ impl App {
             now: Some(self.now),
             trouble: self.trouble.as_deref(),
             netns: self.netns.as_deref(),
+            link: Link { slow: self.slow, bytes_per_s: self.meter.per_s() },
         };
         self.screen.draw(|buffer, area| ui::render(buffer, area, &scene))
     }

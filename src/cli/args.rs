@@ -89,6 +89,9 @@ pub struct CommonArgs {
     /// Draw with ASCII characters only
     #[arg(long, global = true)]
     pub ascii: bool,
+    /// For a slow link: draw only every second sample; keys are answered at once, and sampling goes on as ever
+    #[arg(long, global = true)]
+    pub slow: bool,
 }
 
 /// When to use colour.

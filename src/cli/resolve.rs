@@ -56,6 +56,8 @@ pub struct Common {
     pub color: bool,
     /// Whether to draw with ASCII only.
     pub ascii: bool,
+    /// Whether the terminal is at the end of a slow link.
+    pub slow: bool,
 }
 
 /// The network namespace asked for.
@@ -185,6 +187,7 @@ fn common(args: &CommonArgs, around: &Surroundings) -> Result<Common, UsageError
         netns: netns(&args.netns)?,
         color,
         ascii: args.ascii || Theme::needs_ascii(around.term.as_deref(), around.locale.as_deref()),
+        slow: args.slow,
     })
 }
 

@@ -40,7 +40,7 @@ mod why;
 mod words;
 
 pub use draw::{draw, render};
-pub use scene::{Data, Look, Maybe, Scene, Selection};
+pub use scene::{Data, Link, Look, Maybe, Scene, Selection};
 pub use select::select;
 pub use theme::{Palette, Theme};
 pub use update::{Effect, ExportRequest, Input, update};
