@@ -93,8 +93,9 @@ fn glyphs(row: &[Cell]) -> Vec<Glyph<'_>> {
     while let Some(cell) = row.get(glyphs.len()) {
         let look = Look::of(cell);
         let cells = cell.symbol().width();
-        // What has no width, or has no room, is not drawn.
-        if cell.symbol() == " " || cells == 0 || cells > row.len() - glyphs.len() {
+        // What has no width, or has no room, is not drawn; nor is what would be a command.
+        let drawn = 1..=row.len() - glyphs.len();
+        if cell.symbol() == " " || !drawn.contains(&cells) || cell.symbol().contains(char::is_control) {
             glyphs.push(Glyph { symbol: " ", look: look.on_blank() });
         } else {
             glyphs.push(Glyph { symbol: cell.symbol(), look });

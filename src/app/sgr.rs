@@ -76,8 +76,11 @@ impl Look {
     /// The codes that take attributes off `from` that this look does not have.
     fn taken_off(self, from: Self) -> Vec<u8> {
         let gone = from.modifier.difference(self.modifier);
-        let mut codes: Vec<u8> =
-            ATTRIBUTES.iter().filter(|(attribute, ..)| gone.contains(*attribute)).map(|(.., off)| *off).collect();
+        let mut codes: Vec<u8> = ATTRIBUTES
+            .iter()
+            .filter(|(attribute, ..)| gone.contains(*attribute))
+            .map(|(.., off)| *off)
+            .collect();
         codes.dedup();
         codes
     }
@@ -171,10 +174,21 @@ mod tests {
             step(Some(head), Look { fg: Color::DarkGray, ..plain }),
             step(Some(head), Look { bg: Color::Rgb(1, 20, 255), ..head }),
             step(Some(plain), Look { fg: Color::Indexed(200), ..plain }),
-            step(Some(Look { fg: Color::Red, bg: Color::Blue, ..both }), Look { fg: Color::Red, bg: Color::Blue, ..dim }),
+            step(
+                Some(Look { fg: Color::Red, bg: Color::Blue, ..both }),
+                Look { fg: Color::Red, bg: Color::Blue, ..dim },
+            ),
         ];
         let expected = [
-            "[m", "[0;1;36m", "[1;36m", "[m", "[39m", "[0;37m", "[90m", "[48;2;1;20;255m", "[38;5;200m",
+            "[m",
+            "[0;1;36m",
+            "[1;36m",
+            "[m",
+            "[39m",
+            "[0;37m",
+            "[90m",
+            "[48;2;1;20;255m",
+            "[38;5;200m",
             "[22;2m",
         ];
         assert_eq!(steps, expected);
