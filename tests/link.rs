@@ -62,7 +62,9 @@ fn next_sample(pty: &mut Pty) -> u32 {
 fn bytes_per_sample(pty: &mut Pty, samples: usize) -> usize {
     next_sample(pty);
     let before = pty.raw().len();
-    (0..samples).for_each(|_| drop(next_sample(pty)));
+    for _ in 0..samples {
+        next_sample(pty);
+    }
     (pty.raw().len() - before) / samples
 }
 

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use crossterm::terminal;
+use crossterm::{clipboard::CopyToClipboard, queue, terminal};
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
@@ -100,8 +100,14 @@ impl Screen {
         let area = Rect::new(0, 0, width, height);
         let mut buffer = Buffer::empty(area);
         let cursor = render(&mut buffer, area);
+        let frame = self.encoder.frame(buffer, cursor);
+        self.hand_over(frame)
+    }
+
+    /// Hands the writer what waits and `frame`, as one; nothing if there is nothing.
+    fn hand_over(&mut self, mut frame: Vec<u8>) -> io::Result<()> {
         let mut bytes = mem::take(&mut self.waiting);
-        bytes.append(&mut self.encoder.frame(buffer, cursor));
+        bytes.append(&mut frame);
         if !bytes.is_empty() {
             self.bytes += u64::try_from(bytes.len()).unwrap_or(0);
             self.handed += 1;
@@ -119,6 +125,13 @@ impl Screen {
             self.waiting.extend_from_slice(bytes);
         }
         room
+    }
+
+    /// Gives `text` to the terminal to copy (OSC 52), if it is taken. A terminal that does not know how, or may not,
+    /// passes it over; tmux and screen hand it on if they are set to.
+    pub(super) fn copy(&mut self, text: &str) -> bool {
+        let mut bytes = Vec::new();
+        queue!(bytes, CopyToClipboard::to_clipboard_from(text)).is_ok() && self.send(&bytes)
     }
 
     /// Makes the next frame repaint everything.
@@ -247,11 +260,28 @@ fn parent_of(pid: Pid) -> Option<Pid> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
+    use std::{io::Read as _, sync::mpsc};
 
     use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
-    use super::Screen;
+    use super::{Encoder, Screen, WAITING};
+
+    #[test]
+    fn what_is_copied_goes_out_before_the_next_frame() {
+        let (outbox, inbox) = mpsc::channel();
+        let results = tokio::sync::mpsc::unbounded_channel().1;
+        let (encoder, waiting) = (Encoder::default(), vec![]);
+        let mut screen = Screen { encoder, waiting, handed: 0, finished: 0, bytes: 0, outbox, results };
+        assert!(screen.copy("ss -tan"));
+        assert!(!screen.send(&[b'.'; WAITING]), "too much at once");
+        assert!(inbox.try_recv().is_err(), "a frame may be on its way");
+        screen.hand_over(b"frame".to_vec()).expect("somebody writes");
+        let parcel = inbox.try_recv().expect("one parcel");
+        assert_eq!(String::from_utf8(parcel.bytes).as_deref(), Ok("\x1b]52;c;c3MgLXRhbg==\x1b\\frame"));
+        assert_eq!((screen.bytes(), screen.is_busy()), (27, true));
+        screen.hand_over(vec![]).expect("somebody writes");
+        assert!(inbox.try_recv().is_err(), "nothing is not written");
+    }
 
     #[test]
     #[ignore = "panics; the test below starts it in a terminal of its own"]
