@@ -85,7 +85,7 @@ fn picture(screen: &vt100::Screen) -> Vec<String> {
 /// How many times everything was painted, and where the last time began.
 fn wipes(raw: &[u8]) -> (usize, usize) {
     let at = || raw.windows(WIPE.len()).enumerate().filter(|(_, bytes)| *bytes == WIPE);
-    (at().count(), at().last().map_or(0, |(at, _)| at))
+    (at().count(), at().next_back().map_or(0, |(at, _)| at))
 }
 
 #[test]

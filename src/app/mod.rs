@@ -9,7 +9,7 @@ mod encode;
 mod explain;
 mod export_file;
 mod export_part;
-mod meter;
+mod pace;
 mod sampler;
 mod screen;
 mod sgr;

@@ -14,7 +14,10 @@ use tokio::{
 };
 
 use super::{
-    EXIT_DONE, RunError, clipboard, export_part, meter::Meter, sampler::Sampler, sampling_config, terminal,
+    EXIT_DONE, RunError, clipboard, export_part,
+    pace::{Meter, Pace},
+    sampler::Sampler,
+    sampling_config, terminal,
 };
 use crate::{
     cli::{Common, NetnsArg},
@@ -85,10 +88,8 @@ struct App {
     /// The network namespace looked at, and what it is called on screen.
     place: NetnsArg,
     netns: Option<String>,
-    /// Whether only every second moment is shown.
-    slow: bool,
-    /// Whether the newest moment is left out for that.
-    left_out: bool,
+    /// Which moments are shown.
+    pace: Pace,
     /// What goes to the terminal.
     meter: Meter,
     /// What the loop does next, asked for by a key.
@@ -145,8 +146,7 @@ impl App {
                 NetnsArg::Pid(pid) => Some(format!("of PID {pid}")),
                 NetnsArg::Name(name) => Some(name.clone()),
             },
-            slow: common.slow,
-            left_out: false,
+            pace: Pace::new(common.slow),
             meter: Meter::default(),
             next: Next::GoOn,
         })
@@ -178,7 +178,7 @@ impl App {
             if !matches!(woken, Woken::Written(_) | Woken::Tick | Woken::Moment(_) | Woken::Counted(_)) {
                 self.outdated_screen = true;
                 // A key is answered with what is newest.
-                if std::mem::take(&mut self.left_out) {
+                if self.pace.catches_up() {
                     self.count();
                 }
             }
@@ -286,8 +286,8 @@ impl App {
         self.watch.push(&moment, &self.history);
         self.newest = Some(Look { moment, findings: self.watch.findings().into() });
         self.inspect();
-        self.left_out = self.slow && !self.left_out && self.ready.is_some();
-        if self.view.paused.is_none() && !self.left_out {
+        let left_out = self.ready.is_some() && self.pace.leaves_out();
+        if self.view.paused.is_none() && !left_out {
             self.count();
         }
     }
@@ -343,7 +343,7 @@ impl App {
             now: Some(self.now),
             trouble: self.trouble.as_deref(),
             netns: self.netns.as_deref(),
-            link: Link { slow: self.slow, bytes_per_s: self.meter.per_s() },
+            link: Link { slow: self.pace.is_slow(), bytes_per_s: self.meter.per_s() },
         };
         self.screen.draw(|buffer, area| ui::render(buffer, area, &scene))
     }

@@ -273,7 +273,7 @@ mod tests {
         let (encoder, waiting) = (Encoder::default(), vec![]);
         let mut screen = Screen { encoder, waiting, handed: 0, finished: 0, bytes: 0, outbox, results };
         assert!(screen.copy("ss -tan"));
-        assert!(!screen.send(&[b'.'; WAITING]), "too much at once");
+        assert!(!screen.send(&vec![b'.'; WAITING]), "too much at once");
         assert!(inbox.try_recv().is_err(), "a frame may be on its way");
         screen.hand_over(b"frame".to_vec()).expect("somebody writes");
         let parcel = inbox.try_recv().expect("one parcel");

@@ -39,6 +39,7 @@ pub enum Action {
 
 /// Options that every command obeys.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that a person types")]
 pub struct Common {
     /// The filter, every short form (`--pid`, `-4`, …) included.
     pub query: Query,

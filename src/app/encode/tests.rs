@@ -68,8 +68,10 @@ fn mark() -> impl Strategy<Value = Mark> {
     (0..AREA.width, 0..AREA.height, text, style())
 }
 
-/// Frames: whether each begins with an empty buffer, what is drawn, and where the text cursor is.
-fn frames() -> impl Strategy<Value = Vec<(bool, Vec<Mark>, Option<(u16, u16)>)>> {
+/// Whether a frame begins with an empty buffer, what is drawn, and where the text cursor is.
+type Frame = (bool, Vec<Mark>, Option<(u16, u16)>);
+
+fn frames() -> impl Strategy<Value = Vec<Frame>> {
     let cursor = prop::option::weighted(0.3, (0..AREA.width, 0..AREA.height));
     prop::collection::vec((any::<bool>(), prop::collection::vec(mark(), 0..9), cursor), 1..6)
 }
