@@ -374,9 +374,7 @@ pub(super) fn default_sort(pane: Pane) -> Option<Sort> {
         Pane::Destinations => "percent",
         Pane::Sockets => "state",
         Pane::Findings => "severity",
-        Pane::States | Pane::Counters | Pane::Closes | Pane::Failures | Pane::Facts | Pane::Story => {
-            return None;
-        }
+        _ => return None,
     };
     Some(Sort { key, descending: starts_descending(pane, key) })
 }
@@ -393,7 +391,7 @@ fn columns(pane: Pane) -> &'static [Column] {
         Pane::Destinations => DESTINATIONS,
         Pane::Sockets => SOCKETS,
         Pane::Findings => FINDINGS,
-        Pane::States | Pane::Counters | Pane::Closes | Pane::Failures | Pane::Facts | Pane::Story => &[],
+        _ => &[],
     }
 }
 

@@ -175,7 +175,7 @@ impl<'a> Data<'a> {
             Pane::Sockets => self.selection.rows.len(),
             Pane::Counters => self.selection.counters.len(),
             Pane::Findings => self.selection.findings.len(),
-            Pane::Closes | Pane::Failures | Pane::Facts | Pane::Story => 0,
+            _ => 0,
         }
     }
 
@@ -197,7 +197,7 @@ impl<'a> Data<'a> {
             }
             Pane::Counters => RowId::Counter(self.counter(index)?.0.clone()),
             Pane::Findings => RowId::Finding(Key::of(self.finding(index)?)),
-            Pane::Closes | Pane::Failures | Pane::Facts | Pane::Story => return None,
+            _ => return None,
         })
     }
 
