@@ -278,7 +278,7 @@ mod tests {
         screen.hand_over(b"frame".to_vec()).expect("somebody writes");
         let parcel = inbox.try_recv().expect("one parcel");
         assert_eq!(String::from_utf8(parcel.bytes).as_deref(), Ok("\x1b]52;c;c3MgLXRhbg==\x1b\\frame"));
-        assert_eq!((screen.bytes(), screen.is_busy()), (27, true));
+        assert_eq!((screen.bytes(), screen.is_busy()), (26, true));
         screen.hand_over(vec![]).expect("somebody writes");
         assert!(inbox.try_recv().is_err(), "nothing is not written");
     }
