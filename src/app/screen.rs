@@ -26,9 +26,7 @@ use crate::{
     query::SsCommand,
     source::{Inspector, TraceStart, clock, live::SOCK_DIAG},
     store::{History, Moment},
-    ui::{
-        self, Data, Effect, Filter, Input, Link, Look, Message, Palette, Scene, Selection, Theme, View, scene,
-    },
+    ui::{self, Data, Effect, Filter, Input, Link, Look, Message, Scene, Selection, Theme, View, scene},
 };
 
 /// Up to this many sockets are counted within the loop: about a millisecond. Larger tables are counted beside it.
@@ -119,14 +117,13 @@ enum Woken {
 
 impl App {
     fn new(common: &Common) -> io::Result<Self> {
-        let palette = if common.color { Palette::Sixteen } else { Palette::Monochrome };
         let filter = Filter { text: common.filter_text.clone(), query: common.query.clone() };
         let screen = terminal::Screen::take()?;
         Ok(Self {
             screen,
             outdated_screen: true,
-            theme: Theme::new(palette, common.ascii),
-            view: View::new(crossterm::terminal::size()?, filter),
+            theme: Theme::drawn(common.palette, common.graphs),
+            view: View::new(crossterm::terminal::size()?, filter).with_settings(Arc::clone(&common.settings)),
             history: History::default(),
             watch: Watch::new(),
             newest: None,
