@@ -62,7 +62,7 @@ pub use export::{ExportPart, ExportRequest, Exportable};
 pub use past::Past;
 pub use playhead::{Playhead, Sources};
 pub use prompt::{Offer, Prompt};
-pub use scene::{Data, Look, Maybe, Scene, Selection};
+pub use scene::{Data, Link, Look, Maybe, Scene, Selection};
 pub use select::select;
 pub use settings::Settings;
 pub use theme::{Palette, Theme};
