@@ -3,8 +3,8 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    course::Course, export::Exportable, prompt::Prompt, recent::Recent, scene::Look, settings::Settings,
-    story::Story,
+    course::Course, export::Exportable, playhead::Playhead, prompt::Prompt, recent::Recent, scene::Look,
+    settings::Settings, story::Story,
 };
 use crate::{
     findings::Key,
@@ -276,8 +276,8 @@ pub struct View {
     pub mode: Mode,
     /// The filter in force.
     pub filter: Filter,
-    /// What is held on screen; `None` when live.
-    pub paused: Option<Look>,
+    /// Which moment is on screen.
+    pub playhead: Playhead,
     /// The last message, until the next key.
     pub message: Option<Message>,
     /// Filters that were set before, the newest first.
@@ -303,7 +303,7 @@ impl View {
             settings: Arc::default(),
             mode: Mode::Normal,
             filter,
-            paused: None,
+            playhead: Playhead::Live,
             message: None,
             past_filters: vec![],
             recent: None,
@@ -390,6 +390,12 @@ impl View {
     /// What to show: what is held, else the newest.
     #[must_use]
     pub fn shown<'a>(&'a self, live: Option<&'a Look>) -> Option<&'a Look> {
-        self.paused.as_ref().or(live)
+        self.playhead.held().or(live)
+    }
+
+    /// Whether a moment is held.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.playhead.held().is_some()
     }
 }

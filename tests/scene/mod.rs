@@ -222,6 +222,7 @@ impl Scene {
             totals: Aggregate::default(),
             trace: None,
             flows: FlowTable::default(),
+            digest: None,
         };
         moment.totals = Aggregate::of(&moment, |_| true);
         moment
