@@ -6,6 +6,8 @@
 mod findings;
 #[path = "screens/incident.rs"]
 mod incident;
+#[path = "screens/kernel.rs"]
+mod kernel;
 #[path = "screens/stage.rs"]
 mod stage;
 #[path = "screens/told.rs"]
@@ -68,7 +70,6 @@ fn other_views() {
     assert_snapshot!("processes-160x45", after_keys(LARGE, "3").text());
     assert_snapshot!("peers-80x24", after_keys(SMALL, "4").text());
     assert_snapshot!("ports-160x45", after_keys(LARGE, "5").text());
-    assert_snapshot!("kernel-80x24", after_keys(SMALL, "7").text());
 }
 
 #[test]

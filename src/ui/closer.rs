@@ -36,7 +36,11 @@ pub(super) fn enter(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
             };
             return apply_filter(view, text);
         }
-        RowId::Counter(_) => return vec![],
+        RowId::Failure(Some(caller), ..) => Screen::Process(caller),
+        RowId::Failure(None, _, peer) => {
+            Screen::Peer(PeerKey { ip: peer.ip, port: peer.port, side: Side::Client })
+        }
+        RowId::Matter(matter) => Screen::Explained(matter),
     };
     open(view, screen)
 }
@@ -53,7 +57,10 @@ pub(super) fn why(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
             Screen::PeerEvidence(PeerKey { ip: peer.ip, port: peer.port, side: Side::Client })
         }
         RowId::Socket(id) => Screen::Socket(id),
-        RowId::State(_) | RowId::Counter(_) => {
+        RowId::Failure(Some(caller), ..) => Screen::ProcessEvidence(caller),
+        // Its text says what it is.
+        RowId::Matter(matter) => Screen::Explained(matter),
+        RowId::State(_) | RowId::Failure(None, ..) => {
             let text = "Select a process, a peer or a socket to be told why.".into();
             view.message = Some(Message { text, failure: false });
             return vec![];

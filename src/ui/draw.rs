@@ -13,7 +13,7 @@ use super::{
     command::{Command, Scope, TABLE},
     help,
     layout::{self, Layout, Sayings},
-    notice, pane,
+    names, notice, pane,
     pen::Pen,
     scene::{Data, Scene},
     text::{self, width},
@@ -82,7 +82,8 @@ pub(super) fn sayings(view: &View, data: Option<&Data<'_>>) -> Sayings {
         verdict: !verdict::is_subsumed(data) && (verdict || verdict::is_needed(data)),
         findings: u16::try_from(data.selection.findings.len()).unwrap_or(u16::MAX),
         story: u16::try_from(pane::story::lines(view, data)).unwrap_or(u16::MAX),
-        failures: pane::failures::lines(view, data),
+        failures: pane::failures::lines(data),
+        limits: u16::try_from(data.selection.kernel.limits.len()).unwrap_or(u16::MAX),
         traced: data.moment.trace.is_some(),
     }
 }
@@ -187,6 +188,7 @@ fn name(screen: &Screen) -> String {
         Screen::Ports => "ports".to_owned(),
         Screen::Findings => "findings".to_owned(),
         Screen::Kernel => "kernel".to_owned(),
+        Screen::Explained(matter) => pane::explained::title(matter),
         Screen::Finding(key) => key.id().to_string(),
         Screen::Process(key) => format!("process {}", key.pid),
         Screen::Peer(_) => "peer".to_owned(),
@@ -224,6 +226,9 @@ fn filter(
     let line = layout.filter?;
     let theme = scene.theme;
     let mut pen = Pen::new(buffer, line, 0);
+    if scene.view.is_of_kernel() {
+        return names::draw(&mut pen, (line.x, line.y), scene.view, data, theme);
+    }
     if let Mode::Filter(input, _) = &scene.view.mode {
         pen.put("/", theme.key());
         let room = usize::from(pen.room()).saturating_sub(1);
@@ -247,7 +252,7 @@ fn filter(
 }
 
 /// The part of `value` around character `cursor` that `room` cells show, and the cursor's cell in it.
-fn visible(value: &str, cursor: usize, room: usize) -> (String, u16) {
+pub(super) fn visible(value: &str, cursor: usize, room: usize) -> (String, u16) {
     let before: String = value.chars().take(cursor).collect();
     let mut skip = 0;
     while width(&text_from(&before, skip)) > room {
@@ -266,6 +271,10 @@ fn text_from(text: &str, skip: usize) -> String {
 fn footer(buffer: &mut Buffer, layout: &Layout, scene: &Scene<'_>) {
     let theme = scene.theme;
     let mut pen = Pen::new(buffer, layout.footer, 0);
+    if matches!(scene.view.mode, Mode::Names(_)) {
+        names::hints(&mut pen, theme);
+        return;
+    }
     if let Mode::Filter(input, error) = &scene.view.mode {
         if let Some(error) = error {
             point_at(&mut pen, scene, input.value(), error.column, &error.message);
@@ -354,10 +363,20 @@ fn applies(scope: Scope, scene: &Scene<'_>) -> bool {
         Scope::Panes => {
             let many = matches!(
                 page.screen,
-                Screen::Overview | Screen::Process(_) | Screen::Peer(_) | Screen::Finding(_)
+                Screen::Overview
+                    | Screen::Process(_)
+                    | Screen::Peer(_)
+                    | Screen::Finding(_)
+                    | Screen::Kernel
             );
+            let many = many || page.screen == Screen::Ports && has_failures(scene);
             !helping && many
         }
-        Scope::Entered => helping || view.depth() > 0 || page.zoomed || !view.filter.text.is_empty(),
+        Scope::Entered => helping || view.depth() > 0 || page.zoomed || view.is_narrowed(),
     }
+}
+
+/// Whether the list of failed calls has rows.
+fn has_failures(scene: &Scene<'_>) -> bool {
+    scene.data().is_some_and(|data| !data.selection.failures.is_empty())
 }

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::view::{Mode, Page, Pane, Screen, View};
+use super::view::{Page, Pane, Screen, View};
 use crate::model::TcpState;
 
 /// The least width and height that can be used.
@@ -90,6 +90,8 @@ pub struct Sayings {
     pub story: u16,
     /// How many lines the list of failed `connect()` calls wants; 0 for none.
     pub failures: u16,
+    /// How many limits there are.
+    pub limits: u16,
     /// There is a trace, which has more to say of a process or a peer.
     pub traced: bool,
 }
@@ -100,7 +102,7 @@ pub fn layout(view: &View, (width, height): (u16, u16), say: Sayings) -> Option<
     if width < MINIMUM.0 || height < MINIMUM.1 {
         return None;
     }
-    let filtering = matches!(view.mode, Mode::Filter(..)) || !view.filter.text.is_empty();
+    let filtering = view.is_narrowed();
     let chrome = if height >= 32 { Chrome::Frame } else { Chrome::Rule };
     let line = |y| Rect::new(0, y, width, 1);
     let page = view.page();
@@ -166,11 +168,17 @@ impl Slot {
         let titles = 1;
         let inner = self.inner();
         match self.pane {
-            Pane::States | Pane::Closes | Pane::Failures | Pane::Facts | Pane::Story => 0,
+            Pane::States | Pane::Closes | Pane::Facts | Pane::Story | Pane::Explained => 0,
             Pane::Findings if self.chrome == Chrome::Bare => 0,
             Pane::Destinations => ports_head(inner) + titles,
             Pane::Processes => titles + coverage_line(inner),
-            Pane::Peers | Pane::Sockets | Pane::Counters | Pane::Findings => titles,
+            Pane::Peers
+            | Pane::Sockets
+            | Pane::Counters
+            | Pane::Settings
+            | Pane::Limits
+            | Pane::Failures
+            | Pane::Findings => titles,
         }
     }
 
@@ -210,7 +218,8 @@ fn slots(page: &Page, body: Rect, chrome: Chrome, height: u16, say: Sayings) -> 
         Screen::Ports => ports(body, chrome, say.failures),
         Screen::Findings => whole(Pane::Findings),
         Screen::Finding(_) => story(page, body, chrome, say.story),
-        Screen::Kernel => whole(Pane::Counters),
+        Screen::Kernel => kernel(body, chrome, say.limits),
+        Screen::Explained(_) => whole(Pane::Explained),
         Screen::Process(_) => process(body, chrome, say),
         Screen::Peer(_) => peer(body, chrome, say),
         Screen::Socket(_) | Screen::ProcessEvidence(_) | Screen::PeerEvidence(_) => whole(Pane::Facts),
@@ -271,6 +280,23 @@ fn ports(body: Rect, chrome: Chrome, failures: u16) -> Vec<(Pane, Rect)> {
         slots.push((Pane::Failures, failures));
     }
     slots
+}
+
+/// From this width on, counters and settings stand side by side.
+const SIDE_BY_SIDE: u16 = 140;
+
+/// The limits as few lines, the fullest first; below them what moves, and what is set.
+fn kernel(body: Rect, chrome: Chrome, limits: u16) -> Vec<(Pane, Rect)> {
+    // Their titles and one row at least, and never more than there are.
+    let most = (body.height / 4).max(chrome.lines() + 2);
+    let (limits, rest) = split_height(body, (limits.max(1) + 1 + chrome.lines()).min(most));
+    let (counters, settings) = if rest.width >= SIDE_BY_SIDE {
+        let parts = split_width(rest, &[56, 44]);
+        (parts[0], parts[1])
+    } else {
+        split_height(rest, rest.height.div_ceil(2))
+    };
+    [(Pane::Limits, limits), (Pane::Counters, counters), (Pane::Settings, settings)].into()
 }
 
 /// How many more facts there are on a page: what the trace tells, and what is wrong.

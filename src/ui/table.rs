@@ -6,7 +6,7 @@ use super::{
     Theme,
     columns::{Shown, absent, fitting, title},
     scene::Data,
-    text::{fit, fit_before, pad, width},
+    text::{fit, fit_before, fit_figures, pad, width},
     update::window,
     view::Table,
 };
@@ -105,10 +105,24 @@ fn cell<'r, R: Shown>(
     frame: &'r Frame<'r>,
 ) -> (String, Style) {
     let value = field.of(row, frame.context);
-    let style = style(field.key, &value, frame.theme);
+    let style = R::style(field.key, row, frame.theme);
+    let style = style.unwrap_or_else(|| self::style(field.key, &value, frame.theme));
     let own = R::cell(field.key, row, frame, usize::from(cells));
     let text = own.unwrap_or_else(|| figure(&value, usize::from(cells), frame.theme));
+    let text = whole(text, &value, usize::from(cells), frame.theme);
     (pad(&text, usize::from(cells), field.align == Align::Right), style)
+}
+
+/// The text of a cell, or what says that its figure has no room: of a figure a part is worse than nothing.
+fn whole(text: String, value: &Value<'_>, cells: usize, theme: &Theme) -> String {
+    if width(&text) <= cells {
+        return text;
+    }
+    let ellipsis = theme.glyphs.ellipsis;
+    match value {
+        Value::Text(_) => fit_figures(&text, cells, ellipsis).into_owned(),
+        _ => ellipsis.to_owned(),
+    }
 }
 
 /// A value within `cells`: text and addresses are shortened, a figure never is. The column's title says "per
@@ -117,11 +131,13 @@ fn figure(value: &Value<'_>, cells: usize, theme: &Theme) -> String {
     let ellipsis = theme.glyphs.ellipsis;
     match value {
         Value::None => theme.glyphs.none.to_owned(),
-        Value::Text(text) => fit(text, cells, ellipsis).into_owned(),
+        Value::Text(text) => fit_figures(text, cells, ellipsis).into_owned(),
+        Value::Address(ip) => fit(&ip.to_string(), cells, ellipsis).into_owned(),
+        Value::State(_) | Value::Severity(_) => fit(&format::value(value), cells, ellipsis).into_owned(),
         Value::Endpoint(end) => endpoint(*end, cells, ellipsis),
         Value::Rate(_) => format::value(value).trim_end_matches("/s").to_owned(),
         Value::Seconds(_) | Value::Millis(_) => theme.duration(&format::value(value)),
-        value => fit(&format::value(value), cells, ellipsis).into_owned(),
+        value => format::value(value).into_owned(),
     }
 }
 

@@ -27,6 +27,30 @@ pub(super) fn fit<'a>(text: &'a str, width: usize, ellipsis: &str) -> Cow<'a, st
     Cow::Owned(cut)
 }
 
+/// As [`fit`], and never cut within a figure: one that does not fit whole is left out.
+#[must_use]
+pub(super) fn fit_figures<'a>(text: &'a str, width: usize, ellipsis: &str) -> Cow<'a, str> {
+    let safe = printable(text);
+    if safe.width() <= width {
+        return safe;
+    }
+    let room = width.saturating_sub(ellipsis.width());
+    let mut cut = take(safe.chars(), room);
+    // The figure that the cut would go through ends beyond it.
+    if safe[cut.len()..].starts_with(is_of_figure) {
+        cut.truncate(cut.trim_end_matches(is_of_figure).len());
+    }
+    if width >= ellipsis.width() {
+        cut.push_str(ellipsis);
+    }
+    Cow::Owned(cut)
+}
+
+/// Whether a figure such as `12.3k`, `1,234`, `5432` or `45%` may be cut before this.
+fn is_of_figure(c: char) -> bool {
+    c.is_ascii_digit() || matches!(c, '.' | ',' | '%' | ':')
+}
+
 /// An address or a name followed by something that must stay whole (a port): cuts the front part only.
 /// `None` if the end alone does not fit.
 #[must_use]
@@ -100,6 +124,16 @@ mod tests {
     fn a_port_is_never_cut() {
         assert_eq!(fit_before("2001:db8::1", ":443", 9, "…").as_deref(), Some("2001…:443"));
         assert_eq!(fit_before("10.0.0.1", ":65535", 5, "…"), None);
+    }
+
+    #[test]
+    fn a_figure_is_whole_or_not_there() {
+        assert_eq!(fit_figures("4096 131072 6291456", 19, "…"), "4096 131072 6291456");
+        assert_eq!(fit_figures("4096 131072 6291456", 15, "…"), "4096 131072 …");
+        assert_eq!(fit_figures("holds 1,234 sockets", 10, "…"), "holds …");
+        assert_eq!(fit_figures("holds 1,234 sockets", 13, "…"), "holds 1,234 …");
+        assert_eq!(fit_figures("123456", 3, "…"), "…");
+        assert_eq!(fit_figures("abcdef", 3, "~"), "ab~");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{
     command::Command,
     draw, help, keymap,
     layout::{self, Layout},
-    pane, recent,
+    names, pane, recent,
     scene::{Data, Look},
     select::MANY,
     story,
@@ -103,6 +103,9 @@ fn key(view: &mut View, event: &KeyEvent, data: Option<Data<'_>>, live: Option<&
             None => vec![],
         };
     }
+    if matches!(view.mode, Mode::Names(_)) {
+        return keymap::edit(event).map_or(vec![], |edit| names::edit(view, edit));
+    }
     let Some(command) = keymap::command(event) else {
         unknown_key(view, event);
         return vec![];
@@ -160,6 +163,7 @@ fn obey(view: &mut View, command: Command, data: Option<Data<'_>>, live: Option<
             // A page of its own may show rows that the pane had no room for.
             vec![Effect::Select]
         }
+        Command::Filter if view.is_of_kernel() => names::begin(view),
         Command::Filter => {
             // Another term can be typed at once.
             let space = if view.filter.text.is_empty() { "" } else { " " };
@@ -182,6 +186,9 @@ fn back(view: &mut View) -> Vec<Effect> {
     }
     if view.depth() > 0 {
         return turn(view, View::leave);
+    }
+    if view.is_of_kernel() {
+        return if names::clear(view) { vec![Effect::Select] } else { vec![] };
     }
     if view.filter.text.is_empty() {
         return vec![];
@@ -323,6 +330,10 @@ pub(super) fn apply_filter(view: &mut View, text: String) -> Vec<Effect> {
 
 /// Pasted text is typed into the filter; line ends and other controls are left out. It never becomes commands.
 fn paste(view: &mut View, text: &str) {
+    if let Mode::Names(line) = &mut view.mode {
+        names::paste(line, text);
+        return;
+    }
     let Mode::Filter(line, error) = &mut view.mode else { return };
     for c in text.chars().filter(|c| !c.is_control()) {
         line.handle(InputRequest::InsertChar(c));
@@ -353,8 +364,8 @@ fn travel(view: &mut View, command: Command, data: Option<Data<'_>>) -> Vec<Effe
     let Some(data) = data else { return vec![] };
     let pane = view.page().focus;
     let height = visible_rows(view, pane, data);
-    if pane == Pane::Story {
-        let lines = pane::story::lines(view, &data);
+    if pane.is_text() {
+        let lines = pane::lines_of(pane, view, &data);
         let scroll = &mut view.page_mut().scroll;
         *scroll = moved(command, *scroll, lines.saturating_sub(height) + 1, height).unwrap_or(*scroll);
         return vec![];

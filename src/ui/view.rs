@@ -27,7 +27,7 @@ pub enum Screen {
     Ports,
     /// All that is wrong.
     Findings,
-    /// Counters.
+    /// Counters, settings and limits.
     Kernel,
     /// One process.
     Process(ProcKey),
@@ -41,6 +41,19 @@ pub enum Screen {
     PeerEvidence(PeerKey),
     /// One finding.
     Finding(Key),
+    /// One counter, setting or limit.
+    Explained(Matter),
+}
+
+/// What a row of the kernel's view is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Matter {
+    /// A counter, by its name.
+    Counter(Arc<str>),
+    /// A setting, by its name.
+    Setting(Arc<str>),
+    /// A limit, by its name.
+    Limit(&'static str),
 }
 
 impl Screen {
@@ -83,6 +96,7 @@ impl Screen {
             Self::Findings => Pane::Findings,
             Self::Finding(_) => Pane::Story,
             Self::Kernel => Pane::Counters,
+            Self::Explained(_) => Pane::Explained,
         }
     }
 }
@@ -104,6 +118,10 @@ pub enum Pane {
     Sockets,
     /// Counters.
     Counters,
+    /// Settings.
+    Settings,
+    /// Limits.
+    Limits,
     /// Calls of `connect()` that failed.
     Failures,
     /// What is known of the one thing that the page is about.
@@ -112,30 +130,41 @@ pub enum Pane {
     Findings,
     /// All about one finding.
     Story,
+    /// All about one counter, setting or limit.
+    Explained,
 }
 
 impl Pane {
     /// Every pane whose rows can be selected.
-    pub const TABLES: [Self; 7] = [
+    pub const TABLES: [Self; 10] = [
         Self::States,
         Self::Destinations,
         Self::Processes,
         Self::Peers,
         Self::Sockets,
         Self::Counters,
+        Self::Settings,
+        Self::Limits,
+        Self::Failures,
         Self::Findings,
     ];
 
     /// Whether its rows can be selected.
     #[must_use]
     pub const fn is_table(self) -> bool {
-        !matches!(self, Self::Closes | Self::Failures | Self::Facts | Self::Story)
+        !matches!(self, Self::Closes | Self::Facts | Self::Story | Self::Explained)
     }
 
     /// Whether keys can act on it: its rows can be selected, or it is text that scrolls.
     #[must_use]
     pub const fn takes_focus(self) -> bool {
-        self.is_table() || matches!(self, Self::Story)
+        self.is_table() || self.is_text()
+    }
+
+    /// Whether it is text that scrolls.
+    #[must_use]
+    pub const fn is_text(self) -> bool {
+        matches!(self, Self::Story | Self::Explained)
     }
 }
 
@@ -152,8 +181,10 @@ pub enum RowId {
     Peer(PeerKey),
     /// A socket.
     Socket(SockId),
-    /// A counter.
-    Counter(Arc<str>),
+    /// A counter, a setting or a limit.
+    Matter(Matter),
+    /// Calls of `connect()` that failed: of whom, from where, where to.
+    Failure(Option<ProcKey>, IpAddr, Endpoint),
     /// A finding.
     Finding(Key),
 }
@@ -223,6 +254,8 @@ pub enum Mode {
     Normal,
     /// Text of a filter is being typed; with what is wrong with it so far.
     Filter(Input, Option<QueryError>),
+    /// Words are being typed that narrow the kernel's tables.
+    Names(Input),
     /// The help page, and its first line shown.
     Help(usize),
 }
@@ -254,6 +287,8 @@ pub struct View {
     pub mode: Mode,
     /// The filter in force.
     pub filter: Filter,
+    /// Words that narrow the kernel's tables, where the filter says nothing; empty for none.
+    pub names: String,
     /// What is held on screen; `None` when live.
     pub paused: Option<Look>,
     /// The last message, until the next key.
@@ -276,6 +311,7 @@ impl View {
             size,
             mode: Mode::Normal,
             filter,
+            names: String::new(),
             paused: None,
             message: None,
             recent: None,
@@ -295,6 +331,20 @@ impl View {
     /// The page on screen, to change it.
     pub fn page_mut(&mut self) -> &mut Page {
         self.entered.last_mut().unwrap_or(&mut self.views[self.current])
+    }
+
+    /// Whether the page is about the kernel, not about sockets: the filter says nothing there.
+    #[must_use]
+    pub fn is_of_kernel(&self) -> bool {
+        matches!(self.page().screen, Screen::Kernel | Screen::Explained(_))
+    }
+
+    /// Whether something is narrowed on the page, or about to be.
+    #[must_use]
+    pub fn is_narrowed(&self) -> bool {
+        let typing = matches!(self.mode, Mode::Filter(..) | Mode::Names(_));
+        let set = if self.is_of_kernel() { &self.names } else { &self.filter.text };
+        typing || !set.is_empty()
     }
 
     /// How many pages were entered one from another.
