@@ -139,6 +139,63 @@ fn failed_calls_are_shown_below_the_ports_and_on_the_page_of_who_calls() {
 }
 
 #[test]
+fn failed_calls_are_a_table_that_sorts_opens_and_obeys_the_filter() {
+    let mut stage = traced(SMALL, HEIGHT, "5<Tab>");
+    assert!(stage.text().contains("▶ Failed connect() calls"), "{}", stage.text());
+    assert!(stage.selected_line().expect("a row").contains("report-gen 5202"));
+    stage.keys("j");
+    assert!(stage.selected_line().expect("a row").contains("app.py 4711"));
+    for title in ["PROCESS▲", "FROM▲", "TO▲", "FAIL/s▼", "NO PORT▼", "OTHER▼"] {
+        stage.keys("s");
+        assert!(stage.text().contains(title.trim_end_matches(['▼', '▲'])), "{title}\n{}", stage.text());
+        assert!(stage.selected_line().expect("a row").contains("app.py 4711"), "{title}");
+    }
+    stage.keys("<Enter>");
+    assert!(stage.text().contains("process 4711"), "{}", stage.text());
+    stage.keys("<Esc>");
+    assert!(stage.selected_line().expect("a row").contains("app.py 4711"));
+    stage.keys("/proc:report<Enter>");
+    let text = stage.text();
+    let failed = text.split("Failed connect() calls").nth(1).expect("the list");
+    assert!(failed.contains("report-gen 5202") && !failed.contains("4711"), "{text}");
+    stage.keys("/<C-u>state:listen<Enter>");
+    assert!(!stage.text().contains("Failed connect() calls"), "{}", stage.text());
+}
+
+#[test]
+fn every_table_sorts_by_each_of_its_columns_and_keeps_the_row() {
+    // View, tabs to the table, and a row that is not the first.
+    for (keys, row) in [
+        ("2jjj", "10.0.4.20:8080"),
+        ("3j", "nginx"),
+        ("4j", "10.0.4.20:8080"),
+        ("5j", "10.0.4.20:8080"),
+        ("6", "close-wait-leak"),
+    ] {
+        let mut stage = traced(LARGE, HEIGHT, keys);
+        while !stage.selected_line().is_some_and(|line| line.contains(row)) {
+            stage.keys("j");
+        }
+        let chosen = stage.selected_line();
+        let mut sorted = 0;
+        loop {
+            stage.keys("s");
+            let text = stage.text();
+            assert_eq!(stage.selected_line(), chosen, "{keys}\n{text}");
+            if text.contains("the worst first") {
+                break;
+            }
+            assert!(text.contains('▼') || text.contains('▲'), "{keys}\n{text}");
+            stage.keys("SS");
+            sorted += 1;
+        }
+        assert!(sorted > 5, "{keys}: {sorted}");
+    }
+    let stage = after_keys(SMALL, "<Tab><Tab><Tab>s");
+    assert!(stage.text().contains("States keep their places"), "{}", stage.text());
+}
+
+#[test]
 fn a_key_says_why() {
     assert_snapshot!("traced-why-process-80x24", traced(SMALL, HEIGHT, "w").text());
     assert_snapshot!("why-peer-80x24", after_keys(SMALL, "<Tab>w").text());

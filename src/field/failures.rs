@@ -41,7 +41,7 @@ pub static FAILURES: &[Field<FailureRow>] = &[
         "Our address; any if none had been chosen.",
         |row, _| match row.failure.source {
             ip if ip.is_unspecified() => Value::Text(Cow::Borrowed("any")),
-            ip => Value::Text(Cow::Owned(ip.to_string())),
+            ip => Value::Address(ip),
         },
     ),
     Failures::left("peer_endpoint", "TO", 21, "Where to.", |row, _| Value::Endpoint(row.failure.peer)),

@@ -150,7 +150,7 @@ static SOCKETS: &[Column] = &[
 
 static FAILURES: &[Column] = &[
     text("process", "", [12, 20, 30], 2),
-    text("source", "", [11, 15, 39], 7),
+    text("source", "", [11, 13, 39], 7),
     text("peer_endpoint", "", [13, 21, 47], 1),
     figure("failed_per_s", "", 6, 1),
     figure("no_port", "", 7, 1),

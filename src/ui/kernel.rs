@@ -17,9 +17,9 @@ pub(super) fn rows(view: &View, look: &Look, fields: &Context) -> KernelRows {
     let mut settings: Vec<_> = SettingRow::all(moment, &look.findings).collect();
     let mut limits: Vec<_> = LimitRow::all(moment).collect();
     let all = counters.len() + settings.len() + limits.len();
-    counters.retain(|row| fits(&words, [&row.name, row.meaning()]));
-    settings.retain(|row| fits(&words, [&row.name, row.purpose()]));
-    limits.retain(|row| fits(&words, [&row.title, row.consequence]));
+    counters.retain(|row| fits(&words, &[&row.name, row.meaning()]));
+    settings.retain(|row| fits(&words, &[&row.name, row.purpose()]));
+    limits.retain(|row| fits(&words, &[row.name, &row.title, row.consequence]));
     counters.sort_by_cached_key(CounterRow::urgency);
     settings.sort_by_key(SettingRow::urgency);
     limits.sort_by(|a, b| b.percent().total_cmp(&a.percent()));
@@ -35,8 +35,8 @@ fn words(names: &str) -> Vec<String> {
 }
 
 /// Whether every word occurs in one of the texts.
-fn fits(words: &[String], texts: [&str; 2]) -> bool {
-    let texts = texts.map(str::to_lowercase);
+fn fits(words: &[String], texts: &[&str]) -> bool {
+    let texts: Vec<String> = texts.iter().map(|text| text.to_lowercase()).collect();
     words.iter().all(|word| texts.iter().any(|text| text.contains(word.as_str())))
 }
 
@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn every_word_must_occur_in_the_name_or_the_meaning() {
         let texts = ["TcpExtListenOverflows", "accept queue full: a process accepts too slowly"];
-        let kept = |typed: &str| fits(&words(typed), texts);
+        let kept = |typed: &str| fits(&words(typed), &texts);
         assert!(kept("") && kept("  ") && kept("listen") && kept("QUEUE overflow"));
         assert!(!kept("listen syn"));
     }

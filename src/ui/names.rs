@@ -77,8 +77,7 @@ pub(super) fn draw(
     }
     pen.put(" names ", theme.mark());
     pen.skip(1);
-    let rows = data.map(|data| &data.selection.kernel).filter(|_| view.page().screen == Screen::Kernel);
-    let counts = rows.map_or_else(String::new, |rows| {
+    let counts = data.map(|data| &data.selection.kernel).map_or_else(String::new, |rows| {
         let figure = |n: usize| format::grouped(u64::try_from(n).unwrap_or(u64::MAX));
         format!("{} of {}", figure(rows.kept()), figure(rows.all))
     });

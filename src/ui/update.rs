@@ -236,6 +236,11 @@ fn sort(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
     let width = layout.slot(pane).map_or(0, |slot| slot.inner().width);
     let keys = columns::sort_keys(pane, width, data.as_ref());
     if keys.is_empty() {
+        let text = match pane {
+            Pane::States => "States keep their places, so that each is found at once.",
+            _ => "There is nothing here to sort.",
+        };
+        view.message = Some(Message { text: text.into(), failure: false });
         return vec![];
     }
     let table = view.page_mut().table_mut(pane);

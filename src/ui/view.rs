@@ -343,8 +343,12 @@ impl View {
     #[must_use]
     pub fn is_narrowed(&self) -> bool {
         let typing = matches!(self.mode, Mode::Filter(..) | Mode::Names(_));
-        let set = if self.is_of_kernel() { &self.names } else { &self.filter.text };
-        typing || !set.is_empty()
+        let set = match self.page().screen {
+            Screen::Kernel => !self.names.is_empty(),
+            Screen::Explained(_) => false,
+            _ => !self.filter.text.is_empty(),
+        };
+        typing || set
     }
 
     /// How many pages were entered one from another.

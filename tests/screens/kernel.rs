@@ -1,6 +1,5 @@
 //! The kernel's side of the incident, and its view: counters, settings and limits.
 
-use insta::assert_snapshot;
 use twtop::{
     model::{Limit, Limits, Sysctls},
     ui::{Input, view::Screen},
@@ -58,10 +57,17 @@ pub(crate) fn limits() -> Limits {
     .into()
 }
 
+/// A picture of this view, among those of the others.
+fn assert_screen(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../snapshots");
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
 #[test]
 fn the_view_of_the_kernel() {
     for (width, height) in [(60, 16), SMALL, (120, 40), LARGE] {
-        assert_snapshot!(format!("kernel-{width}x{height}"), after_keys((width, height), "7").text());
+        assert_screen(&format!("view-{width}x{height}"), &after_keys((width, height), "7").text());
     }
 }
 
@@ -70,11 +76,11 @@ fn a_counter_and_a_setting_have_a_page_and_escape_comes_back_to_the_row() {
     let mut stage = after_keys(SMALL, "7jj");
     let row = stage.selected_line().expect("a row");
     stage.keys("<Enter>");
-    assert_snapshot!("kernel-counter-80x24", stage.text());
+    assert_screen("counter-80x24", &stage.text());
     stage.keys("<Esc>");
     assert_eq!(stage.selected_line(), Some(row));
     stage.keys("<Tab>/tw_reuse<Enter><Enter>");
-    assert_snapshot!("kernel-setting-80x24", stage.text());
+    assert_screen("setting-80x24", &stage.text());
     let top = stage.text();
     stage.keys("<End>");
     assert_ne!(stage.text(), top);
@@ -86,7 +92,7 @@ fn a_counter_and_a_setting_have_a_page_and_escape_comes_back_to_the_row() {
     assert!(stage.selected_line().expect("a row").contains("tcp_tw_reuse"));
     // The view is entered at the counters; the limits are one pane before.
     let mut stage = after_keys(LARGE, "7<Tab><Tab><Enter>");
-    assert_snapshot!("kernel-limit-160x45", stage.text());
+    assert_screen("limit-160x45", &stage.text());
     stage.keys("<Esc>q");
     assert!(stage.text().contains("Limits"), "{}", stage.text());
 }
@@ -94,7 +100,7 @@ fn a_counter_and_a_setting_have_a_page_and_escape_comes_back_to_the_row() {
 #[test]
 fn words_narrow_the_tables_of_the_kernel_and_nothing_else() {
     let mut stage = after_keys(SMALL, "7/conntrack<Enter>");
-    assert_snapshot!("kernel-narrowed-80x24", stage.text());
+    assert_screen("narrowed-80x24", &stage.text());
     // Elsewhere nothing is narrowed, and what is narrowed elsewhere says nothing here.
     stage.keys("1");
     let overview = stage.text();
@@ -143,6 +149,22 @@ fn every_table_of_the_kernel_sorts_by_what_is_seen_and_says_so() {
         }
         stage.keys("S");
         stage.keys("<Tab>");
+    }
+}
+
+#[test]
+fn no_figure_of_the_kernel_is_cut_at_any_width() {
+    let mut stage = after_keys(LARGE, "7");
+    for width in 60..=200 {
+        for height in [16, 24, 45] {
+            stage.input(Input::Resized(width, height));
+            let text = stage.text();
+            let cut = text.lines().find(|line| {
+                line.split('…').rev().skip(1).any(|before| before.ends_with(|c: char| c.is_ascii_digit()))
+            });
+            assert_eq!(cut, None, "{width}x{height}");
+            assert!(text.contains("123.4G") || text.contains("123,456,877,812"), "{width}x{height}\n{text}");
+        }
     }
 }
 

@@ -18,7 +18,7 @@ static COUNTERS: &[Column] = &[
     figure("value", "", 9, 2),
     figure("per_s", "", 6, 1),
     figure("grown", "", 7, 8),
-    text("meaning", "", [16, 34, 70], 3),
+    text("meaning", "", [16, 44, 70], 3),
 ];
 
 static SETTINGS: &[Column] = &[
@@ -30,12 +30,15 @@ static SETTINGS: &[Column] = &[
 ];
 
 static LIMITS: &[Column] = &[
-    text("limit", "", [18, 22, 40], 1),
+    text("limit", "", [18, 22, 32], 1),
     figure("value", "", 6, 1),
     figure("max", "", 6, 2),
-    text("percent", "", [5, 5, 30], 1),
-    text("consequence", "", [18, 40, 70], 3),
+    text("percent", "", [5, 5, 24], 4),
+    text("consequence", "", [18, 54, 60], 3),
 ];
+
+/// A setting without a value.
+const EMPTY: &str = "(none)";
 
 impl Shown for CounterRow {
     const COLUMNS: &'static [Column] = COUNTERS;
@@ -65,9 +68,11 @@ impl Shown for SettingRow {
     fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
         let ellipsis = frame.theme.glyphs.ellipsis;
         match key {
-            "value" if row.value.is_empty() => Some(frame.theme.glyphs.none.to_owned()),
+            "value" if row.value.is_empty() => Some(EMPTY.to_owned()),
+            "default" if row.default == Some("") => Some(EMPTY.to_owned()),
+            "note" if row.note().is_empty() => Some(String::new()),
             "value" => Some(fit_figures(&row.value, cells, ellipsis).into_owned()),
-            "default" => Some(fit_figures(row.default.filter(|it| !it.is_empty())?, cells, ellipsis).into_owned()),
+            "default" => Some(fit_figures(row.default?, cells, ellipsis).into_owned()),
             // The finding is worth more than that somebody chose the value.
             "note" if width(&row.note()) > cells => Some(match row.finding {
                 Some(_) if cells < 12 => "finding".to_owned(),

@@ -117,6 +117,10 @@ fn told(matter: &Matter, data: &Data<'_>, room: usize) -> Vec<Line> {
         lines.extend(labelled("wrong now", &text, Kind::Wrong, room));
     }
     if let Some(topic) = topic {
+        if !topic.names().any(|name| name == title(matter)) {
+            let text = format!("twtop explain {} says:", topic.short());
+            lines.extend(labelled("more", &text, Kind::Text, room));
+        }
         lines.extend(explained(topic, room));
     }
     lines
@@ -155,9 +159,9 @@ fn counter(data: &Data<'_>, name: &str) -> Told {
 
 fn setting(data: &Data<'_>, name: &str) -> Told {
     let Some(row) = SettingRow::of(data.moment, data.findings, name) else { return gone("setting") };
-    let value = if row.value.is_empty() { "(empty)".to_owned() } else { row.value.clone() };
+    let value = if row.value.is_empty() { "(none)".to_owned() } else { row.value.clone() };
     let default = match row.default {
-        Some("") => "(empty)",
+        Some("") => "(none)",
         Some(default) => default,
         None => "not the same on every host",
     };
