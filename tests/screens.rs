@@ -164,24 +164,17 @@ fn failed_calls_are_a_table_that_sorts_opens_and_obeys_the_filter() {
 
 #[test]
 fn every_table_sorts_by_each_of_its_columns_and_keeps_the_row() {
-    // View, tabs to the table, and a row that is not the first.
-    for (keys, row) in [
-        ("2jjj", "10.0.4.20:8080"),
-        ("3j", "nginx"),
-        ("4j", "10.0.4.20:8080"),
-        ("5j", "10.0.4.20:8080"),
-        ("6", "close-wait-leak"),
-    ] {
+    // A view, and a row of it that is not the first.
+    for keys in ["2jjj", "3j", "4j", "5j", "6j"] {
         let mut stage = traced(LARGE, HEIGHT, keys);
-        while !stage.selected_line().is_some_and(|line| line.contains(row)) {
-            stage.keys("j");
-        }
-        let chosen = stage.selected_line();
+        let chosen = stage.selected_line().map(|line| line.trim().to_owned());
+        assert!(chosen.is_some(), "{keys}");
         let mut sorted = 0;
-        loop {
+        for _ in 0..40 {
             stage.keys("s");
             let text = stage.text();
-            assert_eq!(stage.selected_line(), chosen, "{keys}\n{text}");
+            let selected = stage.selected_line().map(|line| line.trim().to_owned());
+            assert_eq!(selected, chosen, "{keys}\n{text}");
             if text.contains("the worst first") {
                 break;
             }
