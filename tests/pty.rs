@@ -157,36 +157,41 @@ fn a_terminal_that_nobody_reads_does_not_hold_up_the_end() {
 }
 
 #[test]
-fn each_press_of_e_exports_a_new_file() {
+fn each_export_goes_to_a_new_file() {
     if !can_run("pty") {
         return;
     }
     let folder = tempfile::tempdir().expect("a temporary directory");
     let mut pty = started_as(Command::new(TWTOP).current_dir(folder.path()), (200, 50));
-    pty.press("e");
-    pty.wait_for("where the file is", |screen| exported(screen).is_some());
-    let first = exported(pty.screen()).expect("just seen");
+    pty.press("es");
+    pty.wait_for("where the file is", |screen| exported(screen, ".json").is_some());
+    let first = exported(pty.screen(), ".json").expect("just seen");
     let first_text = checked_export(&first, folder.path());
     // Mostly within the same second, so that the name is taken.
-    pty.press("e");
-    pty.wait_for("another file", |screen| exported(screen).is_some_and(|path| path != first));
-    let second = exported(pty.screen()).expect("just seen");
+    pty.press("es");
+    pty.wait_for("another file", |screen| exported(screen, ".json").is_some_and(|path| path != first));
+    let second = exported(pty.screen(), ".json").expect("just seen");
     checked_export(&second, folder.path());
+    pty.press("7ev");
+    pty.wait_for("a table", |screen| exported(screen, ".csv").is_some());
+    let table = exported(pty.screen(), ".csv").expect("just seen");
+    let text = fs::read_to_string(&table).expect("the file is where the screen says");
+    assert!(text.starts_with("counter,"), "{text}");
     assert_eq!(fs::read_to_string(&first).expect("it is still there"), first_text, "it was left alone");
     let files = fs::read_dir(folder.path()).expect("it can be listed");
     let files: BTreeSet<_> = files.map(|entry| entry.expect("an entry").file_name()).collect();
-    let names = [&first, &second].map(|path| path.file_name().expect("a file").to_owned());
+    let names = [&first, &second, &table].map(|path| path.file_name().expect("a file").to_owned());
     assert_eq!(files, BTreeSet::from(names), "these and no other");
     pty.press("q");
     assert_eq!(pty.wait_for_end().exit_code(), 0);
 }
 
 /// The file that the screen says was exported.
-fn exported(screen: &vt100::Screen) -> Option<PathBuf> {
+fn exported(screen: &vt100::Screen, extension: &str) -> Option<PathBuf> {
     let text = screen.contents();
     let (_, rest) = text.split_once("exported to ")?;
-    let (path, _) = rest.split_once(".json")?;
-    Some(format!("{path}.json").into())
+    let (path, _) = rest.split_once(extension)?;
+    Some(format!("{path}{extension}").into())
 }
 
 /// The text of an exported file that is what it should be.

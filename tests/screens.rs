@@ -12,6 +12,8 @@ mod kernel;
 mod stage;
 #[path = "screens/told.rs"]
 mod told;
+#[path = "screens/typed.rs"]
+mod typed;
 
 use std::path::Path;
 
@@ -470,7 +472,7 @@ fn escape_comes_back_to_the_same_row() {
 
 #[test]
 fn keys_ask_for_what_only_the_wiring_can_do() {
-    let stage = after_keys(SMALL, "<C-z><C-l>eq");
+    let stage = after_keys(SMALL, "<C-z><C-l>esq");
     let [first, second, third, fourth] = stage.effects.as_slice() else { panic!("{:?}", stage.effects) };
     assert!(matches!(first, Effect::Suspend));
     assert!(matches!(second, Effect::Redraw));

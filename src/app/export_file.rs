@@ -1,4 +1,4 @@
-//! Reports on their way out: to standard output, to a file the person named, or to a new file beside them.
+//! Reports on their way out: to standard output, or to a file the person named.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -6,21 +6,13 @@ use std::{
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     process,
-    sync::Arc,
 };
 
-use super::{
-    RunError,
-    snapshot::{begin, concerning},
-};
-use crate::{
-    export::{self, Format, Options},
-    model::{Stamp, text::printable},
-    ui::{ExportRequest, Look, Message},
-};
+use super::RunError;
+use crate::model::text::printable;
 
 /// Something that writes a report.
-type Report<'a> = &'a mut dyn FnMut(&mut dyn Write) -> io::Result<()>;
+pub(super) type Report<'a> = &'a mut dyn FnMut(&mut dyn Write) -> io::Result<()>;
 
 /// Writes a report to standard output.
 ///
@@ -103,49 +95,14 @@ fn overwrite(path: &Path, report: Report<'_>) -> io::Result<()> {
     io::copy(&mut whole, &mut file).map(drop)
 }
 
-fn fill(file: File, report: Report<'_>) -> io::Result<()> {
+/// Writes a report to `file`.
+pub(super) fn fill(file: File, report: Report<'_>) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 16, file);
     report(&mut out)?;
     out.into_inner().map_err(io::IntoInnerError::into_error).map(drop)
 }
 
-/// Writes what the screen shows to a new file in the current folder, or in the temporary one if that is not writable,
-/// and says where it is or why it is not.
-pub(super) fn write(request: &ExportRequest, at: Stamp) -> Message {
-    let query = &request.query;
-    let Look { moment, findings } = &request.look;
-    let observation = begin(Arc::clone(moment), query);
-    let findings = &concerning(moment, findings, query);
-    let options = Options { query, findings, sockets: true, ascii: false, top: usize::MAX };
-    let mut report = |out: &mut dyn Write| export::write(Format::Json, &observation, &options, out);
-    let stem = format!("twtop-{}", at.wall.strftime("%Y%m%dT%H%M%SZ"));
-    let folders = [PathBuf::from("."), std::env::temp_dir()];
-    let mut failure = String::new();
-    for folder in folders {
-        match create_new(&folder, &stem).and_then(|(file, path)| fill(file, &mut report).map(|()| path)) {
-            Ok(path) => {
-                let path = fs::canonicalize(&path).unwrap_or(path);
-                return Message { text: format!("exported to {}", place(&path)), failure: false };
-            }
-            Err(error) => failure = format!("not exported: {}: {error}", place(&folder)),
-        }
-    }
-    Message { text: failure, failure: true }
-}
-
-/// A file that was not there before.
-fn create_new(folder: &Path, stem: &str) -> io::Result<(File, PathBuf)> {
-    for n in 0..100 {
-        let number = if n == 0 { String::new() } else { format!("-{n}") };
-        let path = folder.join(format!("{stem}{number}.json"));
-        match OpenOptions::new().write(true).create_new(true).open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            other => return other.map(|file| (file, path)),
-        }
-    }
-    Err(io::Error::other("a hundred exports within one second"))
-}
-
-fn place(path: &Path) -> String {
+/// A path as it is told.
+pub(super) fn place(path: &Path) -> String {
     printable(&path.to_string_lossy()).into_owned()
 }

@@ -3,9 +3,11 @@
 //! The sampler runs on a thread of its own (`sampler`); the screen's loop (`screen`) owns history and view;
 //! `snapshot` prints one report, `diagnose` what was found, `explain` what a word means. Errors end up here, on standard error, in one or two lines.
 
+mod clipboard;
 mod diagnose;
 mod explain;
 mod export_file;
+mod export_part;
 mod sampler;
 mod screen;
 mod snapshot;

@@ -13,11 +13,12 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{EXIT_DONE, RunError, export_file, sampler::Sampler, sampling_config, terminal};
+use super::{EXIT_DONE, RunError, clipboard, export_part, sampler::Sampler, sampling_config, terminal};
 use crate::{
     cli::{Common, NetnsArg},
     findings::Watch,
     model::{ProcKey, ProcessLoad, Sample, Stamp},
+    query::SsCommand,
     source::{Inspector, TraceStart, clock, live::SOCK_DIAG},
     store::{History, Moment},
     ui::{self, Data, Effect, Filter, Input, Look, Message, Palette, Scene, Selection, Theme, View},
@@ -77,6 +78,8 @@ struct App {
     trouble: Option<String>,
     /// How many dumps in a row broke off.
     broken: u32,
+    /// The network namespace looked at, and what it is called on screen.
+    place: NetnsArg,
     netns: Option<String>,
     /// What the loop does next, asked for by a key.
     next: Next,
@@ -128,6 +131,7 @@ impl App {
             now: clock::stamp(),
             trouble: None,
             broken: 0,
+            place: common.netns.clone(),
             netns: match &common.netns {
                 NetnsArg::Own => None,
                 NetnsArg::Pid(pid) => Some(format!("of PID {pid}")),
@@ -221,12 +225,26 @@ impl App {
                 self.subject = None;
                 self.inspected = None;
             }
+            Effect::Copy(command) => self.copy(command),
             Effect::Export(request) => {
                 let at = self.now;
-                let write = move || export_file::write(&request, at);
+                let write = move || export_part::write(&request, at);
                 self.exporting = Some(tokio::task::spawn_blocking(write));
             }
         }
+    }
+
+    /// Copies a command line, made for the namespace that is looked at. A write that fails shows at the next draw,
+    /// which fails too.
+    fn copy(&mut self, command: SsCommand) {
+        let message = match clipboard::within(&self.place, command) {
+            Ok(command) => {
+                drop(self.screen.copy(&command.line));
+                command.told()
+            }
+            Err(why) => Message { text: format!("Not copied: {why}."), failure: true },
+        };
+        self.input(Input::Notice(message));
     }
 
     /// A finished moment arrived. One whose dump broke off is told about, and the last good one stays on screen; if every

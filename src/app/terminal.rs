@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use crossterm::terminal;
+use crossterm::{clipboard::CopyToClipboard, queue, terminal};
 use ratatui::{Terminal, backend::CrosstermBackend};
 use rustix::process::{self, Pid};
 use tokio::{signal::unix::Signal, sync::mpsc};
@@ -81,6 +81,14 @@ impl Screen {
     /// Draws one frame; ratatui writes only the cells that changed.
     pub(super) fn draw(&mut self, render: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
         self.terminal.draw(render).map(|_| ())
+    }
+
+    /// Gives `text` to the terminal to copy (OSC 52), after the frame on its way. A terminal that does not know how, or
+    /// may not, passes it over; tmux and screen hand it on if they are set to.
+    pub(super) fn copy(&mut self, text: &str) -> io::Result<()> {
+        let frames = self.terminal.backend_mut();
+        queue!(frames, CopyToClipboard::to_clipboard_from(text))?;
+        Write::flush(frames)
     }
 
     /// Makes the next frame repaint everything. (`Terminal::clear` would do the same, but asks the terminal where its
@@ -236,6 +244,18 @@ mod tests {
     use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
     use super::Screen;
+
+    #[test]
+    fn what_is_copied_goes_the_way_of_frames() {
+        let (outbox, inbox) = std::sync::mpsc::channel();
+        let mut frames = super::Frames { bytes: Vec::new(), outbox, handed: std::rc::Rc::default() };
+        crossterm::queue!(frames, crossterm::clipboard::CopyToClipboard::to_clipboard_from("ss -tan"))
+            .expect("memory does not fail");
+        assert!(inbox.try_recv().is_err(), "nothing is written before the whole of it is there");
+        std::io::Write::flush(&mut frames).expect("somebody reads");
+        let parcel = inbox.try_recv().expect("one parcel");
+        assert_eq!(String::from_utf8(parcel.bytes).as_deref(), Ok("\x1b]52;c;c3MgLXRhbg==\x1b\\"));
+    }
 
     #[test]
     #[ignore = "panics; the test below starts it in a terminal of its own"]

@@ -1,6 +1,6 @@
-//! One row a socket. An empty cell is a figure that is not known.
+//! One row a socket, or of another kind one row of a table. An empty cell is a figure that is not known.
 //!
-//! The columns are the exported [`SOCKETS`] in their order; a list of owners is joined by `|`. Text is
+//! The columns are the exported [`crate::field::SOCKETS`] in their order; a list of owners is joined by `|`. Text is
 //! made printable, and text that a spreadsheet would take for a formula gets an apostrophe in front.
 
 use std::{
@@ -10,20 +10,45 @@ use std::{
 
 use super::Options;
 use crate::{
-    field::{Context, Field, SOCKETS, SocketRows, Value, format::time},
+    field::{Context, Field, Row, SocketRows, Value, format::time},
     model::text::printable,
     store::Observation,
 };
 
 pub(super) fn write(observation: &Observation, options: &Options<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let fields: Vec<&Field<SocketRows>> = SOCKETS.iter().filter(|field| field.exported).collect();
-    let context = Context::default();
     let mut matcher = options.query.matcher();
+    let sockets = observation.moment.iter().filter(|socket| matcher.matches(socket));
+    write_rows::<SocketRows>(sockets, &Context::default(), out)
+}
+
+/// Writes rows of one kind under the keys of their exported metrics.
+///
+/// # Errors
+/// Whatever `out` fails with.
+pub fn write_rows<'a, R: Row>(
+    rows: impl Iterator<Item = R::Ref<'a>>,
+    context: &Context,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let fields: Vec<&Field<R>> = R::fields().iter().filter(|field| field.exported).collect();
+    let titles: Vec<&str> = fields.iter().map(|field| field.key).collect();
+    write_values(&titles, rows.map(|row| fields.iter().map(move |field| field.of(row, context))), out)
+}
+
+/// Writes rows of values under their titles.
+///
+/// # Errors
+/// Whatever `out` fails with.
+pub fn write_values<'a, V: IntoIterator<Item = Value<'a>>>(
+    titles: &[&str],
+    rows: impl Iterator<Item = V>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut csv = ::csv::Writer::from_writer(out);
-    csv.write_record(fields.iter().map(|field| field.key)).map_err(unwrapped)?;
-    for socket in observation.moment.iter().filter(|socket| matcher.matches(socket)) {
-        for field in &fields {
-            csv.write_field(&*cell(field.of(socket, &context))).map_err(unwrapped)?;
+    csv.write_record(titles).map_err(unwrapped)?;
+    for row in rows {
+        for value in row {
+            csv.write_field(&*cell(value)).map_err(unwrapped)?;
         }
         csv.write_record(None::<&[u8]>).map_err(unwrapped)?;
     }

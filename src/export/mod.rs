@@ -13,6 +13,7 @@ mod measures;
 mod report;
 mod text;
 
+pub use csv::{write_rows, write_values};
 pub use explain::{write_topic, write_topics};
 pub use json::{DIAGNOSE_SCHEMA, SNAPSHOT_SCHEMA};
 

@@ -34,16 +34,12 @@ pub static FAILURES: &[Field<FailureRow>] = &[
             None => Cow::Borrowed("[unknown]"),
         })
     }),
-    Failures::left(
-        "source",
-        "FROM",
-        15,
-        "Our address; any if none had been chosen.",
-        |row, _| match row.failure.source {
+    Failures::left("source", "FROM", 15, "Our address; any if none had been chosen.", |row, _| {
+        match row.failure.source {
             ip if ip.is_unspecified() => Value::Text(Cow::Borrowed("any")),
             ip => Value::Address(ip),
-        },
-    ),
+        }
+    }),
     Failures::left("peer_endpoint", "TO", 21, "Where to.", |row, _| Value::Endpoint(row.failure.peer)),
     Failures::right("failed_per_s", "FAIL/s", 6, "How many fail per second now.", |row, _| {
         row.per_s.map_or(Value::None, Value::Rate)

@@ -37,7 +37,11 @@ const TABLE: &[Counter] = &[
     work("TcpActiveOpens", "connections begun by connect()", ""),
     work("TcpPassiveOpens", "connections that came to a listener", ""),
     trouble("TcpAttemptFails", "handshakes that failed: refused, reset or given up", "SYN_SENT"),
-    trouble("TcpEstabResets", "open connections that ended at once: by a reset of either side", "reset-churn"),
+    trouble(
+        "TcpEstabResets",
+        "open connections that ended at once: by a reset of either side",
+        "reset-churn",
+    ),
     work("TcpCurrEstab", "ESTABLISHED and CLOSE_WAIT now", "ESTABLISHED"),
     work("TcpInSegs", "segments received, broken ones included", ""),
     work("TcpOutSegs", "segments sent, without those sent again", ""),

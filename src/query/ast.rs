@@ -342,6 +342,11 @@ impl Display for Pattern {
     }
 }
 
+/// `text` as it is written after a key, in quotes if it must be.
+pub(super) fn written(text: &str) -> String {
+    Pattern::Like(text.to_owned()).to_string()
+}
+
 fn value(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     if parse::is_bare_value(text) { f.write_str(text) } else { quoted(f, text) }
 }

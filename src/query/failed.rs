@@ -41,9 +41,9 @@ pub fn keeps_failure(query: &Query, failure: &ConnectFailure) -> bool {
         closer: None,
     };
     let link = Link::new(0, Some(Side::Client), false, false);
-    table.get(0).is_some_and(|socket| {
-        query.matches(&Owned { socket, link, attribution: &attribution, netns: 0 })
-    })
+    table
+        .get(0)
+        .is_some_and(|socket| query.matches(&Owned { socket, link, attribution: &attribution, netns: 0 }))
 }
 
 #[cfg(test)]

@@ -35,15 +35,17 @@ mod keys;
 mod parse;
 mod select;
 mod sort;
+mod ss;
 mod value;
 
 use ast::Expr;
-pub use complete::Completion;
+pub use complete::{Completion, Seen};
 pub use concern::concerns;
 pub use failed::keeps_failure;
 pub use keys::{nearest_name, state_named};
 pub use select::{Matcher, Selection, select, select_of};
 pub use sort::{Sort, sort, sort_rows, sort_window};
+pub use ss::{NoCommand, SsCommand, Telling};
 
 /// A filter over sockets, as written after `/` or `--filter`. The default keeps everything.
 ///
@@ -97,10 +99,19 @@ impl Query {
         keys::KEYS.iter().map(|key| (key.name, key.doc))
     }
 
-    /// What could be written at `cursor` (in characters): keys, or the values of a key that has names.
+    /// What could be written at `cursor` (in characters): keys, the values of a key that has names, and of any key
+    /// the values that are `seen`: what a key of that name finds now, the most frequent first.
     #[must_use]
-    pub fn completions(text: &str, cursor: usize) -> Vec<Completion> {
-        complete::completions(text, cursor)
+    pub fn completions(text: &str, cursor: usize, seen: &dyn Fn(&str) -> Vec<Seen>) -> Vec<Completion> {
+        complete::completions(text, cursor, seen)
+    }
+
+    /// A command line of `ss` that lists what the filter keeps, as far as that can be said.
+    ///
+    /// # Errors
+    /// If `ss` would list none of it.
+    pub fn to_ss(&self, telling: Telling) -> Result<SsCommand, NoCommand> {
+        ss::command(self.root.as_ref(), telling)
     }
 }
 

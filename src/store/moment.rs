@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{Aggregate, FlowTable, Traced};
-use crate::model::{Counters, Evidence, Process, Sample, Side, SocketRef, SocketTable, TcpInfo, TcpState, Unknown};
+use crate::model::{
+    Counters, Evidence, Process, Sample, Side, SocketRef, SocketTable, TcpInfo, TcpState, Unknown,
+};
 
 /// One sample, each socket linked to its owner and side, and the whole counted. Immutable once made.
 #[derive(Debug, Clone)]

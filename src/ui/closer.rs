@@ -1,10 +1,12 @@
 //! From the selected row to the page about it.
 
 use super::{
+    filter_line,
     scene::Data,
     story::Story,
-    update::{Effect, apply_filter, turn},
+    update::{Effect, turn},
     view::{Message, Pane, RowId, Screen, View},
+    words,
 };
 use crate::{findings::Key, model::Side, store::PeerKey};
 
@@ -28,13 +30,13 @@ pub(super) fn enter(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
         }
         RowId::Socket(id) => Screen::Socket(id),
         RowId::State(state) => {
-            let term = format!("state:{}", state.name().to_lowercase().replace('_', "-"));
+            let term = format!("state:{}", words::dashed(state.name()));
             let text = match view.filter.text.as_str() {
                 "" => term,
                 set if set == term => String::new(),
                 set => format!("({set}) {term}"),
             };
-            return apply_filter(view, text);
+            return filter_line::apply(view, text, data);
         }
         RowId::Failure(Some(caller), ..) => Screen::Process(caller),
         RowId::Failure(None, _, peer) => {
@@ -70,7 +72,7 @@ pub(super) fn why(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
 }
 
 /// The selected row of the pane that has the focus; a message if it is gone.
-fn selected(view: &mut View, data: Option<Data<'_>>) -> Option<RowId> {
+pub(super) fn selected(view: &mut View, data: Option<Data<'_>>) -> Option<RowId> {
     let data = data?;
     let pane = view.page().focus;
     if !pane.is_table() {

@@ -361,6 +361,16 @@ pub(super) fn sort_keys(pane: Pane, width: u16, data: Option<&Data<'_>>) -> Vec<
     fitting(columns(pane), width, &absent).iter().map(|(column, _)| column.key).collect()
 }
 
+/// The key of the column that cell `x` of the table in `pane` belongs to, when that is `width` cells wide.
+pub(super) fn key_at(pane: Pane, width: u16, x: u16, data: &Data<'_>) -> Option<&'static str> {
+    let mut start = 0;
+    fitting(columns(pane), width, &absent(data)).into_iter().find_map(|(column, cells)| {
+        let own = start..start + cells;
+        start += cells + 1;
+        own.contains(&x).then_some(column.key)
+    })
+}
+
 /// The columns that have nothing to show in `data`.
 pub(super) fn absent(data: &Data<'_>) -> Vec<&'static str> {
     let maybe = data.selection.aggregate.time_wait_evidence[Evidence::Candidates as usize];
@@ -384,6 +394,20 @@ pub(super) fn name(pane: Pane, key: &'static str) -> &'static str {
         Pane::Settings => title::<SettingRow>(column),
         Pane::Limits => title::<LimitRow>(column),
         _ => title::<SocketRows>(column),
+    }
+}
+
+/// What the column in `pane` means that shows `key`.
+pub(super) fn doc(pane: Pane, key: &str) -> &'static str {
+    fn of<R: Row>(key: &str) -> &'static str {
+        field::find::<R>(key).map_or("", |field| field.doc)
+    }
+    match pane {
+        Pane::Processes => of::<ProcessRow>(key),
+        Pane::Peers => of::<PeerRow>(key),
+        Pane::Destinations => of::<DestinationRow>(key),
+        Pane::Findings => of::<Finding>(key),
+        _ => of::<SocketRows>(key),
     }
 }
 

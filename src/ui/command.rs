@@ -1,4 +1,4 @@
-//! The command table: the keymap, the help page and the hints in the footer are all made from it.
+//! The command table: the names in the palette, the keymap, the help page and the hints in the footer are all made from it.
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
@@ -49,6 +49,12 @@ pub enum Command {
     Zoom,
     /// Write what is seen to a file.
     Export,
+    /// Type a command.
+    Palette,
+    /// Copy what lists the selected row with `ss`.
+    Copy,
+    /// Copy what lists with `ss` what the filter keeps.
+    CopyFilter,
     /// Draw everything anew.
     Redraw,
     /// Stop, as other programs do on Ctrl-Z.
@@ -95,6 +101,8 @@ pub enum Scope {
 pub struct Entry {
     /// The command.
     pub command: Command,
+    /// What the palette calls it; stays as it is for good.
+    pub name: &'static str,
     /// The keys that ask for it.
     pub keys: &'static [Key],
     /// One or two words for the footer.
@@ -107,6 +115,50 @@ pub struct Entry {
     pub scope: Scope,
     /// Its place among the footer's hints, the most useful first; 0 for none.
     pub hint: u8,
+}
+
+impl Command {
+    /// What the palette calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::View(number) => view_name(number),
+            Self::NextPane => "next-pane",
+            Self::PreviousPane => "previous-pane",
+            Self::Zoom => "zoom",
+            Self::Enter => "enter",
+            Self::Why => "why",
+            Self::Back => "back",
+            Self::Down => "down",
+            Self::Up => "up",
+            Self::First => "first",
+            Self::Last => "last",
+            Self::PageDown => "page-down",
+            Self::PageUp => "page-up",
+            Self::HalfDown => "half-down",
+            Self::HalfUp => "half-up",
+            Self::Filter => "filter",
+            Self::Sort => "sort",
+            Self::Reverse => "reverse",
+            Self::Pause => "pause",
+            Self::Export => "export",
+            Self::Palette => "palette",
+            Self::Copy => "copy",
+            Self::CopyFilter => "copy-filter",
+            Self::Help => "help",
+            Self::Redraw => "redraw",
+            Self::Suspend => "suspend",
+            Self::Quit => "quit",
+        }
+    }
+}
+
+/// The names of the views, in the order of their numbers.
+pub const VIEWS: [&str; 7] = ["overview", "sockets", "processes", "peers", "ports", "findings", "kernel"];
+
+const fn view_name(number: u8) -> &'static str {
+    let index = number.wrapping_sub(1) as usize;
+    if index < VIEWS.len() { VIEWS[index] } else { "" }
 }
 
 impl Group {
@@ -168,7 +220,7 @@ const fn row(
     help: &'static str,
     (group, scope, hint): (Group, Scope, u8),
 ) -> Entry {
-    Entry { command, keys, title, help, group, scope, hint }
+    Entry { command, name: command.name(), keys, title, help, group, scope, hint }
 }
 
 use Command as C;
@@ -233,7 +285,7 @@ pub static TABLE: &[Entry] = &[
         &[Key::char('z')],
         "expand",
         "Give the whole screen to the pane that has the focus, or take it back.",
-        (Views, Panes, 12),
+        (Views, Panes, 13),
     ),
     row(
         C::Enter,
@@ -247,7 +299,7 @@ pub static TABLE: &[Entry] = &[
         &[Key::char('w')],
         "why",
         "Say what the claims about the selected process, peer or socket rest on, and what would tell more.",
-        (Moving, Tables, 10),
+        (Moving, Tables, 11),
     ),
     row(
         C::Back,
@@ -309,8 +361,29 @@ pub static TABLE: &[Entry] = &[
         C::Export,
         &[Key::char('e')],
         "export",
-        "Write the sockets that the filter keeps, and what is wrong with them, to a file, whose name is then shown.",
-        (Choosing, Everywhere, 11),
+        "Write the table, the whole sample or a finding to a new file, as far as the filter keeps it; asks which.",
+        (Choosing, Everywhere, 12),
+    ),
+    row(
+        C::Copy,
+        &[Key::char('y')],
+        "copy",
+        "Copy a command line of ss that lists what the selected row is about.",
+        (Choosing, Tables, 14),
+    ),
+    row(
+        C::CopyFilter,
+        &[Key::char('Y')],
+        "copy filter",
+        "Copy a command line of ss that lists what the filter keeps.",
+        (Choosing, Everywhere, 0),
+    ),
+    row(
+        C::Palette,
+        &[Key::char(':')],
+        "commands",
+        "Type a command by its name, such as sort tw, view peers, filter port:443 or export finding.",
+        (Program, Everywhere, 10),
     ),
     row(
         C::Help,
@@ -339,6 +412,15 @@ mod tests {
         let keys: Vec<Key> = TABLE.iter().flat_map(|entry| entry.keys).copied().collect();
         for (i, key) in keys.iter().enumerate() {
             assert!(!keys[..i].contains(key), "{} is bound twice", key.label());
+        }
+    }
+
+    #[test]
+    fn every_command_has_a_name_of_its_own_that_can_be_typed() {
+        for entry in TABLE {
+            let plain = |c: char| c.is_ascii_lowercase() || c == '-';
+            assert!(!entry.name.is_empty() && entry.name.chars().all(plain), "{:?}", entry.command);
+            assert_eq!(TABLE.iter().filter(|other| other.name == entry.name).count(), 1, "{}", entry.name);
         }
     }
 

@@ -10,8 +10,7 @@ use ratatui::{
 };
 
 use super::{
-    command::{Command, Scope, TABLE},
-    help,
+    footer, help,
     layout::{self, Layout, Sayings},
     names, notice, pane,
     pen::Pen,
@@ -48,7 +47,7 @@ pub fn render(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) -> Option<Posi
     if let Mode::Help(offset) = scene.view.mode {
         let body = Rect { y: 1, height: area.height - 2, ..area };
         help::draw(buffer, body, offset, data.map(|data| &**data.moment), scene.theme);
-        footer(buffer, &layout, scene);
+        footer::draw(buffer, &layout, scene);
         return None;
     }
     match &data {
@@ -68,8 +67,8 @@ pub fn render(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) -> Option<Posi
         }
         None => waiting(buffer, area, scene),
     }
-    let cursor = filter(buffer, &layout, scene, data.as_ref());
-    footer(buffer, &layout, scene);
+    let cursor = line(buffer, &layout, scene, data.as_ref());
+    footer::draw(buffer, &layout, scene);
     cursor
 }
 
@@ -216,8 +215,8 @@ fn marks(pen: &mut Pen<'_>, scene: &Scene<'_>) {
     }
 }
 
-/// The filter as it is typed, or the one in force and how much it keeps.
-fn filter(
+/// What is being typed with what could be next, or the filter in force and how much it keeps.
+fn line(
     buffer: &mut Buffer,
     layout: &Layout,
     scene: &Scene<'_>,
@@ -225,17 +224,25 @@ fn filter(
 ) -> Option<Position> {
     let line = layout.filter?;
     let theme = scene.theme;
-    let mut pen = Pen::new(buffer, line, 0);
-    if scene.view.is_of_kernel() {
-        return names::draw(&mut pen, (line.x, line.y), scene.view, data, theme);
-    }
-    if let Mode::Filter(input, _) = &scene.view.mode {
-        pen.put("/", theme.key());
-        let room = usize::from(pen.room()).saturating_sub(1);
-        let (shown, column) = visible(input.value(), input.cursor(), room);
-        pen.put(&shown, theme.strong());
-        return Some(Position::new(line.x + 1 + column, line.y));
-    }
+    let (prompt, sign, title) = match &scene.view.mode {
+        Mode::Filter(prompt) => (prompt, "/", "Filter"),
+        Mode::Palette(prompt) => (prompt, ":", "Commands"),
+        Mode::Names(prompt) => (prompt, "/", "Names"),
+        _ if scene.view.is_of_kernel() => {
+            names::draw(&mut Pen::new(buffer, line, 0), scene.view, data, theme);
+            return None;
+        }
+        _ => {
+            filter(&mut Pen::new(buffer, line, 0), scene, data);
+            return None;
+        }
+    };
+    prompt.draw_offers(buffer, line, title, theme);
+    Some(prompt.draw_line(buffer, line, sign, theme))
+}
+
+fn filter(pen: &mut Pen<'_>, scene: &Scene<'_>, data: Option<&Data<'_>>) {
+    let theme = scene.theme;
     pen.put(" filter ", theme.mark());
     pen.skip(1);
     let counts = data.map(|data| {
@@ -248,135 +255,4 @@ fn filter(
     pen.put(&text::fit(&scene.view.filter.text, room, theme.glyphs.ellipsis), theme.strong());
     pen.skip(2);
     pen.put(&counts, theme.text());
-    None
-}
-
-/// The part of `value` around character `cursor` that `room` cells show, and the cursor's cell in it.
-pub(super) fn visible(value: &str, cursor: usize, room: usize) -> (String, u16) {
-    let before: String = value.chars().take(cursor).collect();
-    let mut skip = 0;
-    while width(&text_from(&before, skip)) > room {
-        skip += 1;
-    }
-    let shown = text::fit(&text_from(value, skip), room, "").into_owned();
-    let column = width(&text_from(&before, skip));
-    (shown, u16::try_from(column).unwrap_or(0))
-}
-
-fn text_from(text: &str, skip: usize) -> String {
-    text.chars().skip(skip).collect()
-}
-
-/// What is wrong with the filter under the character where it is, else a message, else hints.
-fn footer(buffer: &mut Buffer, layout: &Layout, scene: &Scene<'_>) {
-    let theme = scene.theme;
-    let mut pen = Pen::new(buffer, layout.footer, 0);
-    if matches!(scene.view.mode, Mode::Names(_)) {
-        names::hints(&mut pen, theme);
-        return;
-    }
-    if let Mode::Filter(input, error) = &scene.view.mode {
-        if let Some(error) = error {
-            point_at(&mut pen, scene, input.value(), error.column, &error.message);
-        } else {
-            pen.put(" Enter", theme.key());
-            pen.put(" apply  ", theme.head());
-            pen.put("Esc", theme.key());
-            pen.put(" leave  ", theme.head());
-            pen.put("port:443 state:time-wait proc:nginx peer:10.0.0.0/8 ! or ( )", theme.dim());
-        }
-        return;
-    }
-    if let Some(message) = &scene.view.message {
-        let style = if message.failure { theme.alarm() } else { theme.strong() };
-        pen.put_cut(&format!(" {} ", message.text), style, theme);
-        return;
-    }
-    hints(&mut pen, scene);
-}
-
-fn point_at(pen: &mut Pen<'_>, scene: &Scene<'_>, value: &str, column: usize, message: &str) {
-    let theme = scene.theme;
-    let caret = theme.glyphs.caret;
-    let before: String = value.chars().take(column).collect();
-    let at = 1 + width(&before);
-    let room = usize::from(pen.room());
-    let needed = width(message) + 2;
-    if at + needed <= room {
-        pen.skip(u16::try_from(at).unwrap_or(0));
-        pen.put(&format!("{caret} "), theme.warning());
-        pen.put(message, theme.warning());
-    } else if at > needed && at < room {
-        pen.skip(u16::try_from(at - needed).unwrap_or(0));
-        pen.put(message, theme.warning());
-        pen.put(&format!(" {caret}"), theme.warning());
-    } else {
-        pen.put_cut(&format!("Character {}: {message}", column + 1), theme.warning(), theme);
-    }
-}
-
-fn hints(pen: &mut Pen<'_>, scene: &Scene<'_>) {
-    let theme = scene.theme;
-    let helping = matches!(scene.view.mode, Mode::Help(_));
-    let wanted = |command| !helping || matches!(command, Command::Help | Command::Back | Command::Quit);
-    let shown = TABLE.iter().filter(|entry| entry.hint > 0 && wanted(entry.command));
-    let mut entries: Vec<_> = shown.filter(|entry| applies(entry.scope, scene)).collect();
-    entries.sort_by_key(|entry| entry.hint);
-    pen.skip(1);
-    for entry in entries {
-        let Some(key) = entry.keys.first() else { continue };
-        let label = if matches!(entry.command, Command::View(_)) {
-            format!("1{}{}", theme.glyphs.dash, Screen::VIEWS.len())
-        } else {
-            key.label()
-        };
-        let title = hint_title(entry.command, entry.title, scene);
-        if usize::from(pen.room()) < width(&label) + width(title) + 1 {
-            continue;
-        }
-        pen.put(&label, theme.key());
-        pen.put(&format!(" {title}"), theme.head());
-        pen.skip(2);
-    }
-}
-
-/// What a command would do now, where its name alone would mislead.
-fn hint_title(command: Command, title: &'static str, scene: &Scene<'_>) -> &'static str {
-    let view = scene.view;
-    match command {
-        Command::Help | Command::Back if matches!(view.mode, Mode::Help(_)) => "leave help",
-        Command::Pause if view.paused.is_some() => "go on",
-        Command::View(_) => "views",
-        Command::Zoom if view.page().zoomed => "shrink",
-        Command::Back if view.depth() == 0 && !view.page().zoomed => "clear filter",
-        _ => title,
-    }
-}
-
-fn applies(scope: Scope, scene: &Scene<'_>) -> bool {
-    let view = scene.view;
-    let page = view.page();
-    let helping = matches!(view.mode, Mode::Help(_));
-    match scope {
-        Scope::Everywhere => true,
-        Scope::Tables => !helping && page.focus.is_table() && !matches!(page.screen, Screen::Socket(_)),
-        Scope::Panes => {
-            let many = matches!(
-                page.screen,
-                Screen::Overview
-                    | Screen::Process(_)
-                    | Screen::Peer(_)
-                    | Screen::Finding(_)
-                    | Screen::Kernel
-            );
-            let many = many || page.screen == Screen::Ports && has_failures(scene);
-            !helping && many
-        }
-        Scope::Entered => helping || view.depth() > 0 || page.zoomed || view.is_narrowed(),
-    }
-}
-
-/// Whether the list of failed calls has rows.
-fn has_failures(scene: &Scene<'_>) -> bool {
-    scene.data().is_some_and(|data| !data.selection.failures.is_empty())
 }

@@ -24,6 +24,16 @@ pub fn command(event: &KeyEvent) -> Option<Command> {
 pub enum Edit {
     /// Change the line or move in it.
     Line(InputRequest),
+    /// Put the next or the last of what is offered into the line.
+    Choose {
+        /// The next.
+        forward: bool,
+    },
+    /// Put what was typed earlier into the line.
+    Recall {
+        /// Further back.
+        back: bool,
+    },
     /// Take the line.
     Accept,
     /// Leave it as it was before.
@@ -43,6 +53,12 @@ pub fn edit(event: &KeyEvent) -> Option<Edit> {
         KeyCode::Enter => return Some(Edit::Accept),
         KeyCode::Esc => return Some(Edit::Cancel),
         KeyCode::Char('c' | 'g') if ctrl => return Some(Edit::Cancel),
+        KeyCode::Tab => return Some(Edit::Choose { forward: true }),
+        KeyCode::BackTab => return Some(Edit::Choose { forward: false }),
+        KeyCode::Up => return Some(Edit::Recall { back: true }),
+        KeyCode::Down => return Some(Edit::Recall { back: false }),
+        KeyCode::Char('p') if ctrl => return Some(Edit::Recall { back: true }),
+        KeyCode::Char('n') if ctrl => return Some(Edit::Recall { back: false }),
         KeyCode::Char('a') if ctrl => R::GoToStart,
         KeyCode::Char('e') if ctrl => R::GoToEnd,
         KeyCode::Char('b') if ctrl => R::GoToPrevChar,

@@ -44,7 +44,7 @@ pub struct Layout {
     pub verdict: Option<Rect>,
     /// The panes of the page.
     pub slots: Vec<Slot>,
-    /// The filter, when set or being typed.
+    /// The filter, when set, or what is being typed.
     pub filter: Option<Rect>,
     /// The last line.
     pub footer: Rect,
@@ -155,6 +155,23 @@ impl Slot {
     #[must_use]
     pub fn inner(&self) -> Rect {
         self.chrome.inner(self.area)
+    }
+
+    /// Where a scrollbar stands that takes no room, on a screen of that width: in the frame, or in the gap between
+    /// two panes.
+    #[must_use]
+    pub fn track(&self, screen: u16) -> Option<u16> {
+        match self.chrome {
+            Chrome::Rule => Some(self.area.right()).filter(|x| *x < screen),
+            Chrome::Frame => Some(self.area.right().saturating_sub(1)),
+            Chrome::Bare => None,
+        }
+    }
+
+    /// How wide the columns of its table may be together.
+    #[must_use]
+    pub fn table_width(&self, screen: u16) -> u16 {
+        self.inner().width.saturating_sub(u16::from(self.track(screen).is_none()))
     }
 
     /// How many rows of its table it shows; what lies above the rows differs by pane.

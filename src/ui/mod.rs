@@ -8,7 +8,7 @@
 //!           draw(frame, scene) ──> cells: only the visible rows are built
 //! ```
 //!
-//! * [`command`] is the table of commands; keys ([`keymap`]), the help page and the footer come from it.
+//! * [`command`] is the table of commands; keys ([`keymap`]), the palette, the help page and the footer come from it.
 //! * [`view`] holds what the person has chosen, and nothing else; only [`update()`] changes it.
 //! * [`scene`] brings the view and the data together for one frame.
 //! * `layout` is arithmetic on the terminal's size, `pane` draws one file a pane, [`theme`] names every colour
@@ -18,19 +18,27 @@
 mod closer;
 mod columns;
 pub mod command;
+mod copy;
 mod draw;
+mod export;
+mod filter_line;
+mod footer;
 mod help;
 mod kernel;
 pub mod keymap;
 pub mod layout;
+mod mouse;
 mod names;
 mod notice;
+mod palette;
 mod pane;
 mod pen;
 pub mod picture;
+mod prompt;
 mod recent;
 pub mod scene;
 mod select;
+mod sorting;
 mod story;
 mod table;
 mod text;
@@ -42,8 +50,10 @@ mod why;
 mod words;
 
 pub use draw::{draw, render};
+pub use export::{ExportPart, ExportRequest, Exportable};
+pub use prompt::{Offer, Prompt};
 pub use scene::{Data, Look, Maybe, Scene, Selection};
 pub use select::select;
 pub use theme::{Palette, Theme};
-pub use update::{Effect, ExportRequest, Input, update};
+pub use update::{Effect, Input, update};
 pub use view::{Filter, Message, View};

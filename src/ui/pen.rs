@@ -78,6 +78,12 @@ impl<'b> Pen<'b> {
     }
 }
 
+/// Leaves nothing of what was drawn in `area`.
+pub(super) fn clear(buffer: &mut Buffer, area: Rect) {
+    let area = area.intersection(buffer.area);
+    area.positions().for_each(|at| buffer[at].reset());
+}
+
 /// A bar that fills `share` (0 to 1) of a line; anything at all is seen.
 pub(super) fn bar(buffer: &mut Buffer, area: Rect, share: f64, style: Style, theme: &Theme) {
     let glyphs = bar_glyphs(share, usize::from(area.width), theme);

@@ -7,9 +7,9 @@ use super::{
     view::{Matter, Pane, RowId, Screen, View},
 };
 use crate::{
+    field::{CounterRow, FailureRow, LimitRow, SettingRow},
     findings::{Finding, Key},
     model::{ProcKey, ProcessLoad, Side, SockId, Stamp, StateCounts, TcpState, Unknown},
-    field::{CounterRow, FailureRow, LimitRow, SettingRow},
     query::Query,
     store::{Aggregate, History, Moment, Owned, PeerKey},
 };

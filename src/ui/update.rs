@@ -1,24 +1,21 @@
 //! What a key or a new sample does to the view. Pure: what must happen outside is handed back as [`Effect`]s.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use ratatui::layout::Position;
-use tui_input::{Input as Line, InputRequest};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEvent};
 
 use super::{
-    closer, columns,
+    closer,
     command::Command,
-    draw, help, keymap,
+    copy, draw,
+    export::{self, ExportRequest},
+    filter_line, help, keymap,
     layout::{self, Layout},
-    names, pane, recent,
+    mouse, names, palette, pane, recent,
     scene::{Data, Look},
     select::MANY,
-    story,
+    sorting, story,
     view::{Filter, Message, Mode, Pane, Screen, View},
 };
-use crate::{
-    model::{ProcKey, Side},
-    query::{Query, Sort},
-};
+use crate::{model::ProcKey, query::SsCommand};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,15 +51,8 @@ pub enum Effect {
     StopInspecting,
     /// Write what is seen to a file, and tell its name with [`Input::Notice`].
     Export(ExportRequest),
-}
-
-/// What to write to a file.
-#[derive(Debug, Clone)]
-pub struct ExportRequest {
-    /// What is on screen.
-    pub look: Look,
-    /// Which of its sockets and findings: the filter in force, and what the page is about.
-    pub query: Query,
+    /// Give this to the terminal to copy, and tell so with [`Input::Notice`].
+    Copy(SsCommand),
 }
 
 /// Changes the view as `input` asks. `data` is what the screen shows now, `None` before the first sample;
@@ -70,9 +60,9 @@ pub struct ExportRequest {
 pub fn update(view: &mut View, input: Input, data: Option<Data<'_>>, live: Option<&Look>) -> Vec<Effect> {
     match input {
         Input::Key(event) => key(view, &event, data, live),
-        Input::Mouse(event) => mouse(view, event, data),
+        Input::Mouse(event) => mouse::mouse(view, event, data, live),
         Input::Paste(text) => {
-            paste(view, &text);
+            paste(view, &text, data);
             vec![]
         }
         Input::Resized(width, height) => {
@@ -97,23 +87,18 @@ pub fn update(view: &mut View, input: Input, data: Option<Data<'_>>, live: Optio
 }
 
 fn key(view: &mut View, event: &KeyEvent, data: Option<Data<'_>>, live: Option<&Look>) -> Vec<Effect> {
-    if matches!(view.mode, Mode::Filter(..)) {
-        return match keymap::edit(event) {
-            Some(edit) => type_filter(view, edit),
-            None => vec![],
-        };
-    }
-    if matches!(view.mode, Mode::Names(_)) {
-        return keymap::edit(event).map_or(vec![], |edit| names::edit(view, edit));
+    match view.mode {
+        Mode::Filter(_) => return filter_line::key(view, event, data),
+        Mode::Palette(_) => return palette::key(view, event, data, live),
+        Mode::Export(_) => return export::key(view, event, data),
+        Mode::Names(_) => return names::key(view, event),
+        Mode::Normal | Mode::Help(_) => {}
     }
     let Some(command) = keymap::command(event) else {
         unknown_key(view, event);
         return vec![];
     };
     view.message = None;
-    if matches!(view.mode, Mode::Help(_)) {
-        return in_help(view, command, data);
-    }
     obey(view, command, data, live)
 }
 
@@ -141,7 +126,16 @@ fn in_help(view: &mut View, command: Command, data: Option<Data<'_>>) -> Vec<Eff
     vec![]
 }
 
-fn obey(view: &mut View, command: Command, data: Option<Data<'_>>, live: Option<&Look>) -> Vec<Effect> {
+/// Carries out a command, whoever asked for it.
+pub(super) fn obey(
+    view: &mut View,
+    command: Command,
+    data: Option<Data<'_>>,
+    live: Option<&Look>,
+) -> Vec<Effect> {
+    if matches!(view.mode, Mode::Help(_)) {
+        return in_help(view, command, data);
+    }
     match command {
         Command::Quit => vec![Effect::Quit],
         Command::Suspend => vec![Effect::Suspend],
@@ -165,15 +159,22 @@ fn obey(view: &mut View, command: Command, data: Option<Data<'_>>, live: Option<
         }
         Command::Filter if view.is_of_kernel() => names::begin(view),
         Command::Filter => {
-            // Another term can be typed at once.
-            let space = if view.filter.text.is_empty() { "" } else { " " };
-            view.mode = Mode::Filter(Line::from(format!("{}{space}", view.filter.text)), None);
+            filter_line::open(view, data);
             vec![]
         }
-        Command::Sort => sort(view, data),
-        Command::Reverse => reverse(view),
+        Command::Palette => {
+            palette::open(view, data);
+            vec![]
+        }
+        Command::Sort => sorting::next(view, data),
+        Command::Reverse => sorting::reverse(view),
         Command::Pause => pause(view, data.map(|data| data.look()).or(live.cloned())),
-        Command::Export => export(view, live),
+        Command::Export => {
+            export::ask(view, data);
+            vec![]
+        }
+        Command::Copy => copy::row(view, data),
+        Command::CopyFilter => copy::filter(view),
         movement => travel(view, movement, data),
     }
 }
@@ -230,42 +231,6 @@ fn focus(view: &mut View, step: isize, data: Option<Data<'_>>) -> Vec<Effect> {
     vec![]
 }
 
-fn sort(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
-    let pane = view.page().focus;
-    let Some(layout) = place(view, data) else { return vec![] };
-    let width = layout.slot(pane).map_or(0, |slot| slot.inner().width);
-    let keys = columns::sort_keys(pane, width, data.as_ref());
-    if keys.is_empty() {
-        let text = match pane {
-            Pane::States => "States keep their places, so that each is found at once.",
-            _ => "There is nothing here to sort.",
-        };
-        view.message = Some(Message { text: text.into(), failure: false });
-        return vec![];
-    }
-    let table = view.page_mut().table_mut(pane);
-    let next = match &table.sort {
-        None => Some(0),
-        Some(sort) => keys.iter().position(|key| *key == sort.key).map(|i| i + 1).filter(|i| *i < keys.len()),
-    };
-    table.sort = next.map(|i| Sort { key: keys[i], descending: columns::starts_descending(pane, keys[i]) });
-    let text = match table.sort {
-        Some(sort) => format!("Sorted by {}.", columns::name(pane, sort.key)),
-        None => "Sorted as at first: the worst first.".to_owned(),
-    };
-    view.message = Some(Message { text, failure: false });
-    vec![Effect::Select]
-}
-
-fn reverse(view: &mut View) -> Vec<Effect> {
-    let pane = view.page().focus;
-    let Some(first) = columns::default_sort(pane) else { return vec![] };
-    let table = view.page_mut().table_mut(pane);
-    let sort = table.sort.unwrap_or(first);
-    table.sort = Some(Sort { descending: !sort.descending, ..sort });
-    vec![Effect::Select]
-}
-
 /// Holds the moment on screen, not a newer one that is still being counted.
 fn pause(view: &mut View, shown: Option<Look>) -> Vec<Effect> {
     view.paused = match view.paused {
@@ -275,75 +240,14 @@ fn pause(view: &mut View, shown: Option<Look>) -> Vec<Effect> {
     vec![Effect::Select]
 }
 
-fn export(view: &View, live: Option<&Look>) -> Vec<Effect> {
-    let Some(look) = view.shown(live) else { return vec![] };
-    vec![Effect::Export(ExportRequest { look: look.clone(), query: scope(view) })]
-}
-
-/// The filter in force, narrowed to what the page is about.
-fn scope(view: &View) -> Query {
-    let page = match view.page().screen.subject() {
-        Screen::Process(key) => format!("(pid:{0} or candidate:{0})", key.pid),
-        Screen::Peer(key) => {
-            let port = if key.side == Side::Client { "rport" } else { "lport" };
-            format!("remote:{} {port}:{} side:{}", key.ip, key.port, key.side.name())
-        }
-        Screen::Socket(id) => format!("cookie:{}", id.cookie),
-        Screen::Finding(_) => match &view.page().story {
-            Some(story) if !story.finding.filter.is_empty() => story.finding.filter.clone(),
-            _ => return view.filter.query.clone(),
-        },
-        _ => return view.filter.query.clone(),
-    };
-    let text = if view.filter.query.is_all() { page } else { format!("({}) {page}", view.filter.text) };
-    Query::parse(&text).unwrap_or_else(|_| view.filter.query.clone())
-}
-
-fn type_filter(view: &mut View, edit: keymap::Edit) -> Vec<Effect> {
-    let Mode::Filter(line, error) = &mut view.mode else { return vec![] };
-    match edit {
-        keymap::Edit::Line(request) => {
-            line.handle(request);
-            *error = Query::parse(line.value()).err();
-            vec![]
-        }
-        keymap::Edit::Cancel => {
-            view.mode = Mode::Normal;
-            vec![]
-        }
-        keymap::Edit::Accept if error.is_some() => vec![],
-        keymap::Edit::Accept => {
-            let text = line.value().trim().to_owned();
-            apply_filter(view, text)
-        }
+/// Pasted text is typed where text is being typed. It never becomes commands.
+fn paste(view: &mut View, text: &str, data: Option<Data<'_>>) {
+    match &mut view.mode {
+        Mode::Filter(prompt) => filter_line::paste(prompt, text, data),
+        Mode::Palette(_) => palette::paste(view, text, data),
+        Mode::Names(prompt) => prompt.paste(text),
+        Mode::Normal | Mode::Export(_) | Mode::Help(_) => {}
     }
-}
-
-pub(super) fn apply_filter(view: &mut View, text: String) -> Vec<Effect> {
-    match Query::parse(&text) {
-        Ok(query) => {
-            view.filter = Filter { text, query };
-            view.mode = Mode::Normal;
-            vec![Effect::Select]
-        }
-        Err(error) => {
-            view.mode = Mode::Filter(Line::from(text), Some(error));
-            vec![]
-        }
-    }
-}
-
-/// Pasted text is typed into the filter; line ends and other controls are left out. It never becomes commands.
-fn paste(view: &mut View, text: &str) {
-    if let Mode::Names(line) = &mut view.mode {
-        names::paste(line, text);
-        return;
-    }
-    let Mode::Filter(line, error) = &mut view.mode else { return };
-    for c in text.chars().filter(|c| !c.is_control()) {
-        line.handle(InputRequest::InsertChar(c));
-    }
-    *error = Query::parse(line.value()).err();
 }
 
 /// Where a movement leads from `index` among `len` rows of which `page` are seen at once.
@@ -413,7 +317,7 @@ fn settle(view: &mut View, data: Option<Data<'_>>) {
 }
 
 /// Where everything stands now.
-fn place(view: &View, data: Option<Data<'_>>) -> Option<Layout> {
+pub(super) fn place(view: &View, data: Option<Data<'_>>) -> Option<Layout> {
     layout::layout(view, view.size, draw::sayings(view, data.as_ref()))
 }
 
@@ -432,41 +336,6 @@ fn height(layout: &Layout, pane: Pane) -> Option<usize> {
 pub(super) fn window(offset: usize, index: usize, height: usize, len: usize) -> usize {
     let lowest = (index + 1).saturating_sub(height);
     offset.clamp(lowest, index.max(lowest)).min(len.saturating_sub(height))
-}
-
-/// The wheel moves the selection, a click selects what is under it.
-fn mouse(view: &mut View, event: MouseEvent, data: Option<Data<'_>>) -> Vec<Effect> {
-    if !matches!(view.mode, Mode::Normal) {
-        return vec![];
-    }
-    match event.kind {
-        MouseEventKind::ScrollDown => travel(view, Command::Down, data),
-        MouseEventKind::ScrollUp => travel(view, Command::Up, data),
-        MouseEventKind::Down(MouseButton::Left) => {
-            click(view, Position::new(event.column, event.row), data);
-            vec![]
-        }
-        _ => vec![],
-    }
-}
-
-/// Gives the focus to the pane at `at`, and selects the row there if there is one.
-fn click(view: &mut View, at: Position, data: Option<Data<'_>>) {
-    let Some(layout) = place(view, data) else { return };
-    let panes = layout.slots.iter().filter(|slot| slot.pane.takes_focus());
-    let Some(slot) = panes.into_iter().find(|slot| slot.area.contains(at)) else { return };
-    view.page_mut().focus = slot.pane;
-    let Some(data) = data.filter(|_| slot.pane.is_table()) else { return };
-    let top = slot.inner().y + slot.lines_above();
-    let table = view.page_mut().table_mut(slot.pane);
-    let line = at.y.checked_sub(top).map(usize::from).filter(|line| *line < slot.rows());
-    let Some(index) = line.map(|line| table.offset + line) else { return };
-    if let Some(id) = data.id(slot.pane, index) {
-        table.selected = Some(id);
-        table.held = true;
-        table.index = index;
-        table.present = true;
-    }
 }
 
 #[cfg(test)]

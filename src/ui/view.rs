@@ -2,13 +2,11 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use tui_input::Input;
-
-use super::{recent::Recent, scene::Look, story::Story};
+use super::{export::Exportable, prompt::Prompt, recent::Recent, scene::Look, story::Story};
 use crate::{
     findings::Key,
     model::{Endpoint, ProcKey, SockId, TcpState},
-    query::{Query, QueryError, Sort},
+    query::{Query, Sort},
     store::PeerKey,
 };
 
@@ -252,10 +250,14 @@ pub enum Mode {
     /// Commands.
     #[default]
     Normal,
-    /// Text of a filter is being typed; with what is wrong with it so far.
-    Filter(Input, Option<QueryError>),
+    /// The text of a filter is being typed.
+    Filter(Prompt),
+    /// A command is being typed.
+    Palette(Prompt),
     /// Words are being typed that narrow the kernel's tables.
-    Names(Input),
+    Names(Prompt),
+    /// Which of these is to be written to a file.
+    Export(Vec<Exportable>),
     /// The help page, and its first line shown.
     Help(usize),
 }
@@ -293,6 +295,8 @@ pub struct View {
     pub paused: Option<Look>,
     /// The last message, until the next key.
     pub message: Option<Message>,
+    /// Filters that were set before, the newest first.
+    pub(super) past_filters: Vec<String>,
     /// What went on since the filter was set or the page was entered.
     pub(super) recent: Option<Arc<Recent>>,
     /// Up to which sample the lines below the header stay, so that nothing jumps when there is nothing to say for a
@@ -314,6 +318,7 @@ impl View {
             names: String::new(),
             paused: None,
             message: None,
+            past_filters: vec![],
             recent: None,
             lines_until: [0; 2],
             views: Screen::VIEWS.map(Page::new),
@@ -342,7 +347,7 @@ impl View {
     /// Whether something is narrowed on the page, or about to be.
     #[must_use]
     pub fn is_narrowed(&self) -> bool {
-        let typing = matches!(self.mode, Mode::Filter(..) | Mode::Names(_));
+        let typing = matches!(self.mode, Mode::Filter(_) | Mode::Names(_) | Mode::Palette(_));
         let set = match self.page().screen {
             Screen::Kernel => !self.names.is_empty(),
             Screen::Explained(_) => false,
@@ -371,6 +376,11 @@ impl View {
         self.current = index;
         self.entered.clear();
         true
+    }
+
+    /// The number of the view after the one that is shown, or that what is shown was entered from.
+    pub(super) fn next_number(&self) -> u8 {
+        u8::try_from((self.current + 1) % self.views.len() + 1).unwrap_or(1)
     }
 
     /// Enters a closer look.

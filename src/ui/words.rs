@@ -12,6 +12,12 @@ pub(super) fn sockets(count: u32) -> String {
     format!("{} socket{plural}", format::grouped(count.into()))
 }
 
+/// A name as filters spell it: `time-wait` for `TIME_WAIT`.
+#[must_use]
+pub(super) fn dashed(name: &str) -> String {
+    name.to_lowercase().replace('_', "-")
+}
+
 /// A duration that has gone by, without tenths: `4s`, `4m12s`.
 #[must_use]
 pub(super) fn ago(seconds: f64) -> String {

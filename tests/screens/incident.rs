@@ -440,4 +440,3 @@ pub(crate) fn stamp(second: u32) -> Stamp {
     let wall = Timestamp::from_second(START + i64::from(second)).expect("in range");
     Stamp { since_boot: Duration::from_secs(3_000_000 + u64::from(second)), wall }
 }
-

@@ -129,7 +129,10 @@ fn words_are_edited_cancelled_and_pasted_like_a_filter() {
     assert!(stage.text().contains("names  queue full"), "{}", stage.text());
     stage.keys("/ nothing<Enter>");
     let text = stage.text();
-    assert!(text.contains("No name and no meaning has all these words.") && text.contains("  0 of "), "{text}");
+    assert!(
+        text.contains("No name and no meaning has all these words.") && text.contains("  0 of "),
+        "{text}"
+    );
     // From the page of a row one is back among all of them.
     stage.keys("<Esc><Enter>/");
     assert_eq!(stage.view.page().screen, Screen::Kernel);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
 use twtop::{
     findings::{Finding, Watch},
@@ -140,6 +140,22 @@ impl Stage {
         }
     }
 
+    /// Something happens to the mouse at `column` and `row`.
+    pub(crate) fn mouse(&mut self, kind: MouseEventKind, column: u16, row: u16) {
+        let event = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
+        self.input(Input::Mouse(event));
+    }
+
+    /// A click on the first `text` that is on the screen.
+    pub(crate) fn click(&mut self, text: &str) {
+        let screen = self.text();
+        let found = (0..).zip(screen.lines()).find_map(|(row, line)| Some((row, line.split_once(text)?.0)));
+        let (row, before) = found.unwrap_or_else(|| panic!("no {text:?} on\n{screen}"));
+        let column = unicode_width::UnicodeWidthStr::width(before);
+        let column = u16::try_from(column).expect("on the screen");
+        self.mouse(MouseEventKind::Down(MouseButton::Left), column, row);
+    }
+
     /// Types: characters as they are, `<Enter>`, `<Esc>`, `<Tab>`, `<C-d>` for other keys.
     pub(crate) fn keys(&mut self, keys: &str) {
         let mut rest = keys;
@@ -151,6 +167,9 @@ impl Stage {
                 "Enter" => (KeyCode::Enter, KeyModifiers::NONE),
                 "Esc" => (KeyCode::Esc, KeyModifiers::NONE),
                 "Tab" => (KeyCode::Tab, KeyModifiers::NONE),
+                "BackTab" => (KeyCode::BackTab, KeyModifiers::NONE),
+                "Up" => (KeyCode::Up, KeyModifiers::NONE),
+                "Down" => (KeyCode::Down, KeyModifiers::NONE),
                 "End" => (KeyCode::End, KeyModifiers::NONE),
                 "PgDn" => (KeyCode::PageDown, KeyModifiers::NONE),
                 name => {

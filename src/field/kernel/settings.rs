@@ -33,7 +33,10 @@ impl SettingRow {
             value: value.clone(),
             default: settings::default_of(name),
             topic: Topic::named(name),
-            finding: findings.iter().find(|finding| Self::is_named_by(name, finding)).map(|finding| finding.id),
+            finding: findings
+                .iter()
+                .find(|finding| Self::is_named_by(name, finding))
+                .map(|finding| finding.id),
         })
     }
 
@@ -88,8 +91,8 @@ impl SettingRow {
 
 /// The metrics of a setting.
 pub static SETTINGS: &[Field<SettingRow>] = &[
-    Fields::left("setting", "SETTING", 24, "Its name, without what stands before the last dot.", |row, _| {
-        Value::Text(Cow::Borrowed(row.short()))
+    Fields::left("setting", "SETTING", 24, "Its name, as sysctl prints it.", |row, _| {
+        Value::Text(Cow::Borrowed(&row.name))
     }),
     Fields::left("value", "VALUE", 14, "What it is set to.", |row, _| Value::Text(Cow::Borrowed(&row.value))),
     Fields::left(

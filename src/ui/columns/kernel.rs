@@ -9,7 +9,7 @@ use crate::{
     ui::{
         Theme,
         table::Frame,
-        text::{fit_figures, width},
+        text::{fit, fit_figures, width},
     },
 };
 
@@ -68,6 +68,8 @@ impl Shown for SettingRow {
     fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
         let ellipsis = frame.theme.glyphs.ellipsis;
         match key {
+            // What stands before the last dot is the same for nearly all.
+            "setting" => Some(fit(row.short(), cells, ellipsis).into_owned()),
             "value" if row.value.is_empty() => Some(EMPTY.to_owned()),
             "default" if row.default == Some("") => Some(EMPTY.to_owned()),
             "note" if row.note().is_empty() => Some(String::new()),

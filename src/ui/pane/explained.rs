@@ -167,7 +167,8 @@ fn setting(data: &Data<'_>, name: &str) -> Told {
     };
     let changed = if row.is_changed() { "; changed on this host" } else { "" };
     let figures = vec![("value", value), ("default", format!("{default}{changed}"))];
-    let headline = row.topic.map_or_else(|| "Nothing is told of it.".to_owned(), |topic| topic.line.to_owned());
+    let headline =
+        row.topic.map_or_else(|| "Nothing is told of it.".to_owned(), |topic| topic.line.to_owned());
     (headline, figures, row.topic)
 }
 

@@ -92,13 +92,10 @@ impl<'a> Context<'a> {
         self.scene.view.page().table(self.pane)
     }
 
-    /// Where a scrollbar stands that takes no room: in the frame, or in the gap between two panes.
+    /// Where a scrollbar stands that takes no room.
     fn track(&self) -> Option<u16> {
-        match self.chrome {
-            Chrome::Rule => Some(self.area.right()).filter(|x| *x < self.width),
-            Chrome::Frame => Some(self.area.right().saturating_sub(1)),
-            Chrome::Bare => None,
-        }
+        let Self { pane, area, chrome, .. } = *self;
+        Slot { pane, area, chrome }.track(self.width)
     }
 
     /// The last minute of a series, or more where there is room, as it was `behind` samples ago.
