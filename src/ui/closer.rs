@@ -25,7 +25,7 @@ pub(super) fn enter(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
         RowId::Finding(key) => return open_story(view, key, data),
         RowId::Process(key) => Screen::Process(key),
         RowId::Peer(key) => Screen::Peer(key),
-        RowId::Destination(_, peer) => {
+        RowId::Destination(_, peer) | RowId::Failure(None, _, peer) => {
             Screen::Peer(PeerKey { ip: peer.ip, port: peer.port, side: Side::Client })
         }
         RowId::Socket(id) => Screen::Socket(id),
@@ -39,9 +39,6 @@ pub(super) fn enter(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
             return filter_line::apply(view, text, data);
         }
         RowId::Failure(Some(caller), ..) => Screen::Process(caller),
-        RowId::Failure(None, _, peer) => {
-            Screen::Peer(PeerKey { ip: peer.ip, port: peer.port, side: Side::Client })
-        }
         RowId::Matter(matter) => Screen::Explained(matter),
     };
     open(view, screen)

@@ -423,13 +423,12 @@ pub(super) fn starts_descending(pane: Pane, key: &str) -> bool {
 pub(super) fn default_sort(pane: Pane) -> Option<Sort> {
     let key = match pane {
         Pane::Processes | Pane::Peers => "sockets",
-        Pane::Destinations => "percent",
+        Pane::Destinations | Pane::Limits => "percent",
         Pane::Sockets => "state",
         Pane::Findings => "severity",
         Pane::Failures => "failed_per_s",
         Pane::Counters => "per_s",
         Pane::Settings => "note",
-        Pane::Limits => "percent",
         Pane::States | Pane::Closes | Pane::Facts | Pane::Story | Pane::Explained => return None,
     };
     Some(Sort { key, descending: starts_descending(pane, key) })

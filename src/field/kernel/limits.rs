@@ -154,8 +154,8 @@ mod tests {
     #[test]
     fn shares_are_right_at_both_ends() {
         let of = |value, max| percent(Limit { value, max });
-        assert_eq!([of(0, 0), of(1, 0), of(0, 9), of(9, 9)].map(f64::round), [0.0, 100.0, 0.0, 100.0]);
-        assert!(of(1, u64::MAX) > 0.0);
+        assert!(of(0, 0) <= 0.0 && of(0, 9) <= 0.0 && of(1, u64::MAX) > 0.0);
+        assert!([of(1, 0), of(9, 9)].iter().all(|share| (share - 100.0).abs() < 1e-9));
         assert!(fullness(Limit { value: 1, max: 0 }) > fullness(Limit { value: 100, max: 128 }));
     }
 }

@@ -220,15 +220,12 @@ fn explained(topic: &Topic, room: usize) -> Vec<Line> {
         paragraph.clear();
     };
     for line in topic.text.lines().skip(1) {
-        match line.strip_prefix("  ") {
-            Some(part) => {
-                paragraph.push_str(part);
-                paragraph.push(' ');
-            }
-            None => {
-                end(&mut paragraph, &mut lines);
-                lines.push(text(line.to_owned(), Kind::Heading));
-            }
+        if let Some(part) = line.strip_prefix("  ") {
+            paragraph.push_str(part);
+            paragraph.push(' ');
+        } else {
+            end(&mut paragraph, &mut lines);
+            lines.push(text(line.to_owned(), Kind::Heading));
         }
     }
     end(&mut paragraph, &mut lines);
