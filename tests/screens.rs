@@ -2,12 +2,16 @@
 //!
 //! `TWTOP_UPDATE=1` writes the pictures under `screenshots/` anew.
 
+#[path = "screens/drill.rs"]
+mod drill;
 #[path = "screens/findings.rs"]
 mod findings;
 #[path = "screens/incident.rs"]
 mod incident;
 #[path = "screens/kernel.rs"]
 mod kernel;
+#[path = "screens/sizes.rs"]
+mod sizes;
 #[path = "screens/stage.rs"]
 mod stage;
 #[path = "screens/told.rs"]
@@ -46,6 +50,23 @@ fn overview() {
     assert_snapshot!("overview-160x45", at_height(LARGE).text());
     assert_snapshot!("overview-60x16", at_height((60, 16)).text());
     assert_snapshot!("overview-120x40", at_height((120, 40)).text());
+}
+
+#[test]
+fn charts() {
+    let huge = (200, 60);
+    assert_snapshot!("overview-200x60", at_height(huge).text());
+    assert_snapshot!("process-120x40", after_keys((120, 40), "<Enter>").text());
+    assert_snapshot!("process-200x60", traced(huge, HEIGHT, "<Enter>").text());
+    assert_snapshot!("process-60x16", after_keys((60, 16), "<Enter>").text());
+    for size in [(60, 16), (120, 40), LARGE, huge] {
+        let (width, height) = size;
+        assert_snapshot!(format!("peer-{width}x{height}"), traced(size, HEIGHT, "4<Enter>").text());
+    }
+    for size in [(60, 16), SMALL, (120, 40), huge] {
+        let (width, height) = size;
+        assert_snapshot!(format!("ports-{width}x{height}"), after_keys(size, "5").text());
+    }
 }
 
 #[test]
@@ -645,6 +666,9 @@ fn the_pictures_are_those_of_today() {
         ("overview-80x24.svg", SMALL, ""),
         ("overview-160x45.svg", LARGE, ""),
         ("process-160x45.svg", LARGE, "<Enter>"),
+        ("peer-160x45.svg", LARGE, "4<Enter>"),
+        ("ports-160x45.svg", LARGE, "5"),
+        ("overview-200x60.svg", (200, 60), ""),
         ("finding-80x24.svg", SMALL, "6<Enter>"),
         ("finding-160x45.svg", LARGE, "6<Enter>"),
     ];

@@ -120,7 +120,7 @@ fn table(pane: Pane, view: &View, look: &Look, out: &mut dyn Write) -> io::Resul
         Pane::Settings => export::write_rows::<SettingRow>(selection.kernel.settings.iter(), &context, out),
         Pane::Limits => export::write_rows::<LimitRow>(selection.kernel.limits.iter(), &context, out),
         // No tables.
-        Pane::Closes | Pane::Facts | Pane::Story | Pane::Explained => Ok(()),
+        _ => Ok(()),
     }
 }
 

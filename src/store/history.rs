@@ -1,13 +1,14 @@
 //! The last 15 minutes of counts and rates: for the whole, and for the processes and peers that matter.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, net::IpAddr};
 
 use super::{
-    Aggregate, Moment, PeerKey, PeerRow, ProcessRow, Series,
+    Aggregate, Moment, PeerKey, PeerRow, PortTrend, ProcessRow, Series,
     follow::{Followed, Row},
+    port_trend::PortTrends,
     rise,
 };
-use crate::model::{ProcKey, Stamp, StateCounts, TcpState};
+use crate::model::{Endpoint, ProcKey, Stamp, StateCounts, TcpState};
 
 /// How one subject (the whole, a process, a peer) went over time; every series has one value a sample,
 /// and all series of a history end at the same sample.
@@ -37,6 +38,7 @@ pub struct History {
     stamps: VecDeque<Stamp>,
     processes: Followed<ProcKey>,
     peers: Followed<PeerKey>,
+    ports: PortTrends,
     /// How many values of `closes` were estimated, and how many values it was given.
     estimated: usize,
     given: usize,
@@ -49,6 +51,7 @@ impl Default for History {
             stamps: VecDeque::new(),
             processes: Followed::new(Self::PROCESSES),
             peers: Followed::new(Self::PEERS),
+            ports: PortTrends::default(),
             estimated: 0,
             given: 0,
         }
@@ -60,6 +63,8 @@ impl History {
     pub const PROCESSES: usize = 64;
     /// At most so many peers are followed.
     pub const PEERS: usize = 128;
+    /// At most so many destinations are followed.
+    pub const DESTINATIONS: usize = PortTrends::MOST;
     /// Over how many samples a rate that is shown as a figure is smoothed.
     pub const SMOOTHING: usize = 5;
 
@@ -83,6 +88,7 @@ impl History {
         }
         self.processes.push(totals.processes.iter().map(process_row), elapsed);
         self.peers.push(totals.peers.iter().map(peer_row), elapsed);
+        self.ports.push(&totals.destinations, moment.sample.complete);
     }
 
     /// The whole namespace.
@@ -101,6 +107,12 @@ impl History {
     #[must_use]
     pub fn peer(&self, key: &PeerKey) -> Option<&Activity> {
         self.peers.get(key)
+    }
+
+    /// The ports of one destination, from one of our addresses, if it is among those that are followed.
+    #[must_use]
+    pub fn ports(&self, source: IpAddr, peer: Endpoint) -> Option<&PortTrend> {
+        self.ports.get(source, peer)
     }
 
     /// Closes per second over the last 60 s and more, oldest first: what the `TIME_WAIT`s of the first sample told of

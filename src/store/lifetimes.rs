@@ -81,6 +81,15 @@ impl Lifetimes {
         ends.zip(counts).take(last).skip(first)
     }
 
+    /// Every bucket, as where it begins and ends in seconds and its count. Of the last one, for what is longer than all
+    /// octaves, only the beginning is true.
+    pub fn buckets(&self) -> impl Iterator<Item = (f64, f64, u32)> + '_ {
+        self.0.iter().enumerate().map(|(bucket, &count)| {
+            let (start, width) = Self::place(bucket);
+            (precise(start) / 1e6, precise(start + width) / 1e6, count)
+        })
+    }
+
     /// Where a bucket begins and how wide it is, microseconds.
     fn place(bucket: usize) -> (u64, u64) {
         let octave = u32::try_from(bucket >> Self::PART_BITS).expect("there are few octaves");
@@ -127,6 +136,11 @@ mod tests {
         let octaves: Vec<_> = lives.octaves().filter(|(_, count)| *count > 0).collect();
         assert_eq!((octaves[0], octaves.len()), ((0.004_096, 98), 3));
         assert_eq!(lives.quantile(1.0), None, "too long to say");
+        let mut buckets = lives.buckets().filter(|(_, _, count)| *count > 0);
+        assert_eq!(buckets.next(), Some((0.002_560, 0.003_072, 98)));
+        assert_eq!(buckets.map(|(_, _, count)| count).collect::<Vec<_>>(), [1, 1]);
+        let buckets: Vec<_> = lives.buckets().collect();
+        assert!(buckets.windows(2).all(|pair| (pair[0].1 - pair[1].0).abs() < 1e-9), "they touch");
     }
 
     #[test]

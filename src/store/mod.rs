@@ -23,12 +23,14 @@ mod pass;
 mod people;
 mod port_model;
 mod port_tally;
+mod port_trend;
 mod ports;
 mod queues;
 mod rates;
 mod recent;
 mod rise;
 mod series;
+mod stretch;
 mod tally;
 mod trace_activity;
 mod trace_intern;
@@ -49,9 +51,11 @@ pub use port_model::{
     DestinationPorts, Doubt, Forecast, Held, Outlook, PortCounts, PortRules, PortUse, PortsLeft, Takeover,
     TimeWaitLife, TwReuse,
 };
+pub use port_trend::PortTrend;
 pub use ports::PortRange;
 pub use queues::AcceptQueue;
 pub use series::Series;
+pub use stretch::{Course, Stretch, states_of};
 pub use trace_activity::{ConnectFailures, TraceActivity, TraceCounts};
 pub use trace_join::{Cause, Phase, Sighting, TraceGap, TraceJoin};
 pub use trace_window::{ConnectFailure, TraceWindow};

@@ -429,7 +429,7 @@ pub(super) fn default_sort(pane: Pane) -> Option<Sort> {
         Pane::Failures => "failed_per_s",
         Pane::Counters => "per_s",
         Pane::Settings => "note",
-        Pane::States | Pane::Closes | Pane::Facts | Pane::Story | Pane::Explained => return None,
+        _ => return None,
     };
     Some(Sort { key, descending: starts_descending(pane, key) })
 }
@@ -451,7 +451,7 @@ fn columns(pane: Pane) -> &'static [Column] {
         Pane::Counters => CounterRow::COLUMNS,
         Pane::Settings => SettingRow::COLUMNS,
         Pane::Limits => LimitRow::COLUMNS,
-        Pane::States | Pane::Closes | Pane::Facts | Pane::Story | Pane::Explained => &[],
+        _ => &[],
     }
 }
 

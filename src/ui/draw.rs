@@ -11,7 +11,7 @@ use ratatui::{
 
 use super::{
     footer, help,
-    layout::{self, Layout, Sayings},
+    layout::{self, Layout, Sayings, Slot},
     names, notice, pane,
     pen::Pen,
     scene::{Data, Scene},
@@ -37,9 +37,7 @@ pub fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>) {
 /// Draws `scene` into `area` of a buffer, and says where the text cursor stands if there is one.
 pub fn render(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) -> Option<Position> {
     let data = scene.data();
-    let Some(layout) =
-        layout::layout(scene.view, (area.width, area.height), sayings(scene.view, data.as_ref()))
-    else {
+    let Some(layout) = places_of(scene, data.as_ref(), (area.width, area.height)) else {
         too_small(buffer, area);
         return None;
     };
@@ -70,6 +68,23 @@ pub fn render(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) -> Option<Posi
     let cursor = line(buffer, &layout, scene, data.as_ref());
     footer::draw(buffer, &layout, scene);
     cursor
+}
+
+/// Where the parts of `scene` go on a terminal of the view's size; `None` if that is too small.
+#[must_use]
+pub fn places(scene: &Scene<'_>) -> Option<Layout> {
+    places_of(scene, scene.data().as_ref(), scene.view.size)
+}
+
+fn places_of(scene: &Scene<'_>, data: Option<&Data<'_>>, size: (u16, u16)) -> Option<Layout> {
+    layout::layout(scene.view, size, sayings(scene.view, data))
+}
+
+/// Draws one pane of `scene` alone, of a buffer of the whole terminal; nothing while there is nothing to show.
+pub fn render_pane(buffer: &mut Buffer, scene: &Scene<'_>, slot: &Slot) {
+    if let Some(data) = scene.data() {
+        pane::draw(buffer, scene, data, slot);
+    }
 }
 
 /// What there is to say below the header.

@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::view::{Page, Pane, Screen, View};
-use crate::model::TcpState;
+use crate::model::{Side, TcpState};
 
 /// The least width and height that can be used.
 pub const MINIMUM: (u16, u16) = (60, 16);
@@ -113,15 +113,23 @@ pub fn layout(view: &View, (width, height): (u16, u16), say: Sayings) -> Option<
     };
     let top = notices + findings + u16::from(verdict);
     let bottom = 1 + u16::from(filtering);
-    let body = Rect::new(0, top, width, height - top - bottom);
-    let told = Rect::new(0, notices, width, findings);
-    let told = (findings > 0).then_some(Slot { pane: Pane::Findings, area: told, chrome: Chrome::Bare });
-    let panes = slots(page, body, chrome, height, say).into_iter();
+    let ports = u16::from(!page.zoomed && page.screen == Screen::Overview && has_ports_line((width, height)));
+    let body = Rect::new(0, top + ports, width, height - top - bottom - ports);
+    let bare = |pane, y, lines| {
+        let area = Rect::new(0, y, width, lines);
+        (lines > 0).then_some(Slot { pane, area, chrome: Chrome::Bare })
+    };
+    let told = [bare(Pane::Findings, notices, findings), bare(Pane::Destinations, top, ports)];
+    let panes = slots(page, body, chrome, (width, height), say).into_iter();
     Some(Layout {
         header: line(0),
         notice: say.notice.then(|| line(1)),
         verdict: verdict.then(|| line(notices + findings)),
-        slots: told.into_iter().chain(panes.map(|(pane, area)| Slot { pane, area, chrome })).collect(),
+        slots: told
+            .into_iter()
+            .flatten()
+            .chain(panes.map(|(pane, area)| Slot { pane, area, chrome }))
+            .collect(),
         filter: filtering.then(|| line(height - 2)),
         footer: line(height - 1),
     })
@@ -185,17 +193,12 @@ impl Slot {
         let titles = 1;
         let inner = self.inner();
         match self.pane {
-            Pane::States | Pane::Closes | Pane::Facts | Pane::Story | Pane::Explained => 0,
-            Pane::Findings if self.chrome == Chrome::Bare => 0,
+            Pane::Findings | Pane::Destinations if self.chrome == Chrome::Bare => 0,
+            Pane::States => 0,
+            pane if !pane.is_table() => 0,
             Pane::Destinations => ports_head(inner) + titles,
             Pane::Processes => titles + coverage_line(inner),
-            Pane::Peers
-            | Pane::Sockets
-            | Pane::Counters
-            | Pane::Settings
-            | Pane::Limits
-            | Pane::Failures
-            | Pane::Findings => titles,
+            _ => titles,
         }
     }
 
@@ -221,24 +224,40 @@ pub fn coverage_line(inner: Rect) -> u16 {
     u16::from(inner.height >= 4)
 }
 
-/// The panes of a page and their places.
-fn slots(page: &Page, body: Rect, chrome: Chrome, height: u16, say: Sayings) -> Vec<(Pane, Rect)> {
+/// Whether charts have room beside the tables: on a page of a process or a peer, and on the overview.
+#[must_use]
+pub fn has_charts((width, height): (u16, u16)) -> bool {
+    width >= 100 && height >= 36
+}
+
+/// Whether the overview has a line about the ports of the worst destination, since there is no room for a pane.
+fn has_ports_line((width, height): (u16, u16)) -> bool {
+    width < SIDE_BY_SIDE && height < TALL
+}
+
+/// From this width on panes stand side by side.
+const SIDE_BY_SIDE: u16 = 76;
+/// From this height on narrow terminals have room for all panes, one below the other.
+const TALL: u16 = 34;
+
+/// The panes of a page and their places, on a screen of `size` (width, height).
+fn slots(page: &Page, body: Rect, chrome: Chrome, size: (u16, u16), say: Sayings) -> Vec<(Pane, Rect)> {
     if page.zoomed {
         return vec![(page.focus, body)];
     }
     let whole = |pane| vec![(pane, body)];
     match page.screen {
-        Screen::Overview => overview(body, chrome, height),
+        Screen::Overview => overview(body, chrome, size),
         Screen::Sockets => whole(Pane::Sockets),
         Screen::Processes => whole(Pane::Processes),
         Screen::Peers => whole(Pane::Peers),
-        Screen::Ports => ports(body, chrome, say.failures),
+        Screen::Ports => ports(body, chrome, size, say.failures),
         Screen::Findings => whole(Pane::Findings),
         Screen::Finding(_) => story(page, body, chrome, say.story),
         Screen::Kernel => kernel(body, chrome, say.limits),
         Screen::Explained(_) => whole(Pane::Explained),
-        Screen::Process(_) => process(body, chrome, say),
-        Screen::Peer(_) => peer(body, chrome, say),
+        Screen::Process(_) => process(body, chrome, size, say),
+        Screen::Peer(key) => peer(body, chrome, size, (key.side == Side::Client, say)),
         Screen::Socket(_) | Screen::ProcessEvidence(_) | Screen::PeerEvidence(_) => whole(Pane::Facts),
     }
 }
@@ -248,14 +267,16 @@ fn states_lines(chrome: Chrome) -> u16 {
     u16::try_from(TcpState::ALL.len()).unwrap_or(12) + chrome.lines()
 }
 
-fn overview(body: Rect, chrome: Chrome, height: u16) -> Vec<(Pane, Rect)> {
-    if body.width < 76 {
-        return stacked(body, chrome);
+/// From top to bottom: which state, who and towards whom, since when and how long the ports last; the sockets
+/// themselves where there is room for more than anybody needs.
+fn overview(body: Rect, chrome: Chrome, (width, height): (u16, u16)) -> Vec<(Pane, Rect)> {
+    if width < SIDE_BY_SIDE {
+        return stacked(body, chrome, height);
     }
     // Two lines of processes under their titles are the least worth having.
     let top = states_lines(chrome).min(body.height.saturating_sub(chrome.lines() + 3));
     let (top, rest) = split_height(body, top);
-    let mut slots = if body.width >= 120 {
+    let mut slots = if width >= 120 {
         let parts = split_width(top, &[42, 32, 26]);
         vec![(Pane::States, parts[0]), (Pane::Destinations, parts[1]), (Pane::Closes, parts[2])]
     } else {
@@ -265,34 +286,45 @@ fn overview(body: Rect, chrome: Chrome, height: u16) -> Vec<(Pane, Rect)> {
         vec![(Pane::States, parts[0]), (Pane::Destinations, upper), (Pane::Closes, below)]
     };
     // The terminal's height decides, so that no pane comes and goes with the lines below the header.
-    let (middle, sockets) = if height >= 40 && body.width >= 100 {
-        split_height(rest, rest.height * 9 / 20)
-    } else {
-        split_height(rest, rest.height)
+    let bands: &[u16] = match height {
+        0..40 => &[100],
+        40..55 => &[47, 53],
+        _ => &[32, 36, 32],
     };
-    let parts = split_width(middle, &[60, 40]);
-    slots.extend([(Pane::Processes, parts[0]), (Pane::Peers, parts[1])]);
-    if sockets.height > 0 {
-        slots.push((Pane::Sockets, sockets));
+    let bands = split_lines(rest, bands);
+    let halves = |area| split_width(area, &[60, 40]);
+    for (band, panes) in bands.iter().zip([[Pane::Processes, Pane::Peers], [Pane::Trend, Pane::PortTrend]]) {
+        slots.extend(panes.into_iter().zip(halves(*band)));
     }
+    slots.extend(bands.get(2).map(|sockets| (Pane::Sockets, *sockets)));
     slots
 }
 
 /// The overview on a narrow terminal: one pane below the other.
-fn stacked(body: Rect, chrome: Chrome) -> Vec<(Pane, Rect)> {
+fn stacked(body: Rect, chrome: Chrome, height: u16) -> Vec<(Pane, Rect)> {
     let states = states_lines(chrome).min(body.height / 2);
     let (top, rest) = split_height(body, states);
-    let (middle, lower) =
-        if rest.height >= 10 { split_height(rest, rest.height / 2) } else { split_height(rest, rest.height) };
-    let all = [(Pane::States, top), (Pane::Processes, middle), (Pane::Peers, lower)];
-    all.into_iter().filter(|(_, area)| area.height > 0).collect()
+    let mut slots = vec![(Pane::States, top)];
+    let below: &[Pane] = match height {
+        TALL.. => &[Pane::Destinations, Pane::Processes, Pane::Peers],
+        _ if rest.height >= 10 => &[Pane::Processes, Pane::Peers],
+        _ => &[Pane::Processes],
+    };
+    let shares: &[u16] = [&[100][..], &[50, 50], &[30, 40, 30]][below.len() - 1];
+    slots.extend(below.iter().copied().zip(split_lines(rest, shares)));
+    slots
 }
 
-/// Destinations, and below them the failed calls where there are any.
-fn ports(body: Rect, chrome: Chrome, failures: u16) -> Vec<(Pane, Rect)> {
-    let below = if failures == 0 { 0 } else { (failures + chrome.lines()).min(body.height / 2) };
-    let (destinations, failures) = split_height(body, body.height - below);
+/// Destinations, below them what becomes of the selected one, and the failed calls where there are any.
+fn ports(body: Rect, chrome: Chrome, (_, height): (u16, u16), failures: u16) -> Vec<(Pane, Rect)> {
+    let below = if failures == 0 { 0 } else { (failures + chrome.lines()).min(body.height / 3) };
+    let (rest, failures) = split_height(body, body.height - below);
+    let chart = if height >= 22 { (body.height * 2 / 5).clamp(7, 20) } else { 0 };
+    let (destinations, chart) = split_height(rest, rest.height - chart);
     let mut slots = vec![(Pane::Destinations, destinations)];
+    if chart.height > 0 {
+        slots.push((Pane::PortTrend, chart));
+    }
     if failures.height > 0 {
         slots.push((Pane::Failures, failures));
     }
@@ -300,14 +332,14 @@ fn ports(body: Rect, chrome: Chrome, failures: u16) -> Vec<(Pane, Rect)> {
 }
 
 /// From this width on, counters and settings stand side by side.
-const SIDE_BY_SIDE: u16 = 140;
+const KERNEL_SIDE_BY_SIDE: u16 = 140;
 
 /// The limits as few lines, the fullest first; below them what moves, and what is set.
 fn kernel(body: Rect, chrome: Chrome, limits: u16) -> Vec<(Pane, Rect)> {
     // Their titles and one row at least, and never more than there are.
     let most = (body.height / 4).max(chrome.lines() + 2);
     let (limits, rest) = split_height(body, (limits.max(1) + 1 + chrome.lines()).min(most));
-    let (counters, settings) = if rest.width >= SIDE_BY_SIDE {
+    let (counters, settings) = if rest.width >= KERNEL_SIDE_BY_SIDE {
         let parts = split_width(rest, &[56, 44]);
         (parts[0], parts[1])
     } else {
@@ -316,9 +348,14 @@ fn kernel(body: Rect, chrome: Chrome, limits: u16) -> Vec<(Pane, Rect)> {
     [(Pane::Limits, limits), (Pane::Counters, counters), (Pane::Settings, settings)].into()
 }
 
-/// How many more facts there are on a page: what the trace tells, and what is wrong.
-fn told(say: Sayings) -> u16 {
-    u16::from(say.traced) + u16::from(say.failures > 0) + say.findings
+/// How many more facts there are on a page: what the trace tells, unless a chart does, and what is wrong.
+fn told(say: Sayings, size: (u16, u16)) -> u16 {
+    let told = u16::from(say.failures > 0).saturating_add(say.findings);
+    if has_charts(size) {
+        // Room for what mostly is told: nothing jumps when it comes.
+        return told.max(2);
+    }
+    told.saturating_add(say.traced.into())
 }
 
 /// The story of a finding, and below it the sockets behind it.
@@ -331,19 +368,72 @@ fn story(page: &Page, body: Rect, chrome: Chrome, lines: u16) -> Vec<(Pane, Rect
     vec![(Pane::Story, story), (Pane::Sockets, sockets)]
 }
 
-fn process(body: Rect, chrome: Chrome, say: Sayings) -> Vec<(Pane, Rect)> {
-    let (facts, rest) = split_height(body, (7 + told(say) + chrome.lines()).min(body.height / 2));
-    let (middle, sockets) = split_height(rest, (rest.height / 2).min(states_lines(chrome)));
-    let parts = split_width(middle, &[60, 40]);
-    [(Pane::Facts, facts), (Pane::States, parts[0]), (Pane::Peers, parts[1]), (Pane::Sockets, sockets)].into()
+/// What is known of a process; what it does over time and towards whom; how long its connections live; its sockets.
+fn process(body: Rect, chrome: Chrome, size: (u16, u16), say: Sayings) -> Vec<(Pane, Rect)> {
+    let (facts, rest) =
+        split_height(body, told(say, size).saturating_add(7 + chrome.lines()).min(body.height / 2));
+    let mut slots = vec![(Pane::Facts, facts)];
+    if !has_charts(size) {
+        slots.extend(listed(rest, chrome, Pane::Peers));
+        return slots;
+    }
+    let (middle, sockets) = split_height(rest, rest.height * 11 / 20);
+    if say.traced {
+        let parts = split_width(middle, &[54, 46]);
+        let right = split_lines(parts[1], &[50, 50]);
+        slots.extend([(Pane::Trend, parts[0]), (Pane::Peers, right[0]), (Pane::Lives, right[1])]);
+    } else {
+        slots.extend([Pane::Trend, Pane::Peers].into_iter().zip(split_width(middle, &[60, 40])));
+    }
+    slots.push((Pane::Sockets, sockets));
+    slots
 }
 
-fn peer(body: Rect, chrome: Chrome, say: Sayings) -> Vec<(Pane, Rect)> {
-    let (facts, rest) = split_height(body, (4 + told(say) + chrome.lines()).min(body.height / 3));
+/// What is known of a peer; what goes on with it over time and whose that is; the ports that are left for it, where we
+/// connect to it, and how long connections live; the sockets.
+fn peer(body: Rect, chrome: Chrome, size: (u16, u16), (dialled, say): (bool, Sayings)) -> Vec<(Pane, Rect)> {
+    let (facts, rest) =
+        split_height(body, told(say, size).saturating_add(5 + chrome.lines()).min(body.height / 3));
+    let mut slots = vec![(Pane::Facts, facts)];
+    if !has_charts(size) {
+        slots.extend(listed(rest, chrome, Pane::Processes));
+        return slots;
+    }
+    let more: Vec<Pane> = [(Pane::PortTrend, dialled), (Pane::Lives, say.traced)]
+        .into_iter()
+        .filter_map(|(pane, is_there)| is_there.then_some(pane))
+        .collect();
+    let bands = split_lines(rest, if more.is_empty() { &[55, 45] } else { &[36, 32, 32] });
+    slots.extend([Pane::Trend, Pane::Processes].into_iter().zip(split_width(bands[0], &[60, 40])));
+    if let [first, others @ ..] = more.as_slice() {
+        let shares: &[u16] = if others.is_empty() { &[100] } else { &[60, 40] };
+        let parts = split_width(bands[1], shares);
+        slots.extend(std::iter::once(*first).chain(others.iter().copied()).zip(parts));
+    }
+    slots.extend(bands.last().map(|sockets| (Pane::Sockets, *sockets)));
+    slots
+}
+
+/// Below the facts, where there is no room for charts: states beside `other`, and sockets.
+fn listed(rest: Rect, chrome: Chrome, other: Pane) -> Vec<(Pane, Rect)> {
     let (middle, sockets) = split_height(rest, (rest.height / 2).min(states_lines(chrome)));
     let parts = split_width(middle, &[60, 40]);
-    [(Pane::Facts, facts), (Pane::States, parts[0]), (Pane::Processes, parts[1]), (Pane::Sockets, sockets)]
-        .into()
+    vec![(Pane::States, parts[0]), (other, parts[1]), (Pane::Sockets, sockets)]
+}
+
+/// Parts of the given shares of 100, one below the other.
+fn split_lines(area: Rect, shares: &[u16]) -> Vec<Rect> {
+    let mut rest = area;
+    let mut parts = vec![];
+    for (i, share) in shares.iter().enumerate() {
+        let last = i + 1 == shares.len();
+        let lines = u16::try_from(u32::from(area.height) * u32::from(*share) / 100).unwrap_or(area.height);
+        let lines = if last { rest.height } else { lines };
+        let (part, below) = split_height(rest, lines);
+        parts.push(part);
+        rest = below;
+    }
+    parts
 }
 
 fn split_height(area: Rect, first: u16) -> (Rect, Rect) {
@@ -375,7 +465,11 @@ fn split_width(area: Rect, shares: &[u16]) -> Vec<Rect> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::view::Filter;
+    use crate::{
+        model::{ProcKey, SockId},
+        store::PeerKey,
+        ui::view::Filter,
+    };
 
     fn at(width: u16, height: u16) -> Option<Layout> {
         let say = Sayings { notice: true, ..Sayings::default() };
@@ -404,17 +498,76 @@ mod tests {
         assert_eq!([3, 9].map(|n| lines(45, n, false)), [(3, false), (6, false)]);
     }
 
+    /// Every page that there is, but for the story of a finding, which needs one.
+    fn pages() -> Vec<Screen> {
+        let process = ProcKey { pid: 1, start_ticks: 2 };
+        let peer = |side| PeerKey { ip: std::net::Ipv4Addr::LOCALHOST.into(), port: 80, side };
+        let closer = [
+            Screen::Process(process),
+            Screen::ProcessEvidence(process),
+            Screen::Peer(peer(Side::Client)),
+            Screen::Peer(peer(Side::Server)),
+            Screen::PeerEvidence(peer(Side::Client)),
+            Screen::Socket(SockId { netns: 1, cookie: 2 }),
+        ];
+        Screen::VIEWS.into_iter().chain(closer).collect()
+    }
+
+    /// Panics if something lies outside of the terminal, on something else, or has no room.
+    fn check(layout: &Layout, size: (u16, u16), at: &str) {
+        let screen = Rect::new(0, 0, size.0, size.1);
+        let lines = [Some(layout.header), layout.notice, layout.verdict, layout.filter, Some(layout.footer)];
+        let lines = lines.into_iter().flatten();
+        let places: Vec<Rect> = lines.chain(layout.slots.iter().map(|slot| slot.area)).collect();
+        for (i, place) in places.iter().enumerate() {
+            assert_eq!(place.intersection(screen), *place, "{at}");
+            assert!(places[..i].iter().all(|other| !other.intersects(*place)), "{at}: {places:?}");
+        }
+        for slot in &layout.slots {
+            let inner = slot.inner();
+            assert!(inner.width > 0 && inner.height > 0, "{at}: {slot:?}");
+        }
+    }
+
     #[test]
-    fn panes_neither_overlap_nor_leave_the_terminal() {
-        for (width, height) in [(60, 16), (75, 20), (80, 24), (119, 31), (160, 45), (300, 100)] {
-            let layout = at(width, height).expect("large enough");
-            let screen = Rect::new(0, 0, width, height);
-            for (i, slot) in layout.slots.iter().enumerate() {
-                assert_eq!(slot.area.intersection(screen), slot.area);
-                for other in &layout.slots[..i] {
-                    assert!(!slot.area.intersects(other.area), "{slot:?} {other:?}");
+    fn panes_neither_overlap_nor_leave_the_terminal_at_any_size() {
+        let some = Sayings {
+            notice: true,
+            verdict: true,
+            findings: 3,
+            story: 9,
+            failures: 4,
+            limits: 7,
+            traced: true,
+        };
+        let sayings =
+            [Sayings::default(), some, Sayings { findings: 40, failures: 7, verdict: false, ..some }];
+        for screen in pages() {
+            for (filter, say) in [("", sayings[0]), ("port:1", sayings[1]), ("", sayings[2])] {
+                let filter = Filter { text: filter.to_owned(), ..Filter::default() };
+                let mut view = View::new((80, 24), filter);
+                view.enter(screen.clone());
+                for size in (60..=200).flat_map(|width| (16..=60).map(move |height| (width, height))) {
+                    let layout = layout(&view, size, say).expect("large enough");
+                    check(&layout, size, &format!("{screen:?} {size:?}"));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_matters_is_there_at_every_size() {
+        for (size, panes) in [
+            ((60, 16), vec![Pane::Destinations, Pane::States, Pane::Processes]),
+            ((60, 34), vec![Pane::States, Pane::Destinations, Pane::Processes, Pane::Peers]),
+            ((160, 45), vec![Pane::Trend, Pane::PortTrend, Pane::Closes, Pane::Peers]),
+            ((200, 60), vec![Pane::Trend, Pane::PortTrend, Pane::Sockets]),
+        ] {
+            let layout = at(size.0, size.1).expect("large enough");
+            for pane in panes {
+                assert!(layout.slot(pane).is_some(), "{size:?} {pane:?}");
+            }
+            assert_eq!(layout.slot(Pane::Sockets).is_some(), size.1 >= 55, "{size:?}");
         }
     }
 

@@ -13,12 +13,15 @@
 //! * [`scene`] brings the view and the data together for one frame.
 //! * `layout` is arithmetic on the terminal's size, `pane` draws one file a pane, [`theme`] names every colour
 //!   and glyph.
+//! * `chart` turns values into dots and dots into cells.
 //! * [`picture`] turns a frame into an SVG.
 
+mod chart;
 mod closer;
 mod columns;
 pub mod command;
 mod copy;
+mod course;
 mod draw;
 mod export;
 mod filter_line;
@@ -49,7 +52,7 @@ pub mod view;
 mod why;
 mod words;
 
-pub use draw::{draw, render};
+pub use draw::{draw, places, render, render_pane};
 pub use export::{ExportPart, ExportRequest, Exportable};
 pub use prompt::{Offer, Prompt};
 pub use scene::{Data, Look, Maybe, Scene, Selection};

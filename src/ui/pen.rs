@@ -93,6 +93,15 @@ pub(super) fn bar(buffer: &mut Buffer, area: Rect, share: f64, style: Style, the
     }
 }
 
+/// The same bar without its rest.
+pub(super) fn bar_alone(buffer: &mut Buffer, area: Rect, share: f64, style: Style, theme: &Theme) {
+    let glyphs = bar_glyphs(share, usize::from(area.width), theme);
+    for (x, glyph) in (area.x..area.right()).zip(glyphs).filter(|(_, glyph)| *glyph != theme.glyphs.bar_rest)
+    {
+        buffer.set_string(x, area.y, glyph, style);
+    }
+}
+
 /// The same bar as text.
 pub(super) fn bar_text(share: f64, cells: usize, theme: &Theme) -> String {
     bar_glyphs(share, cells, theme).collect()
@@ -188,7 +197,7 @@ pub(super) fn newest(series: &Series, cells: u16, behind: usize) -> Vec<Option<f
 }
 
 /// `share` (0 to 1) of `steps`, rounded.
-fn scale(share: f64, steps: usize) -> usize {
+pub(super) fn scale(share: f64, steps: usize) -> usize {
     // The share is clamped and a terminal's side has far fewer than 2^16 cells, so nothing is lost.
     let steps = u16::try_from(steps).unwrap_or(u16::MAX);
     let filled = (share.clamp(0.0, 1.0) * f64::from(steps)).round();

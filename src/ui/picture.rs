@@ -57,7 +57,8 @@ fn line(svg: &mut String, buffer: &Buffer, y: u16) {
         let mut text = String::new();
         while x < width && self::look(&buffer[(x, y)]) == look {
             let symbol = buffer[(x, y)].symbol();
-            if !text.is_empty() && is_shape(symbol) != is_shape(&text) {
+            let kind = |text: &str| (is_shape(text), is_dots(text));
+            if !text.is_empty() && kind(symbol) != kind(&text) {
                 break;
             }
             text.push_str(symbol);
@@ -78,6 +79,10 @@ fn run(svg: &mut String, (x, y): (u16, u16), cells: u16, text: &str, look: &Look
         rect(svg, (left, top), (width, height), bg);
     }
     if text.trim().is_empty() {
+        return;
+    }
+    if is_dots(text) {
+        dots(svg, (left, top), text, &look.fg);
         return;
     }
     if is_shape(text) {
@@ -113,6 +118,29 @@ fn word(svg: &mut String, (x, y): (u32, u32), text: &str, look: &Look) {
 /// Whether text consists of characters that are drawn as shapes.
 fn is_shape(text: &str) -> bool {
     text.chars().all(|c| matches!(c, '\u{2580}'..='\u{258f}' | '─' | '│' | '╭' | '╮' | '╰' | '╯' | '┃'))
+}
+
+/// Whether text consists of braille.
+fn is_dots(text: &str) -> bool {
+    text.chars().all(|c| matches!(c, '\u{2800}'..='\u{28ff}'))
+}
+
+/// The dots of braille characters, from the cell at `left`, `top` on: points of one path, which is drawn with a round pen.
+fn dots(svg: &mut String, (left, top): (u32, u32), text: &str, stroke: &str) {
+    // By bit: column and row of the dot within its cell.
+    const PLACES: [(u32, u32); 8] = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3)];
+    let (width, height) = CELL;
+    let mut path = String::new();
+    for (i, symbol) in (0_u16..).zip(text.chars()) {
+        for (bit, (column, row)) in (0_u32..).zip(PLACES) {
+            if u32::from(symbol) & 1 << bit != 0 {
+                let x = left + grid(i, width) + width * (2 * column + 1) / 4;
+                let _ = write!(path, "M{} {}h0", px(x), px(top + height * (2 * row + 1) / 8));
+            }
+        }
+    }
+    let _ =
+        writeln!(svg, "<path d=\"{path}\" stroke=\"{stroke}\" stroke-width=\"3\" stroke-linecap=\"round\"/>");
 }
 
 /// A block or line character in the cell at `left`, `top`.
@@ -259,6 +287,15 @@ mod tests {
         buffer.set_string(0, 0, "▄x", Style::new());
         let svg = svg(&buffer);
         assert!(svg.contains("<rect x=\"0\" y=\"9\" width=\"8.43\" height=\"9\""), "{svg}");
+        assert_eq!(svg.matches("<text").count(), 1);
+    }
+
+    #[test]
+    fn braille_is_dots_on_the_grid() {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 3, 1));
+        buffer.set_string(0, 0, "⢀⠁x", Style::new());
+        let svg = svg(&buffer);
+        assert!(svg.contains("<path d=\"M6.32 15.75h0M10.53 2.25h0\" "), "{svg}");
         assert_eq!(svg.matches("<text").count(), 1);
     }
 }

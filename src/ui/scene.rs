@@ -182,7 +182,7 @@ impl<'a> Data<'a> {
             Pane::Limits => self.selection.kernel.limits.len(),
             Pane::Failures => self.selection.failures.len(),
             Pane::Findings => self.selection.findings.len(),
-            Pane::Closes | Pane::Facts | Pane::Story | Pane::Explained => 0,
+            _ => 0,
         }
     }
 
@@ -215,7 +215,7 @@ impl<'a> Data<'a> {
                 RowId::Failure(caller, failed.source, failed.peer)
             }
             Pane::Findings => RowId::Finding(Key::of(self.finding(index)?)),
-            Pane::Closes | Pane::Facts | Pane::Story | Pane::Explained => return None,
+            _ => return None,
         })
     }
 

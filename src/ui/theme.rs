@@ -67,6 +67,8 @@ pub struct Glyphs {
     pub caret: &'static str,
     /// The handle and the track of a scrollbar.
     pub scroll: [&'static str; 2],
+    /// Whether charts may be drawn in braille dots.
+    pub braille: bool,
 }
 
 /// Box drawing and block characters.
@@ -92,6 +94,7 @@ static UNICODE: Glyphs = Glyphs {
     dash: "–",
     caret: "^",
     scroll: ["┃", "│"],
+    braille: true,
 };
 
 /// For `--ascii`, `LANG=C` and terminals that have no more.
@@ -117,6 +120,7 @@ static ASCII: Glyphs = Glyphs {
     dash: "-",
     caret: "^",
     scroll: ["#", "|"],
+    braille: false,
 };
 
 impl Theme {
@@ -142,6 +146,12 @@ impl Theme {
             locale.contains("utf-8") || locale.contains("utf8")
         };
         term.is_some_and(poor) || !locale.is_some_and(utf8)
+    }
+
+    /// Whether colours tell things apart; where they do not, letters must.
+    #[must_use]
+    pub fn has_colour(&self) -> bool {
+        self.palette != Palette::Monochrome
     }
 
     fn pick(&self, colour: Style, mono: Style) -> Style {

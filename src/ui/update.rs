@@ -5,7 +5,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEvent};
 use super::{
     closer,
     command::Command,
-    copy, draw,
+    copy, course, draw,
     export::{self, ExportRequest},
     filter_line, help, keymap,
     layout::{self, Layout},
@@ -73,6 +73,7 @@ pub fn update(view: &mut View, input: Input, data: Option<Data<'_>>, live: Optio
         Input::Refreshed => {
             if let Some(data) = &data {
                 recent::note(view, data);
+                course::note(view, data);
                 story::note(view, data);
                 draw::keep_lines(view, data);
             }

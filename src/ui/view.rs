@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{export::Exportable, prompt::Prompt, recent::Recent, scene::Look, story::Story};
+use super::{course::Course, export::Exportable, prompt::Prompt, recent::Recent, scene::Look, story::Story};
 use crate::{
     findings::Key,
     model::{Endpoint, ProcKey, SockId, TcpState},
@@ -108,6 +108,12 @@ pub enum Pane {
     Destinations,
     /// Closes over time.
     Closes,
+    /// The states over time.
+    Trend,
+    /// The ports of one destination over time, and what will become of them.
+    PortTrend,
+    /// How long connections lived.
+    Lives,
     /// Processes.
     Processes,
     /// Peers.
@@ -150,7 +156,16 @@ impl Pane {
     /// Whether its rows can be selected.
     #[must_use]
     pub const fn is_table(self) -> bool {
-        !matches!(self, Self::Closes | Self::Facts | Self::Story | Self::Explained)
+        !matches!(
+            self,
+            Self::Closes
+                | Self::Trend
+                | Self::PortTrend
+                | Self::Lives
+                | Self::Facts
+                | Self::Story
+                | Self::Explained
+        )
     }
 
     /// Whether keys can act on it: its rows can be selected, or it is text that scrolls.
@@ -299,6 +314,8 @@ pub struct View {
     pub(super) past_filters: Vec<String>,
     /// What went on since the filter was set or the page was entered.
     pub(super) recent: Option<Arc<Recent>>,
+    /// On the page of a socket: the states that it went through.
+    pub(super) course: Option<Arc<Course>>,
     /// Up to which sample the lines below the header stay, so that nothing jumps when there is nothing to say for a
     /// moment: of what is missing, and of what piles up.
     pub(super) lines_until: [u64; 2],
@@ -320,6 +337,7 @@ impl View {
             message: None,
             past_filters: vec![],
             recent: None,
+            course: None,
             lines_until: [0; 2],
             views: Screen::VIEWS.map(Page::new),
             current: 0,

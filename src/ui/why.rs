@@ -219,7 +219,7 @@ pub(super) fn coverage(moment: &Moment) -> String {
 }
 
 /// The time of day, UTC as in the header.
-fn clock(stamp: Stamp) -> String {
+pub(super) fn clock(stamp: Stamp) -> String {
     format::time(stamp.wall).get(11..19).unwrap_or_default().to_owned()
 }
 

@@ -16,7 +16,7 @@ use super::{
 const TINY: (u16, u16) = (60, 16);
 
 /// Holds a screen against the one that was agreed upon.
-fn assert_screen(name: &str, text: &str) {
+pub(crate) fn assert_screen(name: &str, text: &str) {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("../snapshots");
     settings.bind(|| insta::assert_snapshot!(name, text));

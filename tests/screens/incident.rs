@@ -145,6 +145,15 @@ impl Incident {
         }
     }
 
+    /// The web server also talks to a database on this host, and the report to the mail server of a visitor.
+    pub(crate) fn within(&mut self) {
+        let (ours, theirs) = (v4(127, 0, 0, 1, 39_001), v4(127, 0, 0, 1, 5432));
+        self.stand(Family::V4, (ours, theirs), TcpState::Established, Held::By(NGINX));
+        self.stand(Family::V4, (theirs, ours), TcpState::Established, Held::By(POSTGRES));
+        let mail = (v4(10, 0, 3, 4, 39_003), v4(203, 0, 113, 1, 25));
+        self.stand(Family::V4, mail, TcpState::Established, Held::By(REPORT));
+    }
+
     fn stand(&mut self, family: Family, (local, peer): (Endpoint, Endpoint), state: TcpState, held: Held) {
         self.cookie += 1;
         let cookie = self.cookie;

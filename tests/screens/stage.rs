@@ -191,7 +191,8 @@ impl Stage {
         terminal.backend().buffer().clone()
     }
 
-    fn scene(&self) -> Scene<'_> {
+    /// What is drawn.
+    pub(crate) fn scene(&self) -> Scene<'_> {
         Scene {
             view: &self.view,
             live: self.live.as_ref(),

@@ -263,9 +263,9 @@ fn the_wheel_scrolls_what_is_under_it_by_three_rows() {
     stage.mouse(MouseEventKind::ScrollUp, 10, 12);
     assert_eq!(row(&stage, 7), fourth);
     // A pane that has not the focus, which stays where it is.
-    let mut stage = after_keys((160, 45), "");
+    let mut stage = after_keys((200, 60), "");
     let text = stage.text();
-    stage.mouse(MouseEventKind::ScrollDown, 10, 42);
+    stage.mouse(MouseEventKind::ScrollDown, 10, 52);
     assert_ne!(stage.text(), text);
     assert!(stage.text().contains("▶ Processes"));
     let mut stage = after_keys((80, 24), "?");

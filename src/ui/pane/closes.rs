@@ -2,15 +2,18 @@
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use super::Context;
+use super::{Context, MINUTE};
 use crate::{
     field::format,
     model::TcpState,
     ui::{
-        pen::{Columns, Pen, spark, top},
-        text,
+        chart::{Axes, Raster, Span, round_top},
+        pen::{self, Columns, Pen},
     },
 };
+
+/// Lines of figures above the curve.
+const FIGURES: u16 = 3;
 
 pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let theme = context.theme();
@@ -25,12 +28,11 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
         facts.push(("unfiltered".to_owned(), theme.warning()));
     }
     let inner = context.frame(buffer, "Closes", &facts);
-    let figures = if inner.height >= 8 { figures(buffer, context, inner) } else { 0 };
-    let axis = u16::from(inner.height >= 2);
-    let area = Rect { y: inner.y + figures, height: inner.height.saturating_sub(figures + axis), ..inner };
-    chart(buffer, context, area);
-    if axis > 0 {
-        labels(buffer, context, inner);
+    let lines = if inner.height >= 8 { FIGURES } else { 0 };
+    let area = Rect { y: inner.y + lines, height: inner.height.saturating_sub(lines), ..inner };
+    let has_bound = chart(buffer, context, area);
+    if lines > 0 {
+        figures(buffer, context, inner, has_bound);
     }
 }
 
@@ -47,7 +49,7 @@ fn both_ends(context: &Context<'_>) -> bool {
 }
 
 /// The exact rates, two lines and one for what must be said of them.
-fn figures(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) -> u16 {
+fn figures(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, has_bound: bool) {
     let theme = context.theme();
     let rates = &context.data.moment.rates;
     let half = usize::from(inner.width / 2);
@@ -65,55 +67,47 @@ fn figures(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) -> u16 {
             pen.skip(u16::try_from(half.saturating_sub(used)).unwrap_or(0));
         }
     }
-    if both_ends(context) {
-        Pen::new(buffer, inner, 2).put_cut("on loopback both ends count", theme.dim(), theme);
+    let mut notes = vec![];
+    if has_bound {
+        notes.push("grey: at least");
     }
-    3
+    if both_ends(context) {
+        notes.push("on loopback both ends count");
+    }
+    Pen::new(buffer, inner, 2).put_cut(&notes.join("; "), theme.dim(), theme);
 }
 
-fn chart(buffer: &mut Buffer, context: &Context<'_>, area: Rect) {
+/// The curve, with its scale and times. Whether some of it is a lower bound.
+fn chart(buffer: &mut Buffer, context: &Context<'_>, area: Rect) -> bool {
     let theme = context.theme();
-    let columns = context.columns(context.scene.history.closes(), area.width, context.scene.behind());
-    let exact = columns.values.len() - estimated(context, &columns);
+    let series = context.scene.history.closes();
+    let (behind, number) = (context.scene.behind(), context.data.moment.sample.number);
+    let axes = Axes::of(area);
+    let mut raster = Raster::new(axes.plot, theme);
+    let span = Span::fixed(MINUTE, raster.width());
+    let shown = span.values(series, behind, number);
+    let top = round_top(pen::top(&shown.values).into(), 4.0);
+    let exact = shown.values.len() - span.columns_of(estimated(context, &shown), &shown);
     // What survived of the time before the first sample is a lower bound: it is drawn as one.
-    let style = |back: usize| if back < exact { theme.state(TcpState::TimeWait) } else { theme.head() };
-    spark(buffer, area, &columns.values, top(&columns.values), style, theme);
+    let inks = [theme.state(TcpState::TimeWait), theme.head(), theme.dim()].map(|style| raster.colour(style));
+    for (back, value) in shown.values.iter().rev().enumerate() {
+        let (Some(x), Some(value)) = (raster.width().checked_sub(back + 1), value) else { continue };
+        let ink = match value {
+            value if *value <= 0.0 => inks[2],
+            _ if back < exact => inks[0],
+            _ => inks[1],
+        };
+        raster.fill(x, 0, raster.dots_of(f64::from(*value) / top).max(1), ink);
+    }
+    axes.scale(buffer, &axes.figures(top), theme);
+    axes.times(buffer, axes.plot.width, context.seconds_a_cell(span, &raster), theme);
+    raster.draw(buffer);
+    exact < shown.values.len()
 }
 
-/// How many of the columns, the oldest of them, are surviving closes.
-fn estimated(context: &Context<'_>, columns: &Columns) -> usize {
+/// How many of the samples in sight, the oldest of them, are surviving closes.
+fn estimated(context: &Context<'_>, shown: &Columns) -> usize {
     let history = context.scene.history;
     let total = history.closes().len().saturating_sub(context.scene.behind());
-    let samples = history.closes_estimated().saturating_sub(total.saturating_sub(columns.samples));
-    samples.div_ceil(columns.each).min(columns.values.len())
-}
-
-/// Below the chart: how far back it goes, what its height means, and what of it is a lower bound.
-fn labels(buffer: &mut Buffer, context: &Context<'_>, inner: Rect) {
-    let theme = context.theme();
-    let columns = context.columns(context.scene.history.closes(), inner.width, context.scene.behind());
-    let seconds = context.data.moment.sample.cost.interval.as_secs_f64();
-    let span = u32::try_from(columns.samples).map_or(0.0, f64::from) * seconds;
-    let mut parts = vec![format!("-{}", format::seconds(span))];
-    let estimated = estimated(context, &columns);
-    if estimated > 0 {
-        parts.push("grey: at least".to_owned());
-    }
-    parts.push(format!("top {}", format::rate(top(&columns.values).into())));
-    let mut left = String::new();
-    for part in parts {
-        let lead = if left.is_empty() { "" } else { ", " };
-        if left.len() + lead.len() + part.len() <= usize::from(inner.width) {
-            left.push_str(lead);
-            left.push_str(&part);
-        }
-    }
-    let mut pen = Pen::new(buffer, inner, inner.height - 1);
-    pen.put(&left, theme.dim());
-    let right = " now";
-    let gap = usize::from(pen.room()).checked_sub(text::width(right));
-    if let Some(gap) = gap {
-        pen.skip(u16::try_from(gap).unwrap_or(0));
-        pen.put(right, theme.dim());
-    }
+    history.closes_estimated().saturating_sub(total.saturating_sub(shown.samples))
 }

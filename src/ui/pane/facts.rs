@@ -1,6 +1,7 @@
 //! What is known of the one process, peer or socket that the page is about.
 
-use std::fmt::Write as _;
+mod peer;
+mod socket;
 
 use ratatui::{buffer::Buffer, style::Style};
 
@@ -8,13 +9,10 @@ use super::{Context, failures};
 use crate::{
     field::{FailureRow, format, program},
     findings::Severity,
-    model::{
-        Detail, Evidence, ProcKey, Process, ProcessSeen, Side, SockId, Socket, TcpInfo, TcpState, Timer,
-        Unknown, text::printable,
-    },
-    store::{Aggregate, Lifetimes, Owned, PeerKey, ProcessRow},
+    model::{Evidence, ProcKey, Process, ProcessSeen, Unknown, text::printable},
+    store::{Aggregate, Lifetimes, ProcessRow},
     ui::{
-        columns,
+        columns, layout,
         pen::{Pen, bar},
         text::wrap,
         verdict,
@@ -53,12 +51,12 @@ impl Fact {
 pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let (title, facts) = match context.scene.view.page().screen {
         Screen::Process(key) => process(context, key),
-        Screen::Peer(key) => peer(context, &key),
+        Screen::Peer(key) => peer::facts(context, &key),
         Screen::ProcessEvidence(key) => evidence(context, &name_of(context, key)),
         Screen::PeerEvidence(key) => {
             evidence(context, &format!("peer {}", columns::peer(&key, 60, context.theme())))
         }
-        Screen::Socket(id) => ("Socket".to_owned(), socket_page(context, id)),
+        Screen::Socket(id) => ("Socket".to_owned(), socket::facts(context, id)),
         _ => return,
     };
     let theme = context.theme();
@@ -142,7 +140,7 @@ fn process(context: &Context<'_>, key: ProcKey) -> (String, Vec<Fact>) {
     ));
     facts.push(resources(context, key));
     facts.extend(row.map(|row| evidence_of_time_waits(context, row)));
-    facts.extend(lifetimes(context, row.and_then(|row| row.lifetimes.as_deref())));
+    facts.extend(lifetimes(context));
     facts.extend(connect_failures(context, false));
     facts.extend(rising(context));
     (format!("{} {}", program::program(process), key.pid), facts)
@@ -256,90 +254,6 @@ fn evidence_of_time_waits(context: &Context<'_>, row: &ProcessRow) -> Fact {
     Fact::new("TIME_WAIT", text).styled(context.theme().warning())
 }
 
-fn peer(context: &Context<'_>, key: &PeerKey) -> (String, Vec<Fact>) {
-    let data = context.data;
-    let sentence = match key.side {
-        Side::Client => "We connect to it.",
-        Side::Server => "It connects to our port.",
-    };
-    let mut facts = found(context);
-    facts.push(Fact::new("side", format!("{}: {sentence}", key.side.name())));
-    let row = rows(context, |all| &all.peers).find(|row| row.key == *key);
-    if let Some(row) = row {
-        let total = format::grouped(row.states.total().into());
-        let (opens, closes) = (per_second(context, row.opened), per_second(context, row.closed));
-        facts.push(Fact::new("sockets", format!("{total} connections; opens {opens}, closes {closes}")));
-    } else {
-        let gone = Fact::new("sockets", "No connection with it any more.");
-        facts.push(gone.styled(context.theme().warning()));
-    }
-    let ours = data.selection.aggregate.destinations.iter().filter(|row| row.peer.ip == key.ip);
-    let taken: u32 = ours.filter(|row| row.peer.port == key.port).map(|row| row.taken).sum();
-    if key.side == Side::Client {
-        facts.push(Fact::new("ports", format!("{} ephemeral ports taken", format::grouped(taken.into()))));
-    }
-    facts.extend(lifetimes(context, row.and_then(|row| row.lifetimes.as_deref())));
-    facts.extend(connect_failures(context, true));
-    facts.extend(rising(context));
-    (format!("Peer {}", columns::peer(key, 60, context.theme())), facts)
-}
-
-fn socket_page(context: &Context<'_>, id: SockId) -> Vec<Fact> {
-    match context.data.socket(0) {
-        Some(socket) if socket.socket.row().cookie == id.cookie => socket_facts(context, &socket),
-        _ => vec![
-            Fact::new("", "It is gone: the kernel no longer lists it.").styled(context.theme().warning()),
-            Fact::new("cookie", id.cookie.to_string()),
-        ],
-    }
-}
-
-fn socket_facts(context: &Context<'_>, owned: &Owned<'_>) -> Vec<Fact> {
-    let row = owned.socket.row();
-    let state = Fact::new("state", format!("{}: {}", row.state.name(), words::state(row.state)));
-    let mut facts = vec![
-        state.styled(context.theme().state(row.state)),
-        Fact::new("local", owned.socket.local().to_string()),
-        Fact::new("peer", owned.socket.peer().to_string()),
-    ];
-    facts.extend(found(context));
-    facts.extend(owned.link.side().map(|side| {
-        let sentence = match side {
-            Side::Client => "client: we connected",
-            Side::Server => "server: we accepted",
-        };
-        Fact::new("side", sentence)
-    }));
-    facts.extend(owners(context, owned));
-    facts.push(timer(row));
-    facts.extend(owned.socket.detail().map_or_else(mini, |d| detail(context, row, d)));
-    let family = row.family.name();
-    facts.push(Fact::new("identity", format!("{family}, cookie {}, netns {}", row.cookie, owned.netns)));
-    facts
-}
-
-fn owners(context: &Context<'_>, owned: &Owned<'_>) -> Vec<Fact> {
-    let attribution = owned.attribution;
-    let moment = &**context.data.moment;
-    let label = if attribution.evidence == Evidence::Candidates { "candidate" } else { "owner" };
-    let mut facts: Vec<Fact> =
-        attribution.owners.iter().take(4).map(|process| Fact::new(label, why::who(process))).collect();
-    if let Some(more) = attribution.owners.len().checked_sub(4).filter(|more| *more > 0) {
-        facts.push(Fact::new("", format!("and {more} more")));
-    }
-    if let [only] = attribution.owners.as_slice() {
-        facts.push(Fact::new(COMMAND, only.command.clone()));
-    }
-    facts.push(Fact::new("evidence", why::evidence(owned, moment)));
-    facts.extend(why::opened_by(owned).map(|text| Fact::new("opened by", text)));
-    facts.extend(why::closed_by(owned, moment).map(|text| Fact::new("closed by", text)));
-    facts.extend(attribution.unknown.map(|reason| {
-        let text = format!("{}: {} {}", reason.name(), words::unknown(reason), why::cure(reason, moment));
-        Fact::new("why", text).styled(context.theme().warning())
-    }));
-    facts
-}
-
 /// What the claims about the sockets of a process or a peer rest on, kind by kind, and what would tell more.
 fn evidence(context: &Context<'_>, subject: &str) -> (String, Vec<Fact>) {
     let moment = &**context.data.moment;
@@ -372,10 +286,22 @@ fn evidence(context: &Context<'_>, subject: &str) -> (String, Vec<Fact>) {
     (format!("Why: {subject}"), facts)
 }
 
-/// How long connections lived that ended within the last minute.
-fn lifetimes(context: &Context<'_>, lifetimes: Option<&Lifetimes>) -> Option<Fact> {
+/// How long the connections lived that were closed within the last minute, of what the page is about.
+pub(super) fn lifetimes_of<'a>(context: &Context<'a>) -> Option<&'a Lifetimes> {
+    match context.scene.view.page().screen.subject() {
+        Screen::Process(key) => known(context, key).0?.lifetimes.as_deref(),
+        Screen::Peer(key) => peer::row(context, &key)?.lifetimes.as_deref(),
+        _ => None,
+    }
+}
+
+/// How long connections lived that ended within the last minute; not where a chart tells.
+fn lifetimes(context: &Context<'_>) -> Option<Fact> {
     context.data.moment.trace.as_ref()?;
-    let text = match lifetimes {
+    if layout::has_charts(context.scene.view.size) {
+        return None;
+    }
+    let text = match lifetimes_of(context) {
         Some(lifetimes) => {
             let over = format::seconds(failures::seconds(&context.data));
             format!("{} in {over}", why::lifetimes(lifetimes, context.theme()))
@@ -402,90 +328,4 @@ fn connect_failures(context: &Context<'_>, named: bool) -> Option<Fact> {
     let text = parts.join("; ");
     (!parts.is_empty())
         .then(|| Fact::new("connect()", format!("fails: {text}")).styled(context.theme().warning()))
-}
-
-fn timer(row: &Socket) -> Fact {
-    let expires = format::seconds(f64::from(row.expires_ms) / 1000.0);
-    let text = match (row.timer, row.time_wait_age_ms()) {
-        (Timer::Off, _) => "none runs".to_owned(),
-        (_, Some(age)) => {
-            format!("entered {} ago, {expires} left", format::seconds(f64::from(age) / 1000.0))
-        }
-        (timer, None) => format!("{} in {expires}, {} tries so far", timer.name(), row.retransmits),
-    };
-    Fact::new("timer", text)
-}
-
-/// A mini-socket has nothing more.
-fn mini() -> Vec<Fact> {
-    vec![Fact::new("details", "The kernel has let go of the user, the file and the queues of this socket.")]
-}
-
-fn detail(context: &Context<'_>, row: &Socket, detail: &Detail) -> Vec<Fact> {
-    let mut file = match detail.inode {
-        0 => "no file refers to it".to_owned(),
-        inode => format!("inode {inode}"),
-    };
-    if let Some(uid) = detail.known_uid() {
-        let user = columns::user(context.data.moment, uid);
-        let name = if user == uid.to_string() { String::new() } else { format!(" ({user})") };
-        let _ = write!(file, "; uid {uid}{name}");
-    }
-    if let Some(mark) = detail.mark.filter(|mark| *mark != 0) {
-        let _ = write!(file, "; mark {mark:#x}");
-    }
-    if detail.interface != 0 {
-        let _ = write!(file, "; interface {}", detail.interface);
-    }
-    if detail.cgroup != 0 {
-        let _ = write!(file, "; cgroup {}", detail.cgroup);
-    }
-    let (receive, send) = (format::grouped(detail.recv_q.into()), format::grouped(detail.send_q.into()));
-    let queues = if row.state == TcpState::Listen {
-        format!("{receive} connections wait to be accepted, of a backlog of {send}")
-    } else {
-        format!("{receive} B received and not read, {send} B sent and not acknowledged")
-    };
-    let mut facts = vec![Fact::new("file", file), Fact::new("queues", queues)];
-    // A listener has a tcp_info too, with nothing in it.
-    if let Some(tcp) = detail.tcp.as_ref().filter(|_| row.state != TcpState::Listen) {
-        facts.extend(path(tcp));
-    }
-    facts
-}
-
-fn path(tcp: &TcpInfo) -> [Fact; 3] {
-    let millis = |us: u32| format::seconds(f64::from(us) / 1_000_000.0);
-    let ago = |ms: u32| format::seconds(f64::from(ms) / 1000.0);
-    let bytes = |n: Option<u64>| n.map_or(format::UNKNOWN.to_owned(), format::bytes);
-    let window =
-        tcp.send_window.map_or(String::new(), |n| format!(", peer's window {}", format::bytes(n.into())));
-    [
-        Fact::new(
-            "path",
-            format!(
-                "rtt {}, varies by {}, timeout {}",
-                millis(tcp.rtt_us),
-                millis(tcp.rttvar_us),
-                millis(tcp.rto_us)
-            ),
-        ),
-        Fact::new(
-            "segments",
-            format!(
-                "{} not acknowledged, {} sent again, congestion window {}{window}",
-                tcp.unacked, tcp.retransmits, tcp.cwnd
-            ),
-        ),
-        Fact::new(
-            "data",
-            format!(
-                "sent {} (last {} ago), received {} (last {} ago)",
-                bytes(tcp.bytes_sent),
-                ago(tcp.last_sent_ms),
-                bytes(tcp.bytes_received),
-                ago(tcp.last_received_ms)
-            ),
-        ),
-    ]
 }

@@ -6,15 +6,19 @@ mod facts;
 pub(super) mod failures;
 mod findings;
 mod kernel;
+mod lives;
+mod port_trend;
 mod ports;
 mod states;
 pub(super) mod story;
 mod tables;
+mod trend;
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::{
     Theme,
+    chart::{Raster, Span},
     layout::{Chrome, Slot},
     pen::{self, Columns, Pen},
     recent,
@@ -50,6 +54,9 @@ pub(super) fn draw(buffer: &mut Buffer, scene: &Scene<'_>, data: Data<'_>, slot:
         Pane::States => states::draw(buffer, &context),
         Pane::Destinations => ports::draw(buffer, &context),
         Pane::Closes => closes::draw(buffer, &context),
+        Pane::Trend => trend::draw(buffer, &context),
+        Pane::PortTrend => port_trend::draw(buffer, &context),
+        Pane::Lives => lives::draw(buffer, &context),
         Pane::Processes => tables::processes(buffer, &context),
         Pane::Peers => tables::peers(buffer, &context),
         Pane::Sockets => tables::sockets(buffer, &context),
@@ -101,6 +108,21 @@ impl<'a> Context<'a> {
     /// The last minute of a series, or more where there is room, as it was `behind` samples ago.
     fn columns(&self, series: &Series, cells: u16, behind: usize) -> Columns {
         pen::columns(series, cells, MINUTE, behind, self.data.moment.sample.number)
+    }
+
+    /// Seconds from one sample to the next, on average over the last minute of those shown.
+    fn seconds_a_sample(&self) -> f64 {
+        let mut stamps = self.scene.history.stamps().rev().skip(self.scene.behind());
+        let interval = self.data.moment.sample.cost.interval.as_secs_f64();
+        let Some(newest) = stamps.next() else { return interval };
+        let (steps, oldest) = (1_u32..).zip(stamps.take(MINUTE.into())).last().unwrap_or((1, newest));
+        let mean = newest.seconds_since(oldest) / f64::from(steps);
+        if mean > 0.0 { mean } else { interval }
+    }
+
+    /// Seconds that a cell of a chart stands for.
+    fn seconds_a_cell(&self, span: Span, raster: &Raster<'_>) -> f64 {
+        span.per_column() * f64::from(raster.dots_across()) * self.seconds_a_sample()
     }
 
     fn sort(&self) -> Option<Sort> {

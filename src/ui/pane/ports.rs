@@ -1,13 +1,14 @@
 //! Local ports: how near the worst destination is to having none left, the whole range, and every destination.
 
-use ratatui::{buffer::Buffer, layout::Rect};
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::Context;
 use crate::{
     field::{self, format},
     store::{DestinationPorts, DestinationRow, Forecast, PortRange},
     ui::{
-        columns, layout,
+        columns,
+        layout::{self, Chrome},
         pen::{Pen, bar},
         select,
         table::{self, Frame, endpoint},
@@ -15,7 +16,15 @@ use crate::{
     },
 };
 
+/// Where all is on one line: the least width of the gauge, and the widths of its figures and of the forecast.
+const LINE_GAUGE: u16 = 4;
+const LINE_FIGURES: u16 = 20;
+const LINE_OUTLOOK: u16 = 14;
+
 pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
+    if context.chrome == Chrome::Bare {
+        return line(buffer, context);
+    }
     let theme = context.theme();
     let aggregate = &context.data.selection.aggregate;
     let range = PortRange::from_sysctls(&context.data.moment.sample.sysctls);
@@ -47,13 +56,43 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     table::draw::<DestinationRow>(buffer, area, &frame, |index| rows.get(index));
 }
 
+/// All of it on one line: the worst destination, or the one that was chosen, its gauge, what is left and the forecast.
+fn line(buffer: &mut Buffer, context: &Context<'_>) {
+    let theme = context.theme();
+    let table = context.table();
+    let rows = &context.data.selection.aggregate.destinations;
+    let chosen = rows.get(table.index).filter(|_| table.held);
+    let chosen = chosen.and_then(|row| Some((row, row.ports?))).or_else(|| worst(context));
+    let area = Rect { height: 1, ..context.area };
+    let mut pen = Pen::new(buffer, area, 0);
+    pen.put("Ports ", theme.strong());
+    let Some((row, ports)) = chosen else {
+        let rest = pen.take(area.width);
+        let range = PortRange::from_sysctls(&context.data.moment.sample.sysctls);
+        return gauge(buffer, context, rest, range.as_ref());
+    };
+    let (words, style) = outlook_of(context, row, &ports);
+    // Room for most of what can be said: the gauge keeps its length.
+    let said = u16::try_from(width(&words)).unwrap_or(0).max(LINE_OUTLOOK) + 2;
+    let most = pen.room().saturating_sub(said + 1 + LINE_FIGURES + LINE_GAUGE);
+    let name = endpoint(row.peer, most.into(), theme.glyphs.ellipsis);
+    pen.put(&name, theme.head());
+    pen.skip(1);
+    let room = pen.room().saturating_sub(said);
+    let bar = pen.take(room);
+    worst_gauge(pen.buffer(), context, bar, &ports);
+    pen.skip(2);
+    pen.put(&words, style);
+    if context.focused() && table.present {
+        buffer.set_style(area, theme.selected());
+    }
+}
+
 /// The lines above the table: the worst destination first; where there is none, the range of all.
 fn summary(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, range: Option<&PortRange>) {
     let two_lines = layout::ports_head(inner) > 1;
-    let rows = context.data.selection.aggregate.destinations.iter();
-    let known = rows.filter_map(|row| Some((row, row.ports?)));
     let mut rest = inner;
-    if let Some((row, ports)) = known.min_by_key(|(_, ports)| ports.left.max) {
+    if let Some((row, ports)) = worst(context) {
         worst_gauge(buffer, context, inner, &ports);
         if two_lines {
             let end = outlook(buffer, context, inner, (row, &ports));
@@ -65,6 +104,13 @@ fn summary(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, range: Optio
     if two_lines {
         limits(buffer, context, rest, range);
     }
+}
+
+/// The destination with the fewest ports left.
+pub(super) fn worst<'a>(context: &Context<'a>) -> Option<(&'a DestinationRow, DestinationPorts)> {
+    let rows = context.data.selection.aggregate.destinations.iter();
+    let known = rows.filter_map(|row| Some((row, row.ports?)));
+    known.min_by_key(|(_, ports)| ports.left.max)
 }
 
 /// How much of the range is in use, by any socket towards anyone, whatever the filter keeps.
@@ -119,16 +165,23 @@ fn outlook(
 ) -> u16 {
     let theme = context.theme();
     let mut pen = Pen::new(buffer, inner, 1);
+    let (words, style) = outlook_of(context, row, ports);
+    let room = usize::from(pen.room()).saturating_sub(width(&words) + 1);
+    pen.put(&endpoint(row.peer, room, theme.glyphs.ellipsis), theme.head());
+    pen.skip(1);
+    pen.put_cut(&words, style, theme);
+    inner.width - pen.room() + 3
+}
+
+/// What becomes of a destination, and whether it is slow to reach, in words.
+fn outlook_of(context: &Context<'_>, row: &DestinationRow, ports: &DestinationPorts) -> (String, Style) {
+    let theme = context.theme();
     let is_full = matches!(row.forecast, Some(Forecast::Full { .. }));
     let forecast = field::ports::forecast(row).unwrap_or_default();
     let slow = if ports.slow == Some(true) { "connect() slow" } else { "" };
     let words: Vec<&str> = [forecast.as_str(), slow].into_iter().filter(|words| !words.is_empty()).collect();
-    let words = words.join(", ");
-    let room = usize::from(pen.room()).saturating_sub(width(&words) + 1);
-    pen.put(&endpoint(row.peer, room, theme.glyphs.ellipsis), theme.head());
-    pen.skip(1);
-    pen.put_cut(&words, if is_full || !slow.is_empty() { theme.gauge(1.0) } else { theme.text() }, theme);
-    inner.width - pen.room() + 3
+    let style = if is_full || !slow.is_empty() { theme.gauge(1.0) } else { theme.text() };
+    (words.join(", "), style)
 }
 
 /// The range, and what is taken out of it.

@@ -1,6 +1,6 @@
 //! The histogram of states: every state in its own fixed line.
 
-use ratatui::{buffer::Buffer, layout::Rect};
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::Context;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     model::TcpState,
     store::Activity,
     ui::{
-        pen::{Pen, bar, spark, top},
+        pen::{Pen, bar_alone, spark, top},
         text::pad,
         update::window,
         words,
@@ -25,12 +25,7 @@ const CHANGE: usize = 7;
 
 pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let theme = context.theme();
-    let (all, maybe) = counts(context);
-    let mut facts = vec![(words::sockets(all.saturating_sub(maybe)), theme.text())];
-    if maybe > 0 {
-        facts.push((format!("+{} maybe", format::grouped(maybe.into())), theme.warning()));
-    }
-    let inner = context.frame(buffer, "States", &facts);
+    let inner = context.frame(buffer, "States", &facts(context));
     let table = context.table();
     let height = usize::from(inner.height);
     let first = window(table.offset, table.index, height, TcpState::ALL.len());
@@ -44,6 +39,17 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
         let width = inner.width.min(u16::try_from(NAME + COUNT + SHARE + 3).unwrap_or(0));
         buffer.set_style(Rect { y: inner.y + line, height: 1, width, ..inner }, theme.selected());
     }
+}
+
+/// What the title tells: how many sockets there are.
+pub(super) fn facts(context: &Context<'_>) -> Vec<(String, Style)> {
+    let theme = context.theme();
+    let (all, maybe) = counts(context);
+    let mut facts = vec![(words::sockets(all.saturating_sub(maybe)), theme.text())];
+    if maybe > 0 {
+        facts.push((format!("+{} maybe", format::grouped(maybe.into())), theme.warning()));
+    }
+    facts
 }
 
 /// All sockets, and those of them that may be another process's.
@@ -85,7 +91,8 @@ fn row(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, line: u16, state
     if bar_width > 0 {
         let area = pen.take(bar_width);
         if count > 0 {
-            bar(pen.buffer(), area, share, colour, theme);
+            // Without the rest of it: one line below the other, the rests alone would be the loudest.
+            bar_alone(pen.buffer(), area, share, colour, theme);
         }
         pen.skip(1);
     }
@@ -93,6 +100,17 @@ fn row(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, line: u16, state
     if let Some(activity) = activity.filter(|_| area.width > 0) {
         curve(pen.buffer(), context, area, activity, state);
     }
+}
+
+/// A state's count, with what may be another's apart, and its change: for the legend of a chart.
+pub(super) fn in_figures(context: &Context<'_>, state: TcpState) -> (String, String) {
+    let selection = context.data.selection;
+    let maybe = selection.maybe.states[state];
+    let count = figure(selection.aggregate.states[state].saturating_sub(maybe));
+    let doubt = (maybe > 0).then(|| format!("+{}?", figure(maybe)));
+    let activity = context.activity();
+    let change = doubt.or_else(|| activity.and_then(|(activity, behind)| change(activity, behind, state)));
+    (count, change.unwrap_or_default())
 }
 
 /// All digits while they fit.

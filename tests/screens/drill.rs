@@ -1,0 +1,144 @@
+//! Pages about one thing, and the way back from them.
+
+use twtop::ui::{Input, Palette, Theme};
+
+use crate::{
+    HEIGHT, LARGE, SMALL, after_keys, at_height,
+    findings::assert_screen,
+    incident::{Incident, REPORT},
+    stage::Stage,
+    traced,
+};
+
+#[test]
+fn escape_comes_back_to_the_same_row_of_every_page() {
+    for (page, row) in [
+        ("1jj", "report-gen"),
+        ("1<Tab>jjj", "203.0.113.3→:443"),
+        ("2jjj", "10.0.3.4:35576"),
+        ("3jj", "report-gen"),
+        ("4jj", "203.0.113.2→:443"),
+        ("5jj", "10.0.7.40:8443"),
+        ("6j", "does not close"),
+    ] {
+        for size in [SMALL, LARGE] {
+            let mut stage = after_keys(size, page);
+            let selected = stage.selected_line().expect("a row");
+            for (there, back) in [("<Enter>", "<Esc>"), ("<Enter>jj", "<Esc>"), ("w", "<Esc>")] {
+                stage.keys(there);
+                assert_ne!(stage.view.depth(), 0, "{page}{there}");
+                stage.keys(back);
+                assert_eq!(stage.view.depth(), 0, "{page}{there}");
+                let now = stage.selected_line().expect("a row");
+                assert_eq!(now, selected, "{page}{there} at {size:?}");
+            }
+            assert!(size == SMALL || selected.contains(row), "{page}: {selected}");
+        }
+    }
+}
+
+#[test]
+fn from_page_to_page_and_all_the_way_back() {
+    let mut stage = at_height(LARGE);
+    // A process, its only peer, the second of its sockets.
+    stage.keys("<Enter>");
+    let process = stage.selected_line().expect("a row");
+    stage.keys("<Enter>j");
+    let peer = stage.selected_line().expect("a row");
+    stage.keys("<Enter>");
+    assert!(stage.text().contains("overview → process 4711 → peer → socket"), "{}", stage.text());
+    stage.keys("<Esc>");
+    assert_eq!(stage.selected_line(), Some(peer));
+    stage.keys("<Esc>");
+    assert_eq!(stage.selected_line(), Some(process));
+    stage.keys("<Esc>");
+    assert!(stage.selected_line().expect("a row").contains("app.py"));
+}
+
+#[test]
+fn a_peer_tells_of_its_other_side_and_of_the_other_end_on_this_host() {
+    let mut incident = Incident::new();
+    incident.within();
+    let mut stage = Stage::of(&mut incident, 20, LARGE.0, LARGE.1);
+    stage.keys("/remote:127.0.0.1<Enter>4<Enter>");
+    let ours = stage.text();
+    assert!(ours.contains("Peer →127.0.0.1:5432"), "{ours}");
+    assert!(ours.contains("other end  on this host: postgres 955"), "{ours}");
+    assert!(ours.contains("also       1 that it opened to our :5432"), "{ours}");
+    stage.keys("<Esc>j<Enter>");
+    let theirs = stage.text();
+    assert!(theirs.contains("other end  on this host: nginx 812"), "{theirs}");
+    assert!(theirs.contains("also       1 that we opened to its :5432"), "{theirs}");
+    // Somebody else's other end is nobody's here.
+    stage.keys("<Esc>/<C-u>remote:203.0.113.1<Enter>g<Enter>");
+    let far = stage.text();
+    assert!(far.contains("also       1 that we opened to its :25") && !far.contains("other end"), "{far}");
+}
+
+#[test]
+fn a_peer_tells_how_many_ports_are_left_for_it() {
+    for size in [(60, 16), SMALL, LARGE] {
+        let mut stage = after_keys(size, "4<Enter>");
+        stage.find(vec![]);
+        let text = stage.text();
+        assert!(text.contains("ports      3,128 taken, ≤25,093 left; settles at 24%"), "{text}");
+    }
+}
+
+#[test]
+fn a_socket_tells_in_which_states_it_was_seen() {
+    let mut incident = Incident::new();
+    let mut stage = Stage::of(&mut incident, 30, LARGE.0, LARGE.1);
+    // The youngest connection to the database ends within a second; the oldest TIME_WAIT goes by itself.
+    stage.keys("/rport:5432 state:established<Enter>2G<Enter>");
+    let first = stage.text();
+    assert!(first.contains("so far     ESTABLISHED, first seen at 09:30:29"), "{first}");
+    stage.keys("/<C-u><Enter>");
+    (0..3).for_each(|_| stage.sample(incident.sample()));
+    let then = stage.text();
+    assert!(then.contains("so far     ESTABLISHED at 09:30:29, TIME_WAIT since 09:30:30"), "{then}");
+    (0..70).for_each(|_| stage.sample(incident.sample()));
+    let gone = stage.text();
+    assert!(gone.contains("It is gone"), "{gone}");
+    assert!(gone.contains("so far     ESTABLISHED at 09:30:29, TIME_WAIT 09:30:30–09:31:30"), "{gone}");
+    // Another socket has another past.
+    stage.keys("<Esc>g<Enter>");
+    assert!(!stage.text().contains("09:30:29"), "{}", stage.text());
+}
+
+#[test]
+fn the_chart_below_the_ports_is_that_of_the_selected_row() {
+    let mut stage = after_keys(LARGE, "5");
+    assert!(stage.text().contains("Ports to 10.0.3.9:5432 · 11% · settles at 24%"), "{}", stage.text());
+    stage.keys("j");
+    assert!(stage.text().contains("Ports to 10.0.4.20:8080 · 0.1% · steady"), "{}", stage.text());
+}
+
+#[test]
+fn what_is_not_followed_leaves_the_chart_empty_and_the_scale_there() {
+    let mut incident = Incident::new();
+    let mut stage = Stage::of(&mut incident, 1, 120, 40);
+    let text = stage.text();
+    assert!(text.contains("100% no port left") && text.contains("-30s"), "{text}");
+    // A process that is gone has no states any more; its page says so and draws nothing else.
+    stage.keys("jj<Enter>");
+    incident.end(REPORT);
+    (0..3).for_each(|_| stage.sample(incident.sample()));
+    let text = stage.text();
+    assert!(text.contains("States over time · 0 sockets"), "{text}");
+}
+
+#[test]
+fn charts_tell_states_apart_without_colours() {
+    for (name, ascii) in [("ascii-charts-120x40", true), ("mono-charts-120x40", false)] {
+        let mut stage = traced((120, 40), HEIGHT, "");
+        stage.theme = Theme::new(Palette::Monochrome, ascii);
+        assert_screen(name, &stage.text());
+        stage.keys("<Enter>");
+        let text = stage.text();
+        assert!(text.contains("T TIME_WAIT") && text.contains("TTTT"), "{text}");
+        assert_eq!(text.is_ascii(), ascii, "{text}");
+        stage.input(Input::Resized(80, 40));
+        assert!(stage.text().contains("TIME_WAIT"), "{}", stage.text());
+    }
+}
