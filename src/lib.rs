@@ -31,7 +31,7 @@
 //! | [`query`] | the filter language, selection and sorting. Pure | the above but `source`, `wire` |
 //! | [`export`] | text, JSON, CSV, markdown | the same and `query` |
 //! | [`ui`] | the command table, the view, what a key does, the panes. Pure | the same and `query` |
-//! | [`cli`] | arguments as typed, then resolved | `query`, `export`'s format, `ui`'s theme and keymap, `model`'s text |
+//! | [`cli`] | arguments as typed and the configuration file, then resolved | `query`, `export`'s format, `ui`'s theme, keymap and settings, `model`'s text |
 //! | [`app`] | the wiring: threads, the loop, the terminal, files | everything |
 //!
 //! A test reads the imports of every file and fails on one that is not in this table.

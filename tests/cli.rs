@@ -14,7 +14,10 @@ use tempfile::TempDir;
 const TWTOP: &str = env!("CARGO_BIN_EXE_twtop");
 
 fn twtop(args: &[&str]) -> Output {
-    Command::new(TWTOP).args(args).env("LANG", "C.UTF-8").output().expect("it starts")
+    // What the person who runs this has set up for herself is no part of it.
+    let mut command = Command::new(TWTOP);
+    command.args(args).env("LANG", "C.UTF-8").env("XDG_CONFIG_HOME", "/nonexistent");
+    command.output().expect("it starts")
 }
 
 /// An error: code 2, nothing on standard output, one to three lines on standard error. Yields those.
@@ -270,4 +273,106 @@ fn a_diagnosis_wants_time() {
     refusal(&["diagnose", "--for", "0.2"]);
     let output = twtop(&["diagnose", "--format", "csv"]);
     assert_eq!(output.status.code(), Some(2));
+}
+
+/// A folder with a configuration file that says `text`, and the file's name.
+fn configured(text: &[u8]) -> (TempDir, String) {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("config.toml");
+    fs::write(&path, text).expect("written");
+    let name = path.to_str().expect("UTF-8").to_owned();
+    (folder, name)
+}
+
+#[test]
+fn the_generated_configuration_is_the_default() {
+    let output = twtop(&["generate", "config"]);
+    assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]));
+    let (_folder, path) = configured(&output.stdout);
+    let snapshot = json(&twtop(&["snapshot", "--json", "--config", &path]));
+    assert_eq!(snapshot["filter"], json(&twtop(&["snapshot", "--json", "--no-config"]))["filter"]);
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    for part in ["#theme = \"auto\"", "[columns]", "#quit = [\"q\", \"Ctrl-C\"]"] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn a_configuration_is_generated_into_a_file_even_beside_a_broken_one() {
+    let (_folder, path) = configured(b"nonsense");
+    let output = twtop(&["generate", "config", "--config", &path, "-o", &path]);
+    assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b""[..]));
+    assert!(twtop(&["snapshot", "--config", &path]).status.success());
+}
+
+#[test]
+fn a_mistake_in_the_configuration_is_told_with_file_and_line() {
+    let (_folder, path) = configured(b"theme = 'dark'\n\n[keys]\nexprot = 'x'\n");
+    let message = refusal(&["snapshot", "--config", &path]);
+    assert!(
+        message.contains(&format!("{path}:4: ")) && message.contains("did you mean export?"),
+        "{message}"
+    );
+    assert!(twtop(&["snapshot", "--no-config"]).status.success());
+    // What obeys no setting is not kept back by it.
+    assert!(twtop(&["explain", "--config", &path]).status.success());
+}
+
+#[test]
+fn the_configuration_is_looked_for_where_it_belongs() {
+    let folder = TempDir::new().expect("a folder");
+    let run = |name: &str, value: &Path| {
+        let mut command = Command::new(TWTOP);
+        command.args(["snapshot", "--csv"]).env_remove("XDG_CONFIG_HOME").env("HOME", "/nonexistent");
+        command.env(name, value).output().expect("it starts")
+    };
+    let write = |path: &str| {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::write(path, "x = 1").expect("written");
+    };
+    assert!(run("XDG_CONFIG_HOME", folder.path()).status.success(), "none is needed");
+    write("twtop/config.toml");
+    write(".config/twtop/config.toml");
+    for name in ["XDG_CONFIG_HOME", "HOME"] {
+        let output = run(name, folder.path());
+        assert_eq!(output.status.code(), Some(2), "{name}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("unknown key x"), "{name}");
+    }
+    assert!(run("XDG_CONFIG_HOME", Path::new("relative")).status.success());
+}
+
+#[test]
+fn whatever_is_in_the_place_of_a_configuration_is_an_answer_and_no_wait() {
+    let (folder, path) = configured(b"");
+    let at = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    fs::write(at("latin"), b"slow = true\n# caf\xe9\n").expect("written");
+    File::create(at("large")).expect("made").set_len(100 << 20).expect("sparse");
+    let made = Command::new("mkfifo").arg(at("pipe")).status();
+    assert!(made.expect("it is there").success());
+    symlink(at("loop"), at("loop")).expect("linked");
+    for (file, part) in [
+        (at("missing"), "there is no such file"),
+        (at("latin"), "not UTF-8 text (line 2)"),
+        (at("large"), "larger than 1 MiB"),
+        (at("pipe"), "not a regular file"),
+        (at(""), "not a regular file"),
+        (at("loop"), "cannot be read"),
+        ("/dev/zero".to_owned(), "not a regular file"),
+        (at("esc\u{1b}[2J"), "esc\\x1b[2J"),
+    ] {
+        let message = refusal(&["snapshot", "--config", &file]);
+        assert!(message.contains(part) && message.contains("--no-config"), "{message}");
+    }
+    refusal(&["snapshot", "--config", &format!("{path}/below")]);
+}
+
+#[test]
+fn a_report_obeys_the_sampling_of_the_configuration_and_no_filter() {
+    let (_folder, path) = configured(b"filter = 'port:1'\ninterval = 0.2\n");
+    let config = &["snapshot", "--json", "--for", "0.5", "--config", &path];
+    let snapshot = json(&twtop(config));
+    assert_eq!(snapshot["filter"], json(&twtop(&["snapshot", "--json"]))["filter"]);
+    let filtered = json(&twtop(&[&config[..], &["--filter", "port:2"]].concat()));
+    assert_eq!(filtered["filter"], "port:2");
 }

@@ -117,7 +117,7 @@ fn rich() -> Scene {
     scene.counters = vec![("TcpActiveOpens".into(), 5_000), ("sockstat.TCP.tw".into(), 6)];
     scene.sysctls.insert("net.ipv4.ip_local_port_range".to_owned(), "32768 60999".to_owned());
     scene.sysctls.insert("net.ipv4.ip_local_reserved_ports".to_owned(), String::new());
-    scene.limits.insert("tcp_max_tw_buckets", Limit { value: 6, max: 262_144 });
+    scene.limits.insert("tcp_max_tw_buckets".into(), Limit { value: 6, max: 262_144 });
     scene
 }
 

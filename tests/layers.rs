@@ -16,7 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("query", &["model", "store", "findings", "field"]),
     ("export", &["model", "store", "findings", "field", "query"]),
     ("ui", &["model", "store", "findings", "field", "query"]),
-    ("cli", &["query", "ui::theme", "ui::keymap", "export::Format", "model::text"]),
+    ("cli", &["query", "ui::theme", "ui::keymap", "ui::settings", "export::Format", "model::text"]),
 ];
 
 /// These see everyone: the wiring, and the roots of the program and the library.

@@ -19,7 +19,7 @@ mod told;
 #[path = "screens/typed.rs"]
 mod typed;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use incident::{Incident, REPORT, stamp};
@@ -28,7 +28,10 @@ use ratatui::style::Color;
 use stage::{HEIGHT, Stage};
 use twtop::{
     model::TcpState,
-    ui::{Effect, Input, Message, Palette, Theme, picture, view::Screen},
+    ui::{
+        Effect, Input, Message, Palette, Settings, Theme, keymap::Keymap, picture, settings::Listed,
+        theme::Ground, view::Screen,
+    },
 };
 
 const SMALL: (u16, u16) = (80, 24);
@@ -662,22 +665,33 @@ fn no_figure_is_cut_at_any_width() {
 
 #[test]
 fn the_pictures_are_those_of_today() {
+    let (dark, light) = (Palette::True(Ground::Dark), Palette::True(Ground::Light));
+    let indexed = Palette::Indexed;
     let pictures = [
-        ("overview-80x24.svg", SMALL, ""),
-        ("overview-160x45.svg", LARGE, ""),
-        ("process-160x45.svg", LARGE, "<Enter>"),
-        ("peer-160x45.svg", LARGE, "4<Enter>"),
-        ("ports-160x45.svg", LARGE, "5"),
-        ("overview-200x60.svg", (200, 60), ""),
-        ("finding-80x24.svg", SMALL, "6<Enter>"),
-        ("finding-160x45.svg", LARGE, "6<Enter>"),
+        ("overview-80x24.svg", SMALL, "", dark, Ground::Dark),
+        ("overview-160x45.svg", LARGE, "", dark, Ground::Dark),
+        ("process-160x45.svg", LARGE, "<Enter>", dark, Ground::Dark),
+        ("peer-160x45.svg", LARGE, "4<Enter>", dark, Ground::Dark),
+        ("ports-160x45.svg", LARGE, "5", dark, Ground::Dark),
+        ("overview-200x60.svg", (200, 60), "", dark, Ground::Dark),
+        ("finding-80x24.svg", SMALL, "6<Enter>", dark, Ground::Dark),
+        ("finding-160x45.svg", LARGE, "6<Enter>", dark, Ground::Dark),
+        ("themes/light-80x24.svg", SMALL, "", light, Ground::Light),
+        ("themes/light-160x45.svg", LARGE, "", light, Ground::Light),
+        ("themes/light-256-80x24.svg", SMALL, "", indexed(Ground::Light), Ground::Light),
+        ("themes/dark-256-80x24.svg", SMALL, "", indexed(Ground::Dark), Ground::Dark),
+        ("themes/terminal-on-dark-80x24.svg", SMALL, "", Palette::Sixteen, Ground::Dark),
+        ("themes/terminal-on-light-80x24.svg", SMALL, "", Palette::Sixteen, Ground::Light),
+        ("themes/monochrome-80x24.svg", SMALL, "", Palette::Monochrome, Ground::Dark),
     ];
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("screenshots");
-    for (name, size, keys) in pictures {
+    for (name, size, keys, palette, ground) in pictures {
         let path = directory.join(name);
-        let svg = picture::svg(&traced(size, HEIGHT, keys).buffer());
+        let mut stage = traced(size, HEIGHT, keys);
+        stage.theme = Theme::new(palette, false);
+        let svg = picture::svg(&stage.buffer(), ground);
         if std::env::var_os("TWTOP_UPDATE").is_some() {
-            std::fs::create_dir_all(&directory).expect("the directory can be made");
+            std::fs::create_dir_all(directory.join("themes")).expect("the directory can be made");
             std::fs::write(&path, &svg).expect("the picture can be written");
         }
         let committed = std::fs::read_to_string(&path).unwrap_or_default();
@@ -689,4 +703,64 @@ fn the_pictures_are_those_of_today() {
 fn the_incident_is_told_the_same_way_every_time() {
     let (once, again) = (at_height(SMALL), Stage::after(HEIGHT, 80, 24));
     assert_eq!(once.buffer(), again.buffer());
+}
+
+/// Settings with those keys.
+fn bound(bindings: &[(&str, Vec<&str>)]) -> Settings {
+    let mut settings = Settings::default();
+    settings.keymap = Keymap::bound(bindings).expect("sound");
+    settings
+}
+
+/// A stage as a configuration file sets it up.
+fn set_up(size: (u16, u16), root: bool, settings: Settings) -> Stage {
+    let mut incident = Incident::new();
+    incident.root = root;
+    let mut stage = Stage::of(&mut incident, 6, size.0, size.1);
+    stage.view = stage.view.with_settings(Arc::new(settings));
+    stage.input(Input::Refreshed);
+    stage
+}
+
+#[test]
+fn the_keys_that_are_told_are_those_in_force() {
+    let bindings = [("help", vec!["F2"]), ("sort", vec!["o"]), ("zoom", vec![]), ("findings", vec!["!"])];
+    let mut stage = set_up(SMALL, false, bound(&bindings));
+    let text = stage.text();
+    assert!(text.contains(" F2 help ") && text.contains(" o sort ") && !text.contains("expand"), "{text}");
+    assert!(text.lines().any(|line| line.ends_with("press F2")), "{text}");
+    stage.keys("?");
+    assert!(stage.text().contains("No such key: ? (F2 for help)"), "{}", stage.text());
+    stage.keys("o");
+    assert!(stage.text().contains("Sorted by"), "{}", stage.text());
+    stage.keys("!");
+    assert_eq!(stage.view.page().screen, Screen::Findings);
+}
+
+#[test]
+fn the_help_page_has_the_keys_in_force() {
+    let mut stage = set_up((120, 60), true, bound(&[("sort", vec!["o", "F6"]), ("zoom", vec![])]));
+    stage.keys("?");
+    let text = stage.text();
+    assert!(text.contains("  o F6              Sort by the next column."), "{text}");
+    assert!(text.contains("  (no key)          Give the whole screen"), "{text}");
+}
+
+#[test]
+fn columns_orders_and_the_first_view_are_those_of_the_configuration() {
+    let mut settings = Settings::default();
+    settings.choose_columns(Listed::Processes, &["established", "name", "pid"]).expect("columns");
+    settings.choose_sort(Listed::Processes, "pid", true).expect("a column");
+    assert!(settings.choose_view("processes"));
+    let mut stage = set_up(SMALL, true, settings);
+    assert_eq!(stage.view.page().screen, Screen::Processes);
+    // What was counted for another page is counted anew.
+    stage.keys("3");
+    let text = stage.text();
+    let head: Vec<&str> =
+        text.lines().find(|line| line.contains("EST")).expect("titles").split_whitespace().collect();
+    assert_eq!(head, ["EST", "PROCESS", "PID▼"], "{text}");
+    let pid = |line: &str| line.split_whitespace().last()?.parse::<u32>().ok();
+    let pids: Vec<u32> = text.lines().filter_map(pid).collect();
+    assert!(pids.len() > 3 && pids.is_sorted_by(|a, b| a >= b), "{pids:?}\n{text}");
 }

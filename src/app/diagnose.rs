@@ -27,7 +27,7 @@ pub(super) fn run(common: &Common, plan: &DiagnosePlan) -> Result<u8, RunError> 
         query: &common.query,
         findings: &observed.findings,
         sockets: false,
-        ascii: common.ascii,
+        ascii: common.ascii(),
         top: 0,
     };
     let mut report =

@@ -1,13 +1,15 @@
 //! The wiring: the only place that knows everyone.
 //!
 //! The sampler runs on a thread of its own (`sampler`); the screen's loop (`screen`) owns history and view;
-//! `snapshot` prints one report, `diagnose` what was found, `explain` what a word means. Errors end up here, on standard error, in one or two lines.
+//! `snapshot` prints one report, `diagnose` what was found, `explain` what a word means,
+//! `generate` the configuration file. Errors end up here, on standard error, in one or two lines.
 
 mod clipboard;
 mod diagnose;
 mod explain;
 mod export_file;
 mod export_part;
+mod generate;
 mod sampler;
 mod screen;
 mod snapshot;
@@ -76,6 +78,7 @@ pub fn run(invocation: Invocation) -> ExitCode {
     let done = match invocation.action {
         Action::Screen => screen::run(&invocation.common),
         Action::Diagnose(plan) => diagnose::run(&invocation.common, &plan),
+        Action::Generate(plan) => generate::run(&plan).map(|()| EXIT_DONE),
         Action::Explain(topic) => explain::run(topic.as_deref()).map(|()| EXIT_DONE),
         Action::Snapshot(plan) => snapshot::run(&invocation.common, &plan).map(|()| EXIT_DONE),
     };

@@ -21,7 +21,7 @@ use crate::{
     query::SsCommand,
     source::{Inspector, TraceStart, clock, live::SOCK_DIAG},
     store::{History, Moment},
-    ui::{self, Data, Effect, Filter, Input, Look, Message, Palette, Scene, Selection, Theme, View},
+    ui::{self, Data, Effect, Filter, Input, Look, Message, Scene, Selection, Theme, View},
 };
 
 /// Up to this many sockets are counted within the loop: about a millisecond. Larger tables are counted beside it.
@@ -110,14 +110,13 @@ impl App {
     fn new(common: &Common) -> io::Result<Self> {
         // Colour is decided here: crossterm's own reading of NO_COLOR would emit bare resets that cancel reverse video.
         crossterm::style::force_color_output(true);
-        let palette = if common.color { Palette::Sixteen } else { Palette::Monochrome };
         let filter = Filter { text: common.filter_text.clone(), query: common.query.clone() };
         let screen = terminal::Screen::take()?;
         Ok(Self {
             screen,
             outdated_screen: true,
-            theme: Theme::new(palette, common.ascii),
-            view: View::new(crossterm::terminal::size()?, filter),
+            theme: Theme::drawn(common.palette, common.graphs),
+            view: View::new(crossterm::terminal::size()?, filter).with_settings(Arc::clone(&common.settings)),
             history: History::default(),
             watch: Watch::new(),
             newest: None,

@@ -36,7 +36,7 @@ pub(super) fn run(common: &Common, plan: &SnapshotPlan) -> Result<(), RunError> 
         query: &common.query,
         findings: &observed.findings,
         sockets: plan.sockets,
-        ascii: common.ascii,
+        ascii: common.ascii(),
         top: TOP,
     };
     let mut report =

@@ -44,6 +44,10 @@ pub enum Command {
     ///
     /// Without a topic it lists them. Exit code: 2 for a topic that is not known.
     Explain(ExplainArgs),
+    /// Write the configuration file as it is by default, with a comment for every key
+    ///
+    /// As in `twtop generate config -o ~/.config/twtop/config.toml`.
+    Generate(GenerateArgs),
 }
 
 /// Options that make sense for every command.
@@ -56,9 +60,9 @@ pub struct CommonArgs {
     /// Terms side by side must all hold; `or`, `!` and parentheses combine them; see the README.
     #[arg(short = 'f', long, value_name = "QUERY", global = true)]
     pub filter: Option<String>,
-    /// Seconds between samples
-    #[arg(short, long, value_name = "SECONDS", default_value = "1", global = true)]
-    pub interval: String,
+    /// Seconds between samples [default: 1]
+    #[arg(short, long, value_name = "SECONDS", global = true)]
+    pub interval: Option<String>,
     /// Only IPv4 (mapped addresses included)
     #[arg(short = '4', long = "ipv4", global = true, conflicts_with = "ipv6")]
     pub ipv4: bool,
@@ -75,31 +79,96 @@ pub struct CommonArgs {
     #[arg(long, value_name = "self|NAME|PID", default_value = "self", global = true)]
     pub netns: String,
     /// The most processor time that sampling may take, percent of one core; the interval is stretched to keep it
-    #[arg(long, value_name = "PERCENT", default_value = "5", global = true)]
-    pub budget: String,
+    /// [default: 5]
+    #[arg(long, value_name = "PERCENT", global = true)]
+    pub budget: Option<String>,
     /// Do without the kernel's tracepoint: most short connections keep no owner then
     #[arg(long, global = true)]
     pub no_trace: bool,
-    /// When the screen uses colour
-    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", global = true)]
-    pub color: When,
+    /// When the screen uses colour, and how many [default: auto]
+    #[arg(long, value_enum, value_name = "WHEN", global = true)]
+    pub color: Option<When>,
     /// No colour, the same as --color never
     #[arg(long, global = true)]
     pub no_color: bool,
-    /// Draw with ASCII characters only
+    /// Colours for which background [default: auto]
+    #[arg(long, value_enum, value_name = "THEME", global = true)]
+    pub theme: Option<ThemeArg>,
+    /// What to draw with [default: auto]
+    #[arg(long, value_enum, value_name = "GRAPHS", conflicts_with = "ascii", global = true)]
+    pub graphs: Option<GraphsArg>,
+    /// The same as --graphs ascii
     #[arg(long, global = true)]
     pub ascii: bool,
+    /// Read this configuration file [default: ~/.config/twtop/config.toml, if it is there]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_config", global = true)]
+    pub config: Option<PathBuf>,
+    /// Read no configuration file
+    #[arg(long, global = true)]
+    pub no_config: bool,
 }
 
-/// When to use colour.
+/// When to use colour, and how much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum When {
-    /// Unless `NO_COLOR` is set.
+    /// Unless `NO_COLOR` is set, as many as the terminal says it has.
     Auto,
-    /// Always.
+    /// Even then.
     Always,
     /// Never.
     Never,
+    /// The 16 of the terminal.
+    #[value(name = "16")]
+    Sixteen,
+    /// 256.
+    #[value(name = "256")]
+    Indexed,
+    /// All colours.
+    True,
+}
+
+/// Which background colours are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ThemeArg {
+    /// What the terminal says of its own, dark if it says nothing.
+    Auto,
+    /// A dark one.
+    Dark,
+    /// A light one.
+    Light,
+    /// Any: the 16 colours as the terminal has them.
+    Terminal,
+}
+
+/// What bars and curves are drawn with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphsArg {
+    /// What the terminal and the locale allow.
+    Auto,
+    /// Dots of braille, and blocks.
+    Braille,
+    /// Blocks.
+    Block,
+    /// ASCII; for all that is drawn.
+    Ascii,
+}
+
+/// Options of `twtop generate`.
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// What to write
+    #[arg(value_enum, value_name = "WHAT")]
+    pub what: Generated,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// What can be generated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Generated {
+    /// The configuration file.
+    Config,
 }
 
 /// Options of `twtop snapshot`.

@@ -1,18 +1,25 @@
 //! Arguments checked and made definite.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{
     Surroundings,
-    args::{Cli, Command, CommonArgs, DiagnoseArgs, DiagnosisFormatArg, FormatArg, SnapshotArgs, When},
+    args::{
+        Cli, Command, CommonArgs, DiagnoseArgs, DiagnosisFormatArg, FormatArg, Generated, GraphsArg,
+        SnapshotArgs, ThemeArg, When,
+    },
+    config::{Config, ConfigError},
 };
 use crate::{
     export::Format,
     model::text::printable,
     query::{Query, QueryError},
-    ui::theme::Theme,
+    ui::{
+        settings::Settings,
+        theme::{Depth, Graphs, Ground, Palette},
+    },
 };
 
 /// What is to be done, with nothing left to decide.
@@ -35,6 +42,8 @@ pub enum Action {
     Diagnose(DiagnosePlan),
     /// What a topic means; `None` asks which there are.
     Explain(Option<String>),
+    /// A file made from what the program knows of itself.
+    Generate(GeneratePlan),
 }
 
 /// Options that every command obeys.
@@ -52,10 +61,24 @@ pub struct Common {
     pub trace: bool,
     /// Which network namespace.
     pub netns: NetnsArg,
-    /// Whether to use colour.
-    pub color: bool,
+    /// The colours of the screen.
+    pub palette: Palette,
+    /// What to draw with.
+    pub graphs: Graphs,
+    /// How much memory sockets of the past may take, MiB.
+    pub history_mib: u32,
+    /// Whether the link to the terminal is slow.
+    pub slow: bool,
+    /// Keys, columns and orders of the screen.
+    pub settings: Arc<Settings>,
+}
+
+impl Common {
     /// Whether to draw with ASCII only.
-    pub ascii: bool,
+    #[must_use]
+    pub fn ascii(&self) -> bool {
+        self.graphs == Graphs::Ascii
+    }
 }
 
 /// The network namespace asked for.
@@ -93,6 +116,15 @@ pub struct DiagnosePlan {
     pub output: Option<PathBuf>,
 }
 
+/// What `twtop generate` is to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GeneratePlan {
+    /// What.
+    pub what: Generated,
+    /// Where to write it; `None` for standard output.
+    pub output: Option<PathBuf>,
+}
+
 /// Arguments that make no sense, in one or two lines for standard error.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
@@ -106,6 +138,9 @@ pub enum UsageError {
         /// Under which cell of `text` the mark belongs.
         column: usize,
     },
+    /// The configuration file cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// A number of seconds or percent is out of its range.
     #[error("{option}: '{value}' is not {expected}")]
     Number {
@@ -130,16 +165,25 @@ pub enum UsageError {
     AllNamespaces,
 }
 
-/// Makes typed arguments definite.
+/// Makes typed arguments definite: what is typed goes before what the configuration file says, and that before the default.
 ///
 /// # Errors
 /// Names the argument, what is wrong with it, and what would be right.
 pub fn resolve(cli: Cli, around: &Surroundings) -> Result<Invocation, UsageError> {
-    let common = common(&cli.common, around)?;
+    let config = match &cli.command {
+        // These obey no setting: a file with a mistake in it must not keep anybody from a new one.
+        Some(Command::Explain(_) | Command::Generate(_)) => Config::default(),
+        _ if cli.common.no_config => Config::default(),
+        command => Config::load(cli.common.config.as_deref(), around)?.for_screen(command.is_none()),
+    };
+    let common = common(&cli.common, config, around)?;
     let action = match cli.command {
         Some(Command::Snapshot(args)) => Action::Snapshot(snapshot(args)?),
         Some(Command::Diagnose(args)) => Action::Diagnose(diagnose(args)?),
         Some(Command::Explain(args)) => Action::Explain(args.topic),
+        Some(Command::Generate(args)) => {
+            Action::Generate(GeneratePlan { what: args.what, output: args.output })
+        }
         None => {
             check_terminal(around)?;
             Action::Screen
@@ -158,8 +202,9 @@ fn check_terminal(around: &Surroundings) -> Result<(), UsageError> {
     }
 }
 
-fn common(args: &CommonArgs, around: &Surroundings) -> Result<Common, UsageError> {
-    let filter_text = filter_text(args);
+fn common(args: &CommonArgs, config: Config, around: &Surroundings) -> Result<Common, UsageError> {
+    let typed = filter_text(args);
+    let filter_text = if typed.is_empty() { config.filter.unwrap_or_default() } else { typed };
     // Read by itself first: a mistake is shown in the text that was typed, not in the one put together.
     let query = match &args.filter {
         Some(text) => parse_filter(text)?,
@@ -170,22 +215,57 @@ fn common(args: &CommonArgs, around: &Surroundings) -> Result<Common, UsageError
     } else {
         parse_filter(&filter_text)?
     };
-    let color = match args.color {
-        _ if args.no_color => false,
-        When::Always => true,
-        When::Never => false,
-        When::Auto => !around.no_color,
+    let interval = match &args.interval {
+        Some(text) => seconds("--interval", text, 0.1, INTERVAL)?,
+        None => config.interval.unwrap_or(Duration::from_secs(1)),
     };
+    let budget = match &args.budget {
+        Some(text) => percent("--budget", text)?,
+        None => config.budget.unwrap_or(0.05),
+    };
+    let color = if args.no_color { Some(When::Never) } else { args.color };
+    let graphs = if args.ascii { Some(GraphsArg::Ascii) } else { args.graphs };
     Ok(Common {
         query,
         filter_text,
-        interval: seconds("--interval", &args.interval, 0.1, "a number of seconds from 0.1 to 3600")?,
-        budget: percent("--budget", &args.budget)?,
-        trace: !args.no_trace,
+        interval,
+        budget,
+        trace: !args.no_trace && config.trace.unwrap_or(true),
         netns: netns(&args.netns)?,
-        color,
-        ascii: args.ascii || Theme::needs_ascii(around.term.as_deref(), around.locale.as_deref()),
+        palette: palette(color.or(config.color), args.theme.or(config.theme), around),
+        graphs: drawn_with(graphs.or(config.graphs), around),
+        history_mib: config.history_mib.unwrap_or(16),
+        slow: config.slow.unwrap_or(false),
+        settings: Arc::new(config.settings),
     })
+}
+
+/// The colours asked for, as far as there are so many.
+fn palette(color: Option<When>, theme: Option<ThemeArg>, around: &Surroundings) -> Palette {
+    let auto = || Depth::auto(around.colorterm.as_deref(), around.term.as_deref());
+    let depth = match color.unwrap_or(When::Auto) {
+        When::Never => return Palette::Monochrome,
+        When::Auto if around.no_color => return Palette::Monochrome,
+        When::Auto | When::Always => auto(),
+        When::Sixteen => Depth::Sixteen,
+        When::Indexed => Depth::Indexed,
+        When::True => Depth::True,
+    };
+    match theme.unwrap_or(ThemeArg::Auto) {
+        ThemeArg::Auto => depth.palette(Ground::auto(around.colorfgbg.as_deref())),
+        ThemeArg::Dark => depth.palette(Ground::Dark),
+        ThemeArg::Light => depth.palette(Ground::Light),
+        ThemeArg::Terminal => Palette::Sixteen,
+    }
+}
+
+fn drawn_with(graphs: Option<GraphsArg>, around: &Surroundings) -> Graphs {
+    match graphs.unwrap_or(GraphsArg::Auto) {
+        GraphsArg::Auto => Graphs::auto(around.term.as_deref(), around.locale.as_deref()),
+        GraphsArg::Braille => Graphs::Braille,
+        GraphsArg::Block => Graphs::Blocks,
+        GraphsArg::Ascii => Graphs::Ascii,
+    }
 }
 
 /// The filter and the short forms as one text: each short form is one more term that must hold.
@@ -226,7 +306,7 @@ fn excerpt(text: &str, at: usize) -> (String, usize) {
 
 fn snapshot(args: SnapshotArgs) -> Result<SnapshotPlan, UsageError> {
     let observe = match &args.observe {
-        Some(text) => Some(seconds("--for", text, 0.1, "a number of seconds from 0.1 to 3600")?),
+        Some(text) => Some(seconds("--for", text, 0.1, INTERVAL)?),
         None => None,
     };
     let format = match args.format {
@@ -247,6 +327,11 @@ fn diagnose(args: DiagnoseArgs) -> Result<DiagnosePlan, UsageError> {
     Ok(DiagnosePlan { observe, format, output: args.output })
 }
 
+/// What an interval is.
+pub(super) const INTERVAL: &str = "a number of seconds from 0.1 to 3600";
+/// What a budget is.
+pub(super) const BUDGET: &str = "a percentage from 0.1 to 100";
+
 fn seconds(
     option: &'static str,
     text: &str,
@@ -259,7 +344,7 @@ fn seconds(
 }
 
 fn percent(option: &'static str, text: &str) -> Result<f64, UsageError> {
-    let expected = "a percentage from 0.1 to 100";
+    let expected = BUDGET;
     let bad = || UsageError::Number { option, value: printable(text).into_owned(), expected };
     let number: f64 = text.strip_suffix('%').unwrap_or(text).parse().map_err(|_| bad())?;
     if (0.1..=100.0).contains(&number) { Ok(number / 100.0) } else { Err(bad()) }
@@ -286,6 +371,7 @@ mod tests {
             term: Some("xterm-256color".to_owned()),
             locale: Some("en_GB.UTF-8".to_owned()),
             no_color: false,
+            ..Surroundings::default()
         }
     }
 
@@ -335,21 +421,57 @@ mod tests {
     fn colour_unless_somebody_says_no() {
         let color = |args: &[&str], no_color| {
             let cli = Cli::try_parse_from([&["twtop"], args].concat()).expect("parses");
-            resolve(cli, &Surroundings { no_color, ..around() }).expect("valid").common.color
+            resolve(cli, &Surroundings { no_color, ..around() }).expect("valid").common.palette
         };
-        assert!(color(&[], false));
-        assert!(!color(&[], true));
-        assert!(color(&["--color", "always"], true));
-        assert!(!color(&["--color", "never"], false));
-        assert!(!color(&["--no-color"], false));
+        let indexed = Palette::Indexed(Ground::Dark);
+        assert_eq!(color(&[], false), indexed);
+        assert_eq!(color(&[], true), Palette::Monochrome);
+        assert_eq!(color(&["--color", "always"], true), indexed);
+        assert_eq!(color(&["--color", "16"], true), Palette::Sixteen);
+        assert_eq!(color(&["--color", "true", "--theme", "light"], false), Palette::True(Ground::Light));
+        assert_eq!(color(&["--color", "true", "--theme", "terminal"], false), Palette::Sixteen);
+        assert_eq!(color(&["--color", "never", "--theme", "light"], false), Palette::Monochrome);
+        assert_eq!(color(&["--no-color", "--color", "always"], false), Palette::Monochrome);
     }
 
     #[test]
     fn ascii_where_the_locale_or_the_person_asks_for_it() {
-        assert!(!resolved(&[]).expect("valid").common.ascii);
-        assert!(resolved(&["--ascii"]).expect("valid").common.ascii);
+        assert_eq!(resolved(&[]).expect("valid").common.graphs, Graphs::Braille);
+        assert!(resolved(&["--ascii"]).expect("valid").common.ascii());
+        assert_eq!(resolved(&["--graphs", "block"]).expect("valid").common.graphs, Graphs::Blocks);
         let cli = Cli::try_parse_from(["twtop"]).expect("parses");
         let around = Surroundings { locale: None, ..around() };
-        assert!(resolve(cli, &around).expect("valid").common.ascii);
+        assert!(resolve(cli, &around).expect("valid").common.ascii());
+    }
+
+    #[test]
+    fn what_is_typed_goes_before_the_file_and_that_before_the_default() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("config.toml");
+        let text = "theme = 'light'\ncolor = 'true'\ngraphs = 'block'\ninterval = 5\nbudget = 10\n\
+                    trace = false\nhistory_mib = 2\nslow = true\nfilter = 'port:1'\n";
+        std::fs::write(&path, text).expect("written");
+        let around = Surroundings { config: Some(path), ..around() };
+        let common = |args: &[&str]| {
+            let cli = Cli::try_parse_from([&["twtop"], args].concat()).expect("parses");
+            resolve(cli, &around).expect("valid").common
+        };
+        let all = |common: &Common| {
+            let Common { interval, budget, trace, palette, graphs, history_mib, slow, .. } = common;
+            (*interval, *budget, *trace, *palette, *graphs, *history_mib, *slow)
+        };
+        let dark = Palette::Indexed(Ground::Dark);
+        let default = (Duration::from_secs(1), 0.05, true, dark, Graphs::Braille, 16, false);
+        assert_eq!(all(&common(&["--no-config"])), default);
+        let light = Palette::True(Ground::Light);
+        let file = (Duration::from_secs(5), 0.1, false, light, Graphs::Blocks, 2, true);
+        assert_eq!(all(&common(&[])), file);
+        assert_eq!(all(&common(&["snapshot"])), file);
+        let typed = ["-i", "2", "--budget", "3", "--color", "16", "--theme", "dark", "--graphs", "braille"];
+        let both = (Duration::from_secs(2), 0.03, false, Palette::Sixteen, Graphs::Braille, 2, true);
+        assert_eq!(all(&common(&typed)), both);
+        assert_eq!(common(&[]).filter_text, "port:1");
+        assert_eq!(common(&["--pid", "7"]).filter_text, "pid:7");
+        assert_eq!(common(&["snapshot"]).filter_text, "");
     }
 }

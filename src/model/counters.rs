@@ -1,6 +1,6 @@
 //! Counters, settings and limits of a network namespace, under names that can be looked up.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 /// Counters and gauges at one instant. Names are those of `nstat` (`TcpActiveOpens`, `TcpExtTW`), and
 /// `sockstat.TCP.tw`, `sockstat6.TCP6.inuse` for the two sockstat files. Gauges may go down.
@@ -65,5 +65,6 @@ pub struct Limit {
     pub max: u64,
 }
 
-/// Limits by name: `file-nr`, `tcp_max_tw_buckets`, `tcp_max_orphans`, `tcp_mem` (pages), `nf_conntrack`.
-pub type Limits = BTreeMap<&'static str, Limit>;
+/// Limits by name: `file-nr`, `tcp_max_tw_buckets`, `tcp_max_orphans`, `tcp_mem` (pages), `nf_conntrack`. A recording
+/// may have others.
+pub type Limits = BTreeMap<Cow<'static, str>, Limit>;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Counters, Limits, ProcessSeen, SocketTable, Stamp, Sysctls, TraceBatch};
 
 /// One look at one network namespace.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
     /// When the dump of sockets ended.
     pub stamp: Stamp,

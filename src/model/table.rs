@@ -20,7 +20,7 @@ pub struct SocketTable {
 }
 
 /// A socket about to be pushed: [`Socket`] with its addresses readable.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewSocket {
     /// See [`Socket::cookie`].
     pub cookie: u64,
@@ -113,17 +113,7 @@ impl SocketTable {
 
     /// Copies a socket of another table to the end of this one.
     pub fn push_from(&mut self, socket: SocketRef<'_>) {
-        let new = NewSocket {
-            cookie: socket.row.cookie,
-            family: socket.row.family,
-            local: socket.local(),
-            peer: socket.peer(),
-            state: socket.row.state,
-            timer: socket.row.timer,
-            retransmits: socket.row.retransmits,
-            expires_ms: socket.row.expires_ms,
-        };
-        self.push(&new, socket.detail().copied());
+        self.push(&socket.readable(), socket.detail().copied());
     }
 
     /// Keeps the sockets for which `keep` says so, in order. Their details stay where they are.
@@ -160,6 +150,17 @@ impl SocketTable {
     }
 }
 
+/// Tables are equal whose sockets are, one by one; where their details and addresses lie does not matter.
+impl PartialEq for SocketTable {
+    fn eq(&self, other: &Self) -> bool {
+        let whole =
+            |(a, b): (SocketRef<'_>, SocketRef<'_>)| a.readable() == b.readable() && a.detail() == b.detail();
+        self.len() == other.len() && self.iter().zip(other.iter()).all(whole)
+    }
+}
+
+impl Eq for SocketTable {}
+
 /// A socket together with the table that can read it.
 #[derive(Debug, Clone, Copy)]
 pub struct SocketRef<'a> {
@@ -172,6 +173,14 @@ impl<'a> SocketRef<'a> {
     #[must_use]
     pub fn row(&self) -> &'a Socket {
         self.row
+    }
+
+    /// The row with its addresses readable, as it is pushed to another table.
+    #[must_use]
+    pub fn readable(&self) -> NewSocket {
+        let Socket { cookie, family, state, timer, retransmits, expires_ms, .. } = *self.row;
+        let (local, peer) = (self.local(), self.peer());
+        NewSocket { cookie, family, local, peer, state, timer, retransmits, expires_ms }
     }
 
     /// The local end. IPv4 for a mapped address.

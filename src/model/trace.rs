@@ -90,7 +90,7 @@ pub struct TracedProcess {
 }
 
 /// What the tracer saw since the batch before.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TraceBatch {
     /// The events, in the order of time as far as several CPUs allow (a few may be microseconds late).
     pub events: Vec<TraceEvent>,

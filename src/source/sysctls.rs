@@ -120,18 +120,18 @@ impl SysctlReader {
         ];
         for (limit, counter, name, word) in of_counter {
             if let (Some(value), Some(max)) = (counters.get(counter), setting(name, word)) {
-                limits.insert(limit, Limit { value, max });
+                limits.insert(limit.into(), Limit { value, max });
             }
         }
         // Without a maximum there is no such table, and no need to look for its count.
         if let Some(max) = setting("net.netfilter.nf_conntrack_max", 0)
             && let Some([value]) = self.figures("net/netfilter/nf_conntrack_count", faults)
         {
-            limits.insert("nf_conntrack", Limit { value, max });
+            limits.insert("nf_conntrack".into(), Limit { value, max });
         }
         // Allocated, free (0 since Linux 2.6), the most.
         if let Some([value, _, max]) = self.figures("fs/file-nr", faults) {
-            limits.insert("file-nr", Limit { value, max });
+            limits.insert("file-nr".into(), Limit { value, max });
         }
         limits
     }
@@ -220,7 +220,8 @@ mod tests {
             ("nf_conntrack", Limit { value: 7, max: 262_144 }),
             ("tcp_max_tw_buckets", Limit { value: 90, max: 100 }),
             ("tcp_mem", Limit { value: 2, max: 3 }),
-        ];
+        ]
+        .map(|(name, limit)| (name.into(), limit));
         assert_eq!(limits.into_iter().collect::<Vec<_>>(), want);
         assert!(faults.all().is_empty());
     }

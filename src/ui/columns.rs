@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// A metric as a column of a table on screen.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Column {
     /// The key of the field shown, which is also what the table is sorted by.
     pub(super) key: &'static str,
@@ -157,11 +157,8 @@ static FAILURES: &[Column] = &[
     figure("other", "", 6, 3),
 ];
 
-/// The columns of rows of kind `R`.
+/// What a table on screen shows of its rows.
 pub(super) trait Shown: Row {
-    /// In the order in which they stand.
-    const COLUMNS: &'static [Column];
-
     /// The text of a cell of `cells` width that says more than the field of its key.
     fn cell(key: &str, row: Self::Ref<'_>, frame: &Frame<'_>, cells: usize) -> Option<String> {
         let _ = (key, row, frame, cells);
@@ -176,8 +173,6 @@ pub(super) trait Shown: Row {
 }
 
 impl Shown for ProcessRow {
-    const COLUMNS: &'static [Column] = PROCESSES;
-
     fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
         (key == "name").then(|| named(&row.process, cells, frame.theme))
     }
@@ -201,8 +196,6 @@ fn named_first(value: &Value<'_>, first: Option<&Process>, cells: usize, theme: 
 }
 
 impl Shown for PeerRow {
-    const COLUMNS: &'static [Column] = PEERS;
-
     /// An arrow tells which side we are: `→10.0.0.9:5432` we connect to, `10.0.0.7→:80` comes to our port.
     fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
         let theme = frame.theme;
@@ -254,8 +247,6 @@ fn gauge(percent: f64, cells: usize, theme: &Theme) -> Option<String> {
 }
 
 impl Shown for DestinationRow {
-    const COLUMNS: &'static [Column] = DESTINATIONS;
-
     fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
         match key {
             "percent" => used(row, frame.context, cells, frame.theme),
@@ -270,8 +261,6 @@ impl Shown for DestinationRow {
 }
 
 impl Shown for Finding {
-    const COLUMNS: &'static [Column] = FINDINGS;
-
     fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
         match key {
             "severity" => Some(severity(row.severity).to_owned()),
@@ -303,8 +292,6 @@ pub(super) const fn severity(severity: Severity) -> &'static str {
 }
 
 impl Shown for SocketRows {
-    const COLUMNS: &'static [Column] = SOCKETS;
-
     fn cell(key: &str, row: Owned<'_>, frame: &Frame<'_>, cells: usize) -> Option<String> {
         match key {
             "process" => {
@@ -331,8 +318,6 @@ fn who(process: &Process, cells: usize, theme: &Theme) -> Option<String> {
 }
 
 impl Shown for FailureRow {
-    const COLUMNS: &'static [Column] = FAILURES;
-
     fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
         let process = row.failure.process.as_ref().filter(|_| key == "process")?;
         let pid = format!(" {}", process.key.pid);
@@ -354,17 +339,17 @@ pub(super) fn user(moment: &Moment, uid: u32) -> Cow<'_, str> {
     }
 }
 
-/// The keys that the table in `pane` can be sorted by when it is `width` cells wide, in the order in which they
+/// The keys that a table of `columns` can be sorted by when it is `width` cells wide, in the order in which they
 /// come up: those of the columns that are seen.
-pub(super) fn sort_keys(pane: Pane, width: u16, data: Option<&Data<'_>>) -> Vec<&'static str> {
+pub(super) fn sort_keys(columns: &[Column], width: u16, data: Option<&Data<'_>>) -> Vec<&'static str> {
     let absent = data.map(absent).unwrap_or_default();
-    fitting(columns(pane), width, &absent).iter().map(|(column, _)| column.key).collect()
+    fitting(columns, width, &absent).iter().map(|(column, _)| column.key).collect()
 }
 
-/// The key of the column that cell `x` of the table in `pane` belongs to, when that is `width` cells wide.
-pub(super) fn key_at(pane: Pane, width: u16, x: u16, data: &Data<'_>) -> Option<&'static str> {
+/// The key of the column that cell `x` of a table of `columns` belongs to, when that is `width` cells wide.
+pub(super) fn key_at(columns: &[Column], width: u16, x: u16, data: &Data<'_>) -> Option<&'static str> {
     let mut start = 0;
-    fitting(columns(pane), width, &absent(data)).into_iter().find_map(|(column, cells)| {
+    fitting(columns, width, &absent(data)).into_iter().find_map(|(column, cells)| {
         let own = start..start + cells;
         start += cells + 1;
         own.contains(&x).then_some(column.key)
@@ -440,7 +425,8 @@ pub(super) fn default_mark(pane: Pane) -> Option<Sort> {
     default_sort(pane).filter(|_| !by_urgency.contains(&pane))
 }
 
-fn columns(pane: Pane) -> &'static [Column] {
+/// Every column that the table in `pane` can have, in the order in which they stand unless the person chose another.
+pub(super) fn columns(pane: Pane) -> &'static [Column] {
     match pane {
         Pane::Processes => PROCESSES,
         Pane::Peers => PEERS,
@@ -448,22 +434,18 @@ fn columns(pane: Pane) -> &'static [Column] {
         Pane::Sockets => SOCKETS,
         Pane::Findings => FINDINGS,
         Pane::Failures => FAILURES,
-        Pane::Counters => CounterRow::COLUMNS,
-        Pane::Settings => SettingRow::COLUMNS,
-        Pane::Limits => LimitRow::COLUMNS,
+        Pane::Counters => kernel::COUNTERS,
+        Pane::Settings => kernel::SETTINGS,
+        Pane::Limits => kernel::LIMITS,
         _ => &[],
     }
 }
 
 /// The columns that fit into `width`, each with its width, one cell apart: as many as can have a good width, and
 /// the most important ones even if they cannot. Those that are `absent` are left out.
-pub(super) fn fitting(
-    columns: &'static [Column],
-    width: u16,
-    absent: &[&str],
-) -> Vec<(&'static Column, u16)> {
+pub(super) fn fitting<'c>(columns: &'c [Column], width: u16, absent: &[&str]) -> Vec<(&'c Column, u16)> {
     let width = usize::from(width);
-    let mut kept: Vec<&Column> = columns.iter().filter(|column| !absent.contains(&column.key)).collect();
+    let mut kept: Vec<&'c Column> = columns.iter().filter(|column| !absent.contains(&column.key)).collect();
     let needed = |kept: &[&Column], which: usize| {
         let cells: usize = kept.iter().map(|column| usize::from(column.widths[which])).sum();
         cells + kept.len().saturating_sub(1)
@@ -504,8 +486,8 @@ pub(super) fn title<R: Row>(column: &Column) -> &'static str {
 mod tests {
     use super::*;
 
-    fn check<R: Shown>() {
-        for column in R::COLUMNS {
+    fn check<R: Shown>(pane: Pane) {
+        for column in columns(pane) {
             assert!(field::find::<R>(column.key).is_some(), "no field {}", column.key);
             assert!(title::<R>(column).len() <= usize::from(column.widths[0]), "{}", column.key);
         }
@@ -513,15 +495,15 @@ mod tests {
 
     #[test]
     fn columns_show_fields_that_exist_under_titles_that_fit() {
-        check::<ProcessRow>();
-        check::<PeerRow>();
-        check::<DestinationRow>();
-        check::<SocketRows>();
-        check::<Finding>();
-        check::<FailureRow>();
-        check::<CounterRow>();
-        check::<SettingRow>();
-        check::<LimitRow>();
+        check::<ProcessRow>(Pane::Processes);
+        check::<PeerRow>(Pane::Peers);
+        check::<DestinationRow>(Pane::Destinations);
+        check::<SocketRows>(Pane::Sockets);
+        check::<Finding>(Pane::Findings);
+        check::<FailureRow>(Pane::Failures);
+        check::<CounterRow>(Pane::Counters);
+        check::<SettingRow>(Pane::Settings);
+        check::<LimitRow>(Pane::Limits);
     }
 
     #[test]

@@ -1,6 +1,9 @@
-//! The command table: the names in the palette, the keymap, the help page and the hints in the footer are all made from it.
+//! The command table: the names in the palette and in the configuration file, the keymap, the help page and the hints in the
+//! footer are all made from it.
 
-use crossterm::event::{KeyCode, KeyModifiers};
+use crossterm::event::KeyCode;
+
+pub use super::key::Key;
 
 /// What a key can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,15 +64,6 @@ pub enum Command {
     Suspend,
 }
 
-/// A key, alone or with Ctrl.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Key {
-    /// The key.
-    pub code: KeyCode,
-    /// Ctrl or nothing; Shift is part of the character.
-    pub modifiers: KeyModifiers,
-}
-
 /// Where a command belongs on the help page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
@@ -101,9 +95,9 @@ pub enum Scope {
 pub struct Entry {
     /// The command.
     pub command: Command,
-    /// What the palette calls it; stays as it is for good.
+    /// What the palette and the configuration file call it; stays as it is for good.
     pub name: &'static str,
-    /// The keys that ask for it.
+    /// The keys that ask for it, unless the person chose others ([`super::keymap::Keymap`]).
     pub keys: &'static [Key],
     /// One or two words for the footer.
     pub title: &'static str,
@@ -118,7 +112,7 @@ pub struct Entry {
 }
 
 impl Command {
-    /// What the palette calls it.
+    /// What the palette and the configuration file call it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -174,36 +168,6 @@ impl Group {
             Self::Choosing => "Choosing",
             Self::Program => "Program",
         }
-    }
-}
-
-impl Key {
-    const fn char(c: char) -> Self {
-        Self { code: KeyCode::Char(c), modifiers: KeyModifiers::NONE }
-    }
-
-    const fn ctrl(c: char) -> Self {
-        Self { code: KeyCode::Char(c), modifiers: KeyModifiers::CONTROL }
-    }
-
-    const fn code(code: KeyCode) -> Self {
-        Self { code, modifiers: KeyModifiers::NONE }
-    }
-
-    /// The key as a person names it: `q`, `Ctrl-D`, `PgUp`, `Space`.
-    #[must_use]
-    pub fn label(self) -> String {
-        let name = match self.code {
-            KeyCode::Char(' ') => "Space".to_owned(),
-            KeyCode::Char(c) if self.modifiers == KeyModifiers::CONTROL => c.to_ascii_uppercase().to_string(),
-            KeyCode::Char(c) => c.to_string(),
-            KeyCode::F(n) => format!("F{n}"),
-            KeyCode::BackTab => "Shift-Tab".to_owned(),
-            KeyCode::PageUp => "PgUp".to_owned(),
-            KeyCode::PageDown => "PgDn".to_owned(),
-            other => format!("{other:?}"),
-        };
-        if self.modifiers == KeyModifiers::CONTROL { format!("Ctrl-{name}") } else { name }
     }
 }
 
@@ -422,6 +386,7 @@ mod tests {
             assert!(!entry.name.is_empty() && entry.name.chars().all(plain), "{:?}", entry.command);
             assert_eq!(TABLE.iter().filter(|other| other.name == entry.name).count(), 1, "{}", entry.name);
         }
+        assert_eq!(VIEWS.len(), crate::ui::view::Screen::VIEWS.len());
     }
 
     #[test]

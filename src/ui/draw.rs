@@ -10,6 +10,7 @@ use ratatui::{
 };
 
 use super::{
+    command::Command,
     footer, help,
     layout::{self, Layout, Sayings, Slot},
     names, notice, pane,
@@ -44,14 +45,18 @@ pub fn render(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) -> Option<Posi
     header(buffer, &layout, scene);
     if let Mode::Help(offset) = scene.view.mode {
         let body = Rect { y: 1, height: area.height - 2, ..area };
-        help::draw(buffer, body, offset, data.map(|data| &**data.moment), scene.theme);
+        help::draw(buffer, body, offset, data.map(|data| &**data.moment), scene);
         footer::draw(buffer, &layout, scene);
         return None;
     }
     match &data {
         Some(data) => {
             if let Some(line) = layout.notice {
-                let sentence = notice::sentence(data, usize::from(line.width));
+                let sentence = notice::sentence(
+                    data,
+                    usize::from(line.width),
+                    scene.view.settings.keymap.label(Command::Help),
+                );
                 let theme = scene.theme;
                 let style = if notice::is_needed(data.moment) { theme.warning() } else { theme.dim() };
                 Pen::new(buffer, line, 0).put_cut(&sentence, style, theme);

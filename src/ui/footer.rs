@@ -145,12 +145,7 @@ fn hinted(view: &View, room: u16, dash: &str) -> Vec<Hint> {
     entries.sort_by_key(|entry| entry.hint);
     let (mut hints, mut x) = (vec![], 1);
     for entry in entries {
-        let Some(key) = entry.keys.first() else { continue };
-        let label = if matches!(entry.command, Command::View(_)) {
-            format!("1{dash}{}", Screen::VIEWS.len())
-        } else {
-            key.label()
-        };
+        let Some(label) = key(entry.command, view, dash) else { continue };
         let title = title(entry.command, entry.title, view);
         let cells = u16::try_from(width(&label) + 1 + width(title)).unwrap_or(u16::MAX);
         if room.saturating_sub(x) < cells {
@@ -160,6 +155,15 @@ fn hinted(view: &View, room: u16, dash: &str) -> Vec<Hint> {
         x += cells + 2;
     }
     hints
+}
+
+/// The key of a command; of the views the first and the last one's.
+fn key(command: Command, view: &View, dash: &str) -> Option<String> {
+    let keymap = &view.settings.keymap;
+    let last = u8::try_from(Screen::VIEWS.len()).ok()?;
+    let key = keymap.label(command);
+    let (Command::View(_), Some(last)) = (command, keymap.label(Command::View(last))) else { return key };
+    Some(format!("{}{dash}{last}", key?))
 }
 
 /// The command whose hint is at `x` of the last line.

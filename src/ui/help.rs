@@ -5,7 +5,9 @@ use ratatui::{buffer::Buffer, layout::Rect};
 use super::{
     Theme,
     command::{Group, TABLE},
+    keymap::Keymap,
     pen::Pen,
+    scene::Scene,
     table::scrollbar,
     text::{pad, wrap},
     words,
@@ -72,14 +74,21 @@ pub(super) fn page_lines(size: (u16, u16)) -> usize {
 
 /// How many lines the page has at that width.
 #[must_use]
-pub(super) fn lines(width: u16, moment: Option<&Moment>) -> usize {
-    let columns = columns(width, moment);
+pub(super) fn lines(width: u16, moment: Option<&Moment>, keymap: &Keymap) -> usize {
+    let columns = columns(width, moment, keymap);
     columns.iter().map(Vec::len).max().unwrap_or(0)
 }
 
 /// Draws the page from line `offset` on.
-pub(super) fn draw(buffer: &mut Buffer, area: Rect, offset: usize, moment: Option<&Moment>, theme: &Theme) {
-    let columns = columns(area.width, moment);
+pub(super) fn draw(
+    buffer: &mut Buffer,
+    area: Rect,
+    offset: usize,
+    moment: Option<&Moment>,
+    scene: &Scene<'_>,
+) {
+    let theme = scene.theme;
+    let columns = columns(area.width, moment, &scene.view.settings.keymap);
     let longest = columns.iter().map(Vec::len).max().unwrap_or(0);
     let offset = offset.min(longest.saturating_sub(usize::from(area.height)));
     let width = column_width(area.width);
@@ -111,8 +120,8 @@ fn draw_line(pen: &mut Pen<'_>, line: &Line, theme: &Theme) {
 }
 
 /// The page in one column, or in two where there is room.
-fn columns(width: u16, moment: Option<&Moment>) -> Vec<Vec<Line>> {
-    let mut lines = page(column_width(width), moment);
+fn columns(width: u16, moment: Option<&Moment>, keymap: &Keymap) -> Vec<Vec<Line>> {
+    let mut lines = page(column_width(width), moment, keymap);
     if width < TWO_COLUMNS {
         return vec![lines];
     }
@@ -127,7 +136,7 @@ fn column_width(width: u16) -> u16 {
     if width < TWO_COLUMNS { width } else { (width - 2) / 2 }
 }
 
-fn page(width: u16, moment: Option<&Moment>) -> Vec<Line> {
+fn page(width: u16, moment: Option<&Moment>, keymap: &Keymap) -> Vec<Line> {
     let mut lines = vec![];
     let room = usize::from(width).saturating_sub(KEYS + 4);
     if let Some(privileges) = moment.map(|moment| &moment.sample.privileges).filter(|p| !p.complete) {
@@ -150,8 +159,8 @@ fn page(width: u16, moment: Option<&Moment>) -> Vec<Line> {
     for group in Group::ALL {
         let entries = TABLE.iter().filter(|entry| entry.group == group);
         let items = entries.map(|entry| {
-            let keys: Vec<_> = entry.keys.iter().map(|key| key.label()).collect();
-            (keys.join(" "), entry.help.to_owned())
+            let keys = keymap.labels(entry.command);
+            (if keys.is_empty() { "(no key)".to_owned() } else { keys }, entry.help.to_owned())
         });
         section(&mut lines, group.title(), room, items);
     }

@@ -9,6 +9,7 @@
 //! ```
 //!
 //! * [`command`] is the table of commands; keys ([`keymap`]), the palette, the help page and the footer come from it.
+//! * [`settings`] are what the configuration file says of the screen: keys, columns, orders, the first view.
 //! * [`view`] holds what the person has chosen, and nothing else; only [`update()`] changes it.
 //! * [`scene`] brings the view and the data together for one frame.
 //! * `layout` is arithmetic on the terminal's size, `pane` draws one file a pane, [`theme`] names every colour
@@ -28,6 +29,7 @@ mod filter_line;
 mod footer;
 mod help;
 mod kernel;
+mod key;
 pub mod keymap;
 pub mod layout;
 mod mouse;
@@ -41,6 +43,7 @@ mod prompt;
 mod recent;
 pub mod scene;
 mod select;
+pub mod settings;
 mod sorting;
 mod story;
 mod table;
@@ -57,6 +60,7 @@ pub use export::{ExportPart, ExportRequest, Exportable};
 pub use prompt::{Offer, Prompt};
 pub use scene::{Data, Look, Maybe, Scene, Selection};
 pub use select::select;
+pub use settings::Settings;
 pub use theme::{Palette, Theme};
 pub use update::{Effect, Input, update};
 pub use view::{Filter, Message, View};

@@ -26,7 +26,8 @@ pub(super) fn mouse(
     let at = Position::new(event.column, event.row);
     match (&mut view.mode, event.kind) {
         (Mode::Help(offset), MouseEventKind::ScrollDown | MouseEventKind::ScrollUp) => {
-            let lines = help::lines(view.size.0, data.map(|data| &**data.moment));
+            let moment = data.map(|data| &**data.moment);
+            let lines = help::lines(view.size.0, moment, &view.settings.keymap);
             let last = lines.saturating_sub(help::page_lines(view.size));
             *offset = scrolled(*offset, event.kind == MouseEventKind::ScrollDown).min(last);
             vec![]
@@ -98,7 +99,7 @@ fn click(view: &mut View, at: Position, data: Option<Data<'_>>, live: Option<&Lo
 /// Sorts by the column whose title is at `x`.
 fn title(view: &mut View, slot: &Slot, x: u16, data: &Data<'_>) -> Vec<Effect> {
     let column = x - slot.inner().x;
-    let key = columns::key_at(slot.pane, slot.table_width(view.size.0), column, data);
+    let key = columns::key_at(view.settings.columns(slot.pane), slot.table_width(view.size.0), column, data);
     key.map_or(vec![], |key| sorting::by(view, slot.pane, key))
 }
 

@@ -14,9 +14,9 @@ pub(super) fn is_needed(moment: &Moment) -> bool {
     !sample.complete || !sample.faults.is_empty() || !sample.privileges.complete
 }
 
-/// What to say, as far as it fits into `width` cells; the worst first.
+/// What to say, as far as it fits into `width` cells; the worst first. `help` is the key that tells the rest.
 #[must_use]
-pub(super) fn sentence(data: &Data<'_>, width: usize) -> String {
+pub(super) fn sentence(data: &Data<'_>, width: usize, help: Option<String>) -> String {
     let sample = &data.moment.sample;
     let mut parts = vec![];
     if !sample.complete {
@@ -34,12 +34,12 @@ pub(super) fn sentence(data: &Data<'_>, width: usize) -> String {
         parts.push(format!("{}.", denied(data)));
     }
     let mut line = String::from("!");
-    let help = " press ?";
+    let help = help.map_or(String::new(), |key| format!(" press {key}"));
     for (i, part) in parts.iter().enumerate() {
         let last = i + 1 == parts.len();
         let room = width.saturating_sub(text::width(&line) + 1 + if last { 0 } else { help.len() });
         if text::width(part) > room && i > 0 {
-            line.push_str(help);
+            line.push_str(&help);
             break;
         }
         line.push(' ');

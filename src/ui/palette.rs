@@ -13,7 +13,7 @@ use super::{
     scene::{Data, Look},
     sorting,
     update::{Effect, obey},
-    view::{Mode, Pane, View},
+    view::{Mode, View},
 };
 use crate::query::{Query, QueryError, nearest_name};
 
@@ -97,7 +97,7 @@ fn offers(view: &View, prompt: &Prompt, data: Option<Data<'_>>) -> Vec<Offer> {
     let cursor = prompt.line.cursor();
     let before: String = prompt.line.value().chars().take(cursor).collect();
     let Some((head, rest)) = before.trim_start().split_once(' ') else {
-        return commands(before.trim_start(), cursor);
+        return commands(view, before.trim_start(), cursor);
     };
     let start = cursor - rest.chars().count();
     let part = rest.trim_start().to_lowercase();
@@ -113,7 +113,7 @@ fn offers(view: &View, prompt: &Prompt, data: Option<Data<'_>>) -> Vec<Offer> {
             found.map(|offer| Offer { start: start + offer.start, ..offer }).collect()
         }
         "sort" => {
-            let known = sortable(view.page().focus, data);
+            let known = sortable(view, data);
             let fits = known.into_iter().filter(|column| column.begins_with(&part));
             fits.map(|column| plain(&column.title, column.doc)).collect()
         }
@@ -154,12 +154,12 @@ fn rank(entry: &command::Entry, text: &str) -> Option<u8> {
     })
 }
 
-fn commands(text: &str, cursor: usize) -> Vec<Offer> {
+fn commands(view: &View, text: &str, cursor: usize) -> Vec<Offer> {
     let start = cursor - text.chars().count();
     let offer = |entry: &command::Entry| Offer {
         start,
         text: entry.name.to_owned(),
-        key: entry.keys.first().map(|key| key.label()).unwrap_or_default(),
+        key: view.settings.keymap.label(entry.command).unwrap_or_default(),
         doc: entry.help.to_owned(),
     };
     ranked(text).into_iter().map(offer).collect()
@@ -179,8 +179,9 @@ impl Column {
     }
 }
 
-fn sortable(pane: Pane, data: Option<Data<'_>>) -> Vec<Column> {
-    let keys = columns::sort_keys(pane, u16::MAX, data.as_ref()).into_iter();
+fn sortable(view: &View, data: Option<Data<'_>>) -> Vec<Column> {
+    let pane = view.page().focus;
+    let keys = columns::sort_keys(view.settings.columns(pane), u16::MAX, data.as_ref()).into_iter();
     let column =
         |key| Column { key, title: columns::name(pane, key).to_lowercase(), doc: columns::doc(pane, key) };
     keys.map(column).collect()
@@ -206,7 +207,7 @@ fn read(view: &View, line: &str, data: Option<Data<'_>>) -> Result<Order, QueryE
             Ok(_) => Ok(Order::Filter(rest.to_owned())),
             Err(error) => Err(QueryError { column: at + error.column, ..error }),
         },
-        "sort" => sort_key(view.page().focus, rest, data).map(Order::Sort).map_err(wrong_there),
+        "sort" => sort_key(view, rest, data).map(Order::Sort).map_err(wrong_there),
         "view" => {
             let number = pick(rest, "view", (1..).zip(command::VIEWS).map(|(n, name)| (name.to_owned(), n)));
             number.map(|number| Order::Plain(Command::View(number))).map_err(wrong_there)
@@ -223,8 +224,8 @@ fn read(view: &View, line: &str, data: Option<Data<'_>>) -> Result<Order, QueryE
 }
 
 /// The column that `text` names by its title, its key, or the beginning of one alone.
-fn sort_key(pane: Pane, text: &str, data: Option<Data<'_>>) -> Result<&'static str, String> {
-    let columns = sortable(pane, data);
+fn sort_key(view: &View, text: &str, data: Option<Data<'_>>) -> Result<&'static str, String> {
+    let columns = sortable(view, data);
     if columns.is_empty() {
         return Err("this pane cannot be sorted".to_owned());
     }

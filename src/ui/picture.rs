@@ -9,14 +9,14 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr as _;
 
+use super::theme::{Ground, indexed_rgb};
+
 /// Width and height of a cell, in hundredths of a pixel: whole numbers print the same everywhere.
 const CELL: (u32, u32) = (843, 1800);
 /// Space around the grid, pixels.
 const MARGIN: u32 = 14;
 /// Where the baseline of text lies below the top of its cell, hundredths of a pixel.
 const BASELINE: u32 = 1360;
-const FOREGROUND: &str = "#d7dae0";
-const BACKGROUND: &str = "#14171c";
 
 /// How a run of cells looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,9 +26,46 @@ struct Look {
     bold: bool,
 }
 
-/// The frame in `buffer` as the text of an SVG, on a dark background.
+/// What the terminal of the picture has set for itself.
+struct Terminal {
+    foreground: &'static str,
+    background: &'static str,
+    /// Dim text of no colour.
+    dim: &'static str,
+    /// The sixteen colours, black first, the bright ones last.
+    sixteen: [&'static str; 16],
+}
+
+/// A common dark one.
+static DARK: Terminal = Terminal {
+    foreground: "#d7dae0",
+    background: "#14171c",
+    dim: "#7a808c",
+    sixteen: [
+        "#14171c", "#c4473f", "#7fb069", "#e3b341", "#3f76c9", "#a86cc1", "#3fa7b5", "#a4abb8", //
+        "#565d6b", "#ff7b72", "#a5d48e", "#f5d67b", "#79b0ff", "#d7a3ec", "#76d5e3", "#ffffff",
+    ],
+};
+
+/// A common light one.
+static LIGHT: Terminal = Terminal {
+    foreground: "#1f2328",
+    background: "#ffffff",
+    dim: "#6e7781",
+    sixteen: [
+        "#24292f", "#cf222e", "#116329", "#9a6700", "#0969da", "#8250df", "#1b7c83", "#6e7781", //
+        "#57606a", "#a40e26", "#1a7f37", "#7d5600", "#218bff", "#a475f9", "#3192aa", "#8c959f",
+    ],
+};
+
+/// The frame in `buffer` as the text of an SVG, in a terminal with that background.
 #[must_use]
-pub fn svg(buffer: &Buffer) -> String {
+pub fn svg(buffer: &Buffer, ground: Ground) -> String {
+    let terminal = match ground {
+        Ground::Dark => &DARK,
+        Ground::Light => &LIGHT,
+    };
+    let background = terminal.background;
     let area = buffer.area;
     let (width, height) = (grid(area.width, CELL.0), grid(area.height, CELL.1));
     let (full_width, full_height) = (width / 100 + 2 * MARGIN, height / 100 + 2 * MARGIN);
@@ -37,25 +74,25 @@ pub fn svg(buffer: &Buffer) -> String {
          viewBox=\"0 0 {full_width} {full_height}\">\n\
          <style>text{{font-family:'DejaVu Sans Mono','Menlo','Consolas',monospace;font-size:14px;\
          }}.b{{font-weight:bold}}</style>\n\
-         <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{BACKGROUND}\"/>\n\
+         <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{background}\"/>\n\
          <g transform=\"translate({MARGIN} {MARGIN})\">\n"
     );
     for y in 0..area.height {
-        line(&mut svg, buffer, y);
+        line(&mut svg, buffer, y, terminal);
     }
     svg.push_str("</g>\n</svg>\n");
     svg
 }
 
 /// The runs of one line. Blocks and lines are drawn as shapes: a font may leave gaps between them.
-fn line(svg: &mut String, buffer: &Buffer, y: u16) {
+fn line(svg: &mut String, buffer: &Buffer, y: u16, terminal: &Terminal) {
     let width = buffer.area.width;
     let mut x = 0;
     while x < width {
-        let look = look(&buffer[(x, y)]);
+        let look = look(&buffer[(x, y)], terminal);
         let start = x;
         let mut text = String::new();
-        while x < width && self::look(&buffer[(x, y)]) == look {
+        while x < width && self::look(&buffer[(x, y)], terminal) == look {
             let symbol = buffer[(x, y)].symbol();
             let kind = |text: &str| (is_shape(text), is_dots(text));
             if !text.is_empty() && kind(symbol) != kind(&text) {
@@ -209,61 +246,47 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-fn look(cell: &Cell) -> Look {
-    let mut fg = colour(cell.fg).unwrap_or(FOREGROUND.to_owned());
-    let mut bg = colour(cell.bg);
+fn look(cell: &Cell, terminal: &Terminal) -> Look {
+    let mut fg = colour(cell.fg, terminal).unwrap_or(terminal.foreground.to_owned());
+    let mut bg = colour(cell.bg, terminal);
     if cell.modifier.contains(Modifier::DIM) {
-        "#7a808c".clone_into(&mut fg);
+        terminal.dim.clone_into(&mut fg);
     }
     if cell.modifier.contains(Modifier::REVERSED) {
-        let back = bg.unwrap_or(BACKGROUND.to_owned());
+        let back = bg.unwrap_or(terminal.background.to_owned());
         bg = Some(fg);
         fg = back;
     }
     Look { fg, bg, bold: cell.modifier.contains(Modifier::BOLD) }
 }
 
-/// The sixteen colours as a common dark theme has them; `None` for the terminal's own.
-fn colour(colour: Color) -> Option<String> {
-    let text = match colour {
+/// A colour as the terminal shows it; `None` for its own.
+fn colour(colour: Color, terminal: &Terminal) -> Option<String> {
+    let number = match colour {
         Color::Reset => return None,
-        Color::Black => "#14171c",
-        Color::Red => "#c4473f",
-        Color::Green => "#7fb069",
-        Color::Yellow => "#e3b341",
-        Color::Blue => "#3f76c9",
-        Color::Magenta => "#a86cc1",
-        Color::Cyan => "#3fa7b5",
-        Color::Gray => "#a4abb8",
-        Color::DarkGray => "#565d6b",
-        Color::LightRed => "#ff7b72",
-        Color::LightGreen => "#a5d48e",
-        Color::LightYellow => "#f5d67b",
-        Color::LightBlue => "#79b0ff",
-        Color::LightMagenta => "#d7a3ec",
-        Color::LightCyan => "#76d5e3",
-        Color::White => "#ffffff",
+        Color::Black => 0,
+        Color::Red => 1,
+        Color::Green => 2,
+        Color::Yellow => 3,
+        Color::Blue => 4,
+        Color::Magenta => 5,
+        Color::Cyan => 6,
+        Color::Gray => 7,
+        Color::DarkGray => 8,
+        Color::LightRed => 9,
+        Color::LightGreen => 10,
+        Color::LightYellow => 11,
+        Color::LightBlue => 12,
+        Color::LightMagenta => 13,
+        Color::LightCyan => 14,
+        Color::White => 15,
         Color::Rgb(r, g, b) => return Some(format!("#{r:02x}{g:02x}{b:02x}")),
-        Color::Indexed(n) => return Some(indexed(n)),
+        Color::Indexed(n) => n,
     };
-    Some(text.to_owned())
-}
-
-/// A colour of the 6 by 6 by 6 cube or of the grey ramp; the first sixteen as grey.
-fn indexed(n: u8) -> String {
-    let (r, g, b) = match n {
-        0..16 => (0x80, 0x80, 0x80),
-        16..232 => {
-            let level = |n: u8| if n == 0 { 0 } else { 55 + 40 * n };
-            let n = n - 16;
-            (level(n / 36), level(n / 6 % 6), level(n % 6))
-        }
-        232.. => {
-            let grey = 8 + 10 * (n - 232);
-            (grey, grey, grey)
-        }
-    };
-    format!("#{r:02x}{g:02x}{b:02x}")
+    Some(match indexed_rgb(number) {
+        Some((r, g, b)) => format!("#{r:02x}{g:02x}{b:02x}"),
+        None => terminal.sixteen[usize::from(number)].to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -276,7 +299,7 @@ mod tests {
     fn text_is_escaped_and_set_on_the_grid() {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 6, 1));
         buffer.set_string(1, 0, "<&>", Style::new().fg(Color::Rgb(1, 2, 3)));
-        let svg = svg(&buffer);
+        let svg = svg(&buffer, Ground::Dark);
         assert!(svg.contains("&lt;&amp;&gt;"), "{svg}");
         assert!(svg.contains("x=\"8.43\" y=\"13.60\" textLength=\"25.29\" fill=\"#010203\""), "{svg}");
     }
@@ -285,7 +308,7 @@ mod tests {
     fn blocks_are_shapes() {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 2, 1));
         buffer.set_string(0, 0, "▄x", Style::new());
-        let svg = svg(&buffer);
+        let svg = svg(&buffer, Ground::Dark);
         assert!(svg.contains("<rect x=\"0\" y=\"9\" width=\"8.43\" height=\"9\""), "{svg}");
         assert_eq!(svg.matches("<text").count(), 1);
     }
@@ -294,7 +317,7 @@ mod tests {
     fn braille_is_dots_on_the_grid() {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 3, 1));
         buffer.set_string(0, 0, "⢀⠁x", Style::new());
-        let svg = svg(&buffer);
+        let svg = svg(&buffer, Ground::Dark);
         assert!(svg.contains("<path d=\"M6.32 15.75h0M10.53 2.25h0\" "), "{svg}");
         assert_eq!(svg.matches("<text").count(), 1);
     }

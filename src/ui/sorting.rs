@@ -13,7 +13,7 @@ pub(super) fn next(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
     let pane = view.page().focus;
     let Some(layout) = place(view, data) else { return vec![] };
     let width = layout.slot(pane).map_or(0, |slot| slot.table_width(view.size.0));
-    let keys = columns::sort_keys(pane, width, data.as_ref());
+    let keys = columns::sort_keys(view.settings.columns(pane), width, data.as_ref());
     if keys.is_empty() {
         let text = match pane {
             Pane::States => "States keep their places, so that each is found at once.",

@@ -4,7 +4,7 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::{
     Theme,
-    columns::{Shown, absent, fitting, title},
+    columns::{Column, Shown, absent, fitting, title},
     scene::Data,
     text::{fit, fit_before, fit_figures, pad, width},
     update::window,
@@ -24,6 +24,8 @@ const NEARLY_ALL: f64 = 95.0;
 pub(super) struct Frame<'a> {
     /// How it is seen.
     pub(super) table: &'a Table,
+    /// The columns it may have, in their order.
+    pub(super) columns: &'a [Column],
     /// The order of the rows, for the mark in the title of a column.
     pub(super) sort: Option<Sort>,
     /// How many rows there are.
@@ -52,7 +54,7 @@ pub(super) fn draw<'r, R: Shown>(
     }
     // Room for the scrollbar is kept whether it is needed or not: columns do not jump when rows come and go.
     let width = area.width.saturating_sub(u16::from(frame.track.is_none()));
-    let columns = fitting(R::COLUMNS, width, &absent(&frame.data));
+    let columns = fitting(frame.columns, width, &absent(&frame.data));
     let height = usize::from(area.height) - 1;
     let first = window(frame.table.offset, frame.table.index, height, frame.len);
     let mut x = area.x;

@@ -7,7 +7,7 @@ use super::{
     command::Command,
     copy, course, draw,
     export::{self, ExportRequest},
-    filter_line, help, keymap,
+    filter_line, help,
     layout::{self, Layout},
     mouse, names, palette, pane, recent,
     scene::{Data, Look},
@@ -95,7 +95,7 @@ fn key(view: &mut View, event: &KeyEvent, data: Option<Data<'_>>, live: Option<&
         Mode::Names(_) => return names::key(view, event),
         Mode::Normal | Mode::Help(_) => {}
     }
-    let Some(command) = keymap::command(event) else {
+    let Some(command) = view.settings.keymap.command(event) else {
         unknown_key(view, event);
         return vec![];
     };
@@ -107,7 +107,8 @@ fn key(view: &mut View, event: &KeyEvent, data: Option<Data<'_>>, live: Option<&
 fn unknown_key(view: &mut View, event: &KeyEvent) {
     let KeyCode::Char(key) = event.code else { return };
     if event.modifiers.difference(KeyModifiers::SHIFT).is_empty() && !key.is_control() {
-        let text = format!("No such key: {key} (? for help)");
+        let help = view.settings.keymap.label(Command::Help).map(|key| format!(" ({key} for help)"));
+        let text = format!("No such key: {key}{}", help.unwrap_or_default());
         view.message = Some(Message { text, failure: false });
     }
 }
@@ -115,7 +116,8 @@ fn unknown_key(view: &mut View, event: &KeyEvent) {
 /// Commands while the help page is open: it scrolls and closes; leaving and suspending work as ever.
 fn in_help(view: &mut View, command: Command, data: Option<Data<'_>>) -> Vec<Effect> {
     let page = help::page_lines(view.size);
-    let last = help::lines(view.size.0, data.map(|data| &**data.moment)).saturating_sub(page);
+    let moment = data.map(|data| &**data.moment);
+    let last = help::lines(view.size.0, moment, &view.settings.keymap).saturating_sub(page);
     let Mode::Help(offset) = &mut view.mode else { return vec![] };
     match command {
         Command::Quit => return vec![Effect::Quit],

@@ -2,7 +2,10 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{course::Course, export::Exportable, prompt::Prompt, recent::Recent, scene::Look, story::Story};
+use super::{
+    course::Course, export::Exportable, prompt::Prompt, recent::Recent, scene::Look, settings::Settings,
+    story::Story,
+};
 use crate::{
     findings::Key,
     model::{Endpoint, ProcKey, SockId, TcpState},
@@ -300,6 +303,8 @@ pub struct Message {
 pub struct View {
     /// Width and height of the terminal, cells.
     pub size: (u16, u16),
+    /// Keys, columns and orders, as the configuration has them.
+    pub settings: Arc<Settings>,
     /// What keys mean.
     pub mode: Mode,
     /// The filter in force.
@@ -330,6 +335,7 @@ impl View {
     pub fn new(size: (u16, u16), filter: Filter) -> Self {
         Self {
             size,
+            settings: Arc::default(),
             mode: Mode::Normal,
             filter,
             names: String::new(),
@@ -343,6 +349,24 @@ impl View {
             current: 0,
             entered: vec![],
         }
+    }
+
+    /// The view at the start as `settings` want it.
+    #[must_use]
+    pub fn with_settings(mut self, settings: Arc<Settings>) -> Self {
+        self.settings = settings;
+        self.views = Screen::VIEWS.map(|screen| self.fresh(screen));
+        self.show(self.settings.view);
+        self
+    }
+
+    /// A page as it is seen at first, its tables in the orders that were chosen.
+    fn fresh(&self, screen: Screen) -> Page {
+        let mut page = Page::new(screen);
+        for pane in Pane::TABLES {
+            page.table_mut(pane).sort = self.settings.sort(pane);
+        }
+        page
     }
 
     /// The page on screen.
@@ -403,7 +427,8 @@ impl View {
 
     /// Enters a closer look.
     pub(super) fn enter(&mut self, screen: Screen) {
-        self.entered.push(Page::new(screen));
+        let page = self.fresh(screen);
+        self.entered.push(page);
     }
 
     /// The stories of the pages that were entered.

@@ -118,7 +118,7 @@ impl World {
             ["counter", name, value] => self.draft()?.counters.push((Arc::from(*name), parse(value)?)),
             ["limit", name, value, max] => {
                 let limit = Limit { value: parse(value)?, max: parse(max)? };
-                self.draft()?.limits.insert(known_limit(name)?, limit);
+                self.draft()?.limits.insert(known_limit(name)?.into(), limit);
             }
             ["trace", who, what, local, peer, rest @ ..] => {
                 let ends = (endpoint(local)?, endpoint(peer)?);

@@ -54,7 +54,9 @@ pub(crate) fn limits() -> Limits {
         ("tcp_max_tw_buckets", Limit { value: 3_232, max: 65_536 }),
         ("tcp_mem", Limit { value: 1_877, max: 369_078 }),
     ]
-    .into()
+    .into_iter()
+    .map(|(name, limit)| (name.into(), limit))
+    .collect()
 }
 
 /// A picture of this view, among those of the others.

@@ -3,7 +3,12 @@
 use std::sync::{Arc, LazyLock};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
+use ratatui::{
+    Terminal,
+    backend::TestBackend,
+    buffer::Buffer,
+    style::{Color, Modifier},
+};
 use twtop::{
     findings::{Finding, Watch},
     model::{ProcessLoad, Sample, Stamp},
@@ -230,12 +235,15 @@ impl Stage {
         text
     }
 
-    /// The line in which the selected row of the focused table is drawn, found by its reversed cells.
+    /// The line in which the selected row of the focused table is drawn, found by its reversed cells of no colour.
     pub(crate) fn selected_line(&self) -> Option<String> {
         let buffer = self.buffer();
+        let selected = |cell: &ratatui::buffer::Cell| {
+            cell.fg == Color::Reset && cell.modifier.contains(Modifier::REVERSED)
+        };
         let reversed = |y: u16| {
             let cells = (0..buffer.area.width).map(|x| &buffer[(x, y)]);
-            let on = cells.filter(|cell| cell.modifier.contains(ratatui::style::Modifier::REVERSED));
+            let on = cells.filter(|cell| selected(cell));
             let line: String = on.map(ratatui::buffer::Cell::symbol).collect();
             (!line.is_empty()).then_some(line)
         };

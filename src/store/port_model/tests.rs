@@ -264,7 +264,9 @@ proptest! {
         }
 
         let (after, _) = counted(&[uses, vec![more]].concat(), high, reserved);
-        prop_assert!(after.left.min <= left.min && after.left.max <= left.max);
+        // The end that an odd range loses may be a port that the destination holds itself: the counts do not tell, and allow
+        // for one less than there is until another socket makes that end doubtful anyway.
+        prop_assert!(after.left.min <= left.min + odd && after.left.max <= left.max);
         prop_assert!(after.capacity <= before.capacity && after.usable == before.usable);
     }
 

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-static COUNTERS: &[Column] = &[
+pub(super) static COUNTERS: &[Column] = &[
     text("counter", "", [18, 26, 34], 1),
     figure("value", "", 9, 2),
     figure("per_s", "", 6, 1),
@@ -21,7 +21,7 @@ static COUNTERS: &[Column] = &[
     text("meaning", "", [16, 44, 70], 3),
 ];
 
-static SETTINGS: &[Column] = &[
+pub(super) static SETTINGS: &[Column] = &[
     text("setting", "", [18, 24, 38], 1),
     text("value", "", [9, 13, 24], 1),
     text("default", "", [9, 11, 24], 7),
@@ -29,7 +29,7 @@ static SETTINGS: &[Column] = &[
     text("purpose", "", [16, 34, 90], 3),
 ];
 
-static LIMITS: &[Column] = &[
+pub(super) static LIMITS: &[Column] = &[
     text("limit", "", [18, 22, 32], 1),
     figure("value", "", 6, 1),
     figure("max", "", 6, 2),
@@ -41,8 +41,6 @@ static LIMITS: &[Column] = &[
 const EMPTY: &str = "(none)";
 
 impl Shown for CounterRow {
-    const COLUMNS: &'static [Column] = COUNTERS;
-
     fn cell(key: &str, row: &Self, _: &Frame<'_>, cells: usize) -> Option<String> {
         match key {
             // All digits while they fit.
@@ -63,8 +61,6 @@ impl Shown for CounterRow {
 }
 
 impl Shown for SettingRow {
-    const COLUMNS: &'static [Column] = SETTINGS;
-
     fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
         let ellipsis = frame.theme.glyphs.ellipsis;
         match key {
@@ -96,8 +92,6 @@ impl Shown for SettingRow {
 }
 
 impl Shown for LimitRow {
-    const COLUMNS: &'static [Column] = LIMITS;
-
     fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
         match key {
             "percent" => gauge(row.percent(), cells, frame.theme),

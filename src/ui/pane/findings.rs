@@ -7,7 +7,8 @@ use crate::{
     findings::{Finding, Severity},
     ui::{
         columns,
-        command::{self, Command},
+        command::Command,
+        keymap::Keymap,
         layout::Chrome,
         pen::Pen,
         table,
@@ -63,7 +64,8 @@ fn lines(buffer: &mut Buffer, context: &Context<'_>) {
     for (line, y) in (0..area.height).enumerate() {
         let Some(finding) = data.finding(first + line) else { break };
         let row = Rect { y: area.y + y, height: 1, ..area };
-        let more = if line + 1 == height { more(len.saturating_sub(height)) } else { String::new() };
+        let keymap = &context.scene.view.settings.keymap;
+        let more = if line + 1 == height { more(len.saturating_sub(height), keymap) } else { String::new() };
         let text = Rect { width: area.width.saturating_sub(cells(&more)), ..row };
         one(&mut Pen::new(buffer, text, 0), context, finding);
         if context.focused() && table.present && first + line == table.index {
@@ -79,13 +81,12 @@ fn cells(text: &str) -> u16 {
 }
 
 /// How many more there are, and the key that shows them.
-fn more(count: usize) -> String {
+fn more(count: usize, keymap: &Keymap) -> String {
     let index = Screen::VIEWS.iter().position(|view| *view == Screen::Findings).unwrap_or(0);
     let number = u8::try_from(index + 1).unwrap_or(0);
-    let key = command::entry(Command::View(number)).and_then(|entry| entry.keys.first());
-    match (count, key) {
+    match (count, keymap.label(Command::View(number))) {
         (0, _) | (_, None) => String::new(),
-        (count, Some(key)) => format!(" +{count} more: press {}", key.label()),
+        (count, Some(key)) => format!(" +{count} more: press {key}"),
     }
 }
 

@@ -45,6 +45,7 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let fields = select::context(context.data.moment, aggregate);
     let frame = Frame {
         table: context.table(),
+        columns: context.scene.view.settings.columns(context.pane),
         sort: context.sort().or(columns::default_mark(context.pane)),
         len: rows.len(),
         focused: context.focused(),

@@ -94,6 +94,7 @@ pub(super) fn list(context: &Context<'_>, len: usize, draw: impl FnOnce(&Frame<'
     let fields = select::context(context.data.moment, &context.data.selection.aggregate);
     draw(&Frame {
         table: context.table(),
+        columns: context.scene.view.settings.columns(context.pane),
         sort: context.sort().or(columns::default_mark(context.pane)),
         len,
         focused: context.focused(),
