@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 mod support {
-    #[expect(dead_code, reason = "the raw bytes are for the netns tier")]
+    #[expect(dead_code, reason = "the raw bytes are for other tests")]
     pub(crate) mod pty;
     pub(crate) mod require;
 }
@@ -154,6 +154,7 @@ fn a_terminal_that_nobody_reads_does_not_hold_up_the_end() {
     pty.read_no_more();
     pty.signal(Signal::TERM);
     assert_eq!(pty.wait_for_exit(SOON).exit_code(), 128 + 15);
+    assert!(!pty.left_behind().contains(&"settings of the line (termios)"), "that needs no reader");
 }
 
 #[test]

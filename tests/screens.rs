@@ -29,7 +29,7 @@ use stage::{HEIGHT, Stage};
 use twtop::{
     model::TcpState,
     ui::{
-        Effect, Input, Message, Palette, Settings, Theme, keymap::Keymap, picture, settings::Listed,
+        Effect, Input, Link, Message, Palette, Settings, Theme, keymap::Keymap, picture, settings::Listed,
         theme::Ground, view::Screen,
     },
 };
@@ -316,6 +316,19 @@ fn an_old_picture_says_so() {
     stage.now = Some(stamp(HEIGHT + 11));
     stage.trouble = Some("sock_diag: refused");
     assert_snapshot!("stale-80x24", stage.text());
+}
+
+#[test]
+fn a_slow_link_is_told_and_what_it_carries_only_where_that_is_asked() {
+    let mut stage = at_height(LARGE);
+    let usual = stage.text();
+    stage.link = Link { slow: false, bytes_per_s: Some(1234) };
+    assert_eq!(stage.text(), usual, "a figure that changes with every frame would itself be traffic");
+    stage.keys("?");
+    assert!(stage.text().contains(" link 1.2 KiB/s "), "{}", stage.text());
+    stage.keys("?");
+    stage.link.slow = true;
+    assert!(stage.text().contains(" every 1.0s, slow "), "{}", stage.text());
 }
 
 #[test]

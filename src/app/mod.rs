@@ -6,12 +6,15 @@
 
 mod clipboard;
 mod diagnose;
+mod encode;
 mod explain;
 mod export_file;
 mod export_part;
 mod generate;
+mod pace;
 mod sampler;
 mod screen;
+mod sgr;
 mod snapshot;
 mod terminal;
 

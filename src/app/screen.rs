@@ -13,7 +13,12 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{EXIT_DONE, RunError, clipboard, export_part, sampler::Sampler, sampling_config, terminal};
+use super::{
+    EXIT_DONE, RunError, clipboard, export_part,
+    pace::{Meter, Pace},
+    sampler::Sampler,
+    sampling_config, terminal,
+};
 use crate::{
     cli::{Common, NetnsArg},
     findings::Watch,
@@ -21,7 +26,7 @@ use crate::{
     query::SsCommand,
     source::{Inspector, TraceStart, clock, live::SOCK_DIAG},
     store::{History, Moment},
-    ui::{self, Data, Effect, Filter, Input, Look, Message, Scene, Selection, Theme, View},
+    ui::{self, Data, Effect, Filter, Input, Link, Look, Message, Scene, Selection, Theme, View, scene},
 };
 
 /// Up to this many sockets are counted within the loop: about a millisecond. Larger tables are counted beside it.
@@ -81,6 +86,10 @@ struct App {
     /// The network namespace looked at, and what it is called on screen.
     place: NetnsArg,
     netns: Option<String>,
+    /// Which moments are shown.
+    pace: Pace,
+    /// What goes to the terminal.
+    meter: Meter,
     /// What the loop does next, asked for by a key.
     next: Next,
 }
@@ -108,8 +117,6 @@ enum Woken {
 
 impl App {
     fn new(common: &Common) -> io::Result<Self> {
-        // Colour is decided here: crossterm's own reading of NO_COLOR would emit bare resets that cancel reverse video.
-        crossterm::style::force_color_output(true);
         let filter = Filter { text: common.filter_text.clone(), query: common.query.clone() };
         let screen = terminal::Screen::take()?;
         Ok(Self {
@@ -136,6 +143,8 @@ impl App {
                 NetnsArg::Pid(pid) => Some(format!("of PID {pid}")),
                 NetnsArg::Name(name) => Some(name.clone()),
             },
+            pace: Pace::new(common.slow),
+            meter: Meter::default(),
             next: Next::GoOn,
         })
     }
@@ -163,7 +172,13 @@ impl App {
                 _ = tick.tick() => Woken::Tick,
             };
             self.now = clock::stamp();
-            self.outdated_screen |= !matches!(woken, Woken::Written(_));
+            if !matches!(woken, Woken::Written(_) | Woken::Tick | Woken::Moment(_) | Woken::Counted(_)) {
+                self.outdated_screen = true;
+                // A key is answered with what is newest.
+                if self.pace.catches_up() {
+                    self.count();
+                }
+            }
             self.handle(woken)?;
             match std::mem::replace(&mut self.next, Next::GoOn) {
                 Next::GoOn => {}
@@ -189,9 +204,18 @@ impl App {
             Woken::Stopped => self.next = Next::Suspend,
             Woken::Continued => self.screen.resume().map_err(RunError::Terminal)?,
             Woken::Killed(code) => self.next = Next::Quit(code),
-            Woken::Tick => {}
+            Woken::Tick => self.tick(),
         }
         Ok(())
+    }
+
+    /// A second has passed, which is seen only where it makes a moment old.
+    fn tick(&mut self) {
+        self.meter.note(self.now.since_boot, self.screen.bytes());
+        let counted = self.ready.as_ref().map(|(look, _)| look);
+        let live = if self.view.paused.is_some() { self.newest.as_ref() } else { counted };
+        let stale = |look: &Look| scene::stale(&look.moment, self.now, self.trouble.is_some()).is_some();
+        self.outdated_screen |= live.is_some_and(stale);
     }
 
     fn input(&mut self, input: Input) {
@@ -213,8 +237,7 @@ impl App {
         match effect {
             Effect::Quit => self.next = Next::Quit(EXIT_DONE),
             Effect::Suspend => self.next = Next::Suspend,
-            // A repaint that fails shows at the next draw, which fails too.
-            Effect::Redraw => drop(self.screen.repaint()),
+            Effect::Redraw => self.screen.repaint(),
             Effect::Select => self.count(),
             Effect::Inspect(key) => {
                 self.subject = Some(key);
@@ -233,13 +256,12 @@ impl App {
         }
     }
 
-    /// Copies a command line, made for the namespace that is looked at. A write that fails shows at the next draw,
-    /// which fails too.
+    /// Copies a command line, made for the namespace that is looked at.
     fn copy(&mut self, command: SsCommand) {
         let message = match clipboard::within(&self.place, command) {
-            Ok(command) => {
-                drop(self.screen.copy(&command.line));
-                command.told()
+            Ok(command) if self.screen.copy(&command.line) => command.told(),
+            Ok(_) => {
+                Message { text: "Not copied: the terminal is too far behind.".to_owned(), failure: true }
             }
             Err(why) => Message { text: format!("Not copied: {why}."), failure: true },
         };
@@ -247,11 +269,13 @@ impl App {
     }
 
     /// A finished moment arrived. One whose dump broke off is told about, and the last good one stays on screen; if every
-    /// dump breaks off (a kernel that says something we cannot read), what there is is better than what was.
+    /// dump breaks off (a kernel that says something we cannot read), what there is is better than what was. It is drawn
+    /// once it is counted; where the picture is held or told about, at once.
     fn moment(&mut self, moment: Arc<Moment>) {
         self.trouble = (!moment.sample.complete).then(|| trouble(&moment.sample));
         self.broken = if self.trouble.is_some() { self.broken + 1 } else { 0 };
         let passing = self.broken <= PATIENCE || moment.sample.sockets.is_empty();
+        self.outdated_screen |= self.trouble.is_some() || self.view.paused.is_some();
         if self.trouble.is_some() && self.newest.is_some() && passing {
             return;
         }
@@ -259,7 +283,8 @@ impl App {
         self.watch.push(&moment, &self.history);
         self.newest = Some(Look { moment, findings: self.watch.findings().into() });
         self.inspect();
-        if self.view.paused.is_none() {
+        let left_out = self.ready.is_some() && self.pace.leaves_out();
+        if self.view.paused.is_none() && !left_out {
             self.count();
         }
     }
@@ -297,6 +322,7 @@ impl App {
 
     fn show(&mut self, counted: Counted) {
         self.ready = Some(counted);
+        self.outdated_screen = true;
         self.input(Input::Refreshed);
     }
 
@@ -314,8 +340,9 @@ impl App {
             now: Some(self.now),
             trouble: self.trouble.as_deref(),
             netns: self.netns.as_deref(),
+            link: Link { slow: self.pace.is_slow(), bytes_per_s: self.meter.per_s() },
         };
-        self.screen.draw(|frame| ui::draw(frame, &scene))
+        self.screen.draw(|buffer, area| ui::render(buffer, area, &scene))
     }
 }
 

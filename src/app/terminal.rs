@@ -2,14 +2,11 @@
 //!
 //! Frames are written by a thread of their own. A write to a terminal can block for as long as the network between it
 //! and the person stalls; keys, signals and samples must not wait for that. While a frame is on its way no other is
-//! drawn: what is seen next is the newest picture, not a queue of old ones.
+//! drawn: what is seen next is the newest picture, not a queue of old ones. A frame that is like the last one is not
+//! written at all.
 
 use std::{
-    cell::Cell,
-    fs,
-    io::{self, Write},
-    mem, panic,
-    rc::Rc,
+    fs, io, mem, panic,
     sync::{
         atomic::{AtomicBool, Ordering},
         mpsc::{self as post},
@@ -19,10 +16,14 @@ use std::{
 };
 
 use crossterm::{clipboard::CopyToClipboard, queue, terminal};
-use ratatui::{Terminal, backend::CrosstermBackend};
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+};
 use rustix::process::{self, Pid};
 use tokio::{signal::unix::Signal, sync::mpsc};
 
+use super::encode::Encoder;
 use crate::wire::procfs;
 
 /// Alternate screen, no cursor, pasted text marked as such, clicks and the wheel reported (but not every movement of
@@ -34,16 +35,24 @@ const LEAVE: &[u8] = b"\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[0m\x1b[?1049l\x1b[?
 /// How long a terminal that does not read may hold up the end of the program.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How many bytes beside frames may wait for the terminal.
+const WAITING: usize = 256 * 1024;
+
 /// Whether the terminal is ours now: read by the panic hook, which may run on any thread.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The terminal in raw mode on its alternate screen, for as long as this lives.
 pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<Frames>>,
+    /// What it shows.
+    encoder: Encoder,
+    /// What goes out before the next frame.
+    waiting: Vec<u8>,
     /// Writes handed to the writer so far.
-    handed: Rc<Cell<u64>>,
+    handed: u64,
     /// Writes that it has finished.
     finished: u64,
+    /// Bytes in those handed to it.
+    bytes: u64,
     outbox: post::Sender<Parcel>,
     results: mpsc::UnboundedReceiver<io::Result<()>>,
 }
@@ -56,16 +65,20 @@ impl Screen {
         let (results_in, results) = mpsc::unbounded_channel();
         let deliver = move || deliver(&inbox, &results_in);
         thread::Builder::new().name("twtop-screen".to_owned()).spawn(deliver)?;
-        let handed = Rc::new(Cell::new(0));
-        let frames = Frames { bytes: Vec::new(), outbox: outbox.clone(), handed: Rc::clone(&handed) };
         enter()?;
-        let terminal = Terminal::new(CrosstermBackend::new(frames)).inspect_err(|_| give_back(put))?;
-        Ok(Self { terminal, handed, finished: 0, outbox, results })
+        put(ENTER).inspect_err(|_| give_back(put))?;
+        let (encoder, waiting) = (Encoder::default(), Vec::new());
+        Ok(Self { encoder, waiting, handed: 0, finished: 0, bytes: 0, outbox, results })
     }
 
     /// Whether a frame is still on its way to the terminal.
     pub(super) fn is_busy(&self) -> bool {
-        self.finished < self.handed.get()
+        self.finished < self.handed
+    }
+
+    /// How many bytes went to the terminal so far, or are on their way.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Waits until a write to the terminal is finished, for ever if there is none.
@@ -78,24 +91,52 @@ impl Screen {
         result.unwrap_or_else(|| Err(io::Error::other("its writer stopped")))
     }
 
-    /// Draws one frame; ratatui writes only the cells that changed.
-    pub(super) fn draw(&mut self, render: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
-        self.terminal.draw(render).map(|_| ())
+    /// Draws one frame with `render`, which says where the text cursor is; only what changed goes out.
+    pub(super) fn draw(
+        &mut self,
+        render: impl FnOnce(&mut Buffer, Rect) -> Option<Position>,
+    ) -> io::Result<()> {
+        let (width, height) = terminal::size()?;
+        let area = Rect::new(0, 0, width, height);
+        let mut buffer = Buffer::empty(area);
+        let cursor = render(&mut buffer, area);
+        let frame = self.encoder.frame(buffer, cursor);
+        self.hand_over(frame)
     }
 
-    /// Gives `text` to the terminal to copy (OSC 52), after the frame on its way. A terminal that does not know how, or
-    /// may not, passes it over; tmux and screen hand it on if they are set to.
-    pub(super) fn copy(&mut self, text: &str) -> io::Result<()> {
-        let frames = self.terminal.backend_mut();
-        queue!(frames, CopyToClipboard::to_clipboard_from(text))?;
-        Write::flush(frames)
+    /// Hands the writer what waits and `frame`, as one; nothing if there is nothing.
+    fn hand_over(&mut self, mut frame: Vec<u8>) -> io::Result<()> {
+        let mut bytes = mem::take(&mut self.waiting);
+        bytes.append(&mut frame);
+        if !bytes.is_empty() {
+            self.bytes += u64::try_from(bytes.len()).unwrap_or(0);
+            self.handed += 1;
+            let parcel = Parcel { bytes, receipt: None };
+            self.outbox.send(parcel).map_err(|_| io::Error::other("the screen's writer stopped"))?;
+        }
+        Ok(())
     }
 
-    /// Makes the next frame repaint everything. (`Terminal::clear` would do the same, but asks the terminal where its
-    /// cursor is first: the answer comes back among the keys, and not at all from a terminal that is slow.)
-    pub(super) fn repaint(&mut self) -> io::Result<()> {
-        let size = self.terminal.size()?;
-        self.terminal.resize(size.into())
+    /// Sends `bytes` that are no part of a frame, after the frame on its way and before the next one. Says whether they
+    /// are taken: not if too much waits already.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> bool {
+        let room = self.waiting.len() + bytes.len() <= WAITING;
+        if room {
+            self.waiting.extend_from_slice(bytes);
+        }
+        room
+    }
+
+    /// Gives `text` to the terminal to copy (OSC 52), if it is taken. A terminal that does not know how, or may not,
+    /// passes it over; tmux and screen hand it on if they are set to.
+    pub(super) fn copy(&mut self, text: &str) -> bool {
+        let mut bytes = Vec::new();
+        queue!(bytes, CopyToClipboard::to_clipboard_from(text)).is_ok() && self.send(&bytes)
+    }
+
+    /// Makes the next frame repaint everything.
+    pub(super) fn repaint(&mut self) {
+        self.encoder.forget();
     }
 
     /// Gives the terminal back, stops the job as Ctrl-Z does, and takes the terminal again when continued. Where no
@@ -117,7 +158,9 @@ impl Screen {
         // The shell has changed the terminal's mode behind our back; raw mode is entered anew only if it was left.
         terminal::disable_raw_mode()?;
         enter()?;
-        self.repaint()
+        self.send(ENTER);
+        self.repaint();
+        Ok(())
     }
 
     /// Gives the terminal back after the frame on its way; not at all if it does not read.
@@ -153,29 +196,6 @@ fn deliver(inbox: &post::Receiver<Parcel>, results: &mpsc::UnboundedSender<io::R
     }
 }
 
-/// Collects a frame, and hands it to the writer as a whole.
-struct Frames {
-    bytes: Vec<u8>,
-    outbox: post::Sender<Parcel>,
-    handed: Rc<Cell<u64>>,
-}
-
-impl Write for Frames {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        if !self.bytes.is_empty() {
-            let parcel = Parcel { bytes: mem::take(&mut self.bytes), receipt: None };
-            self.outbox.send(parcel).map_err(|_| io::Error::other("the screen's writer stopped"))?;
-            self.handed.set(self.handed.get() + 1);
-        }
-        Ok(())
-    }
-}
-
 /// Writes to standard output without its lock: the writer may hold that for as long as the terminal blocks, and a panic
 /// must not wait for it.
 fn put(mut bytes: &[u8]) -> io::Result<()> {
@@ -190,10 +210,11 @@ fn put(mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Raw mode; from now on the terminal is ours to restore.
 fn enter() -> io::Result<()> {
     terminal::enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
-    put(ENTER).inspect_err(|_| give_back(put))
+    Ok(())
 }
 
 /// Restores the terminal once, by `write`. Errors are of no use here: there is no terminal left to tell them to.
@@ -239,22 +260,27 @@ fn parent_of(pid: Pid) -> Option<Pid> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
+    use std::{io::Read as _, sync::mpsc};
 
     use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
-    use super::Screen;
+    use super::{Encoder, Screen, WAITING};
 
     #[test]
-    fn what_is_copied_goes_the_way_of_frames() {
-        let (outbox, inbox) = std::sync::mpsc::channel();
-        let mut frames = super::Frames { bytes: Vec::new(), outbox, handed: std::rc::Rc::default() };
-        crossterm::queue!(frames, crossterm::clipboard::CopyToClipboard::to_clipboard_from("ss -tan"))
-            .expect("memory does not fail");
-        assert!(inbox.try_recv().is_err(), "nothing is written before the whole of it is there");
-        std::io::Write::flush(&mut frames).expect("somebody reads");
+    fn what_is_copied_goes_out_before_the_next_frame() {
+        let (outbox, inbox) = mpsc::channel();
+        let results = tokio::sync::mpsc::unbounded_channel().1;
+        let (encoder, waiting) = (Encoder::default(), vec![]);
+        let mut screen = Screen { encoder, waiting, handed: 0, finished: 0, bytes: 0, outbox, results };
+        assert!(screen.copy("ss -tan"));
+        assert!(!screen.send(&vec![b'.'; WAITING]), "too much at once");
+        assert!(inbox.try_recv().is_err(), "a frame may be on its way");
+        screen.hand_over(b"frame".to_vec()).expect("somebody writes");
         let parcel = inbox.try_recv().expect("one parcel");
-        assert_eq!(String::from_utf8(parcel.bytes).as_deref(), Ok("\x1b]52;c;c3MgLXRhbg==\x1b\\"));
+        assert_eq!(String::from_utf8(parcel.bytes).as_deref(), Ok("\x1b]52;c;c3MgLXRhbg==\x1b\\frame"));
+        assert_eq!((screen.bytes(), screen.is_busy()), (26, true));
+        screen.hand_over(vec![]).expect("somebody writes");
+        assert!(inbox.try_recv().is_err(), "nothing is not written");
     }
 
     #[test]

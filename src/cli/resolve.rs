@@ -235,7 +235,7 @@ fn common(args: &CommonArgs, config: Config, around: &Surroundings) -> Result<Co
         palette: palette(color.or(config.color), args.theme.or(config.theme), around),
         graphs: drawn_with(graphs.or(config.graphs), around),
         history_mib: config.history_mib.unwrap_or(16),
-        slow: config.slow.unwrap_or(false),
+        slow: args.slow || config.slow.unwrap_or(false),
         settings: Arc::new(config.settings),
     })
 }

@@ -167,11 +167,16 @@ fn header(buffer: &mut Buffer, layout: &Layout, scene: &Scene<'_>) {
             pen.put(&format!(" netns {} ", text::fit(netns, 20, theme.glyphs.ellipsis)), theme.text());
         }
         let interval = sample.cost.interval;
-        pen.put(&format!(" every {} ", every(interval)), theme.head());
+        let slow = if scene.link.slow { ", slow" } else { "" };
+        pen.put(&format!(" every {}{slow} ", every(interval)), theme.head());
         let seconds = moment.elapsed_s.unwrap_or(interval.as_secs_f64());
         if seconds > 0.0 {
             let cost = sample.cost.cpu.as_secs_f64() / seconds * 100.0;
             pen.put(&format!(" cost {:>4} CPU ", format::percent(cost)), theme.head());
+        }
+        // On no other page: a figure that changes with every frame would itself be much of what it tells.
+        if let (Mode::Help(_), Some(bytes)) = (&scene.view.mode, scene.link.bytes_per_s) {
+            pen.put(&format!(" link {}/s ", format::bytes(bytes)), theme.head());
         }
         if layout.header.width >= 110 {
             let memory = format::bytes(sample.cost.rss_bytes);

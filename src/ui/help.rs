@@ -31,7 +31,7 @@ enum Line {
 }
 
 /// Words on screen that are not explained where they stand.
-const WORDS: [(&str, &str); 10] = [
+const WORDS: [(&str, &str); 11] = [
     ("TW CW EST", "Sockets in TIME_WAIT, CLOSE_WAIT and ESTABLISHED; ALL is in any state."),
     ("TW?", "TIME_WAITs that are this process's or another candidate's, beside those in TW."),
     (
@@ -54,6 +54,7 @@ const WORDS: [(&str, &str); 10] = [
         "So long a TIME_WAIT may be left that was entered before the trace began, or while it lost records.",
     ),
     ("cost", "Processor time of the sampler, percent of one core; memory and dump time beside it."),
+    ("link", "What goes to the terminal, the mean of ten seconds; with --slow every second sample is drawn."),
 ];
 
 const FILTER: [(&str, &str); 7] = [

@@ -58,7 +58,7 @@ mod words;
 pub use draw::{draw, places, render, render_pane};
 pub use export::{ExportPart, ExportRequest, Exportable};
 pub use prompt::{Offer, Prompt};
-pub use scene::{Data, Look, Maybe, Scene, Selection};
+pub use scene::{Data, Link, Look, Maybe, Scene, Selection};
 pub use select::select;
 pub use settings::Settings;
 pub use theme::{Palette, Theme};

@@ -93,6 +93,15 @@ impl Selection {
     }
 }
 
+/// The way to the terminal.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Link {
+    /// Whether only every second sample is drawn.
+    pub slow: bool,
+    /// What goes over it, bytes per second; `None` while that is not known.
+    pub bytes_per_s: Option<u64>,
+}
+
 /// Everything that one frame shows.
 #[derive(Debug, Clone, Copy)]
 pub struct Scene<'a> {
@@ -114,6 +123,8 @@ pub struct Scene<'a> {
     pub trouble: Option<&'a str>,
     /// The name of the network namespace looked at, unless it is the host's own.
     pub netns: Option<&'a str>,
+    /// The way to the terminal.
+    pub link: Link,
 }
 
 impl<'a> Scene<'a> {
@@ -137,15 +148,19 @@ impl<'a> Scene<'a> {
         usize::try_from(live.saturating_sub(held)).unwrap_or(usize::MAX)
     }
 
-    /// The age of the newest moment, if it must be called stale: there was trouble since, or it is older than three
-    /// intervals.
+    /// The age of the newest moment, if it must be called stale.
     #[must_use]
     pub fn stale(&self) -> Option<Duration> {
-        let moment = &self.live?.moment;
-        let age = self.now?.since_boot.saturating_sub(moment.sample.stamp.since_boot);
-        let late = moment.sample.cost.interval.saturating_mul(3).max(Duration::from_secs(2));
-        (age > late || self.trouble.is_some()).then_some(age)
+        stale(&self.live?.moment, self.now?, self.trouble.is_some())
     }
+}
+
+/// The age of `moment`, if it must be called stale: there was trouble since, or it is older than three intervals.
+#[must_use]
+pub fn stale(moment: &Moment, now: Stamp, trouble: bool) -> Option<Duration> {
+    let age = now.since_boot.saturating_sub(moment.sample.stamp.since_boot);
+    let late = moment.sample.cost.interval.saturating_mul(3).max(Duration::from_secs(2));
+    (age > late || trouble).then_some(age)
 }
 
 /// A moment and what is selected of it.

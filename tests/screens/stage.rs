@@ -13,7 +13,7 @@ use twtop::{
     findings::{Finding, Watch},
     model::{ProcessLoad, Sample, Stamp},
     store::{History, Ledger},
-    ui::{self, Effect, Filter, Input, Look, Palette, Scene, Selection, Theme, View},
+    ui::{self, Effect, Filter, Input, Link, Look, Palette, Scene, Selection, Theme, View},
 };
 
 use crate::incident::Incident;
@@ -26,6 +26,7 @@ pub(crate) struct Stage {
     pub(crate) theme: Theme,
     pub(crate) now: Option<Stamp>,
     pub(crate) trouble: Option<&'static str>,
+    pub(crate) link: Link,
     pub(crate) effects: Vec<Effect>,
     /// Whether selections are still being taken, as of a large table.
     pub(crate) slow: bool,
@@ -45,6 +46,7 @@ impl Stage {
             theme: Theme::new(Palette::Sixteen, false),
             now: None,
             trouble: None,
+            link: Link::default(),
             effects: vec![],
             slow: false,
             ledger: Ledger::new(),
@@ -208,6 +210,7 @@ impl Stage {
             now: self.now,
             trouble: self.trouble,
             netns: None,
+            link: self.link,
         }
     }
 

@@ -106,10 +106,18 @@ impl Pty {
     ///
     /// # Panics
     /// If the program ends first, or nothing of the kind shows for a very long time.
-    #[expect(clippy::disallowed_methods, reason = "patience with a real program is real time")]
     pub(crate) fn wait_for(&mut self, what: &str, wanted: impl Fn(&Screen) -> bool) {
+        self.wait_until(what, |pty| wanted(pty.screen()));
+    }
+
+    /// As [`Pty::wait_for`], for anything that was read.
+    ///
+    /// # Panics
+    /// As that.
+    #[expect(clippy::disallowed_methods, reason = "patience with a real program is real time")]
+    pub(crate) fn wait_until(&mut self, what: &str, wanted: impl Fn(&Self) -> bool) {
         let until = Instant::now() + PATIENCE;
-        while !wanted(self.screen()) {
+        while !wanted(self) {
             match self.output.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(bytes) => self.take_in(&bytes),
                 Err(RecvTimeoutError::Timeout) => panic!("no {what}:\n{}", self.screen().contents()),
@@ -164,6 +172,12 @@ impl Pty {
             }
         }
         panic!("a terminal that takes everything");
+    }
+
+    /// Reads on after [`Pty::read_no_more`]. What that filled the terminal with comes first.
+    pub(crate) fn read_again(&mut self) {
+        let (reader, output) = read_in_background(self.master());
+        (self.reader, self.output) = (Some(reader), output);
     }
 
     /// Closes the terminal's window while the program runs, and returns how it ended.
