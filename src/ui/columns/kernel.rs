@@ -22,19 +22,19 @@ pub(super) static COUNTERS: &[Column] = &[
 ];
 
 pub(super) static SETTINGS: &[Column] = &[
-    text("setting", "", [18, 24, 38], 1),
+    text("setting", "", [18, 24, 36], 3),
     text("value", "", [9, 13, 24], 1),
     text("default", "", [9, 11, 24], 7),
-    text("note", "", [7, 8, 36], 2),
-    text("purpose", "", [16, 34, 90], 3),
+    text("note", "", [7, 8, 36], 4),
+    text("purpose", "", [16, 34, 90], 2),
 ];
 
 pub(super) static LIMITS: &[Column] = &[
     text("limit", "", [18, 22, 32], 1),
     figure("value", "", 6, 1),
     figure("max", "", 6, 2),
-    text("percent", "", [5, 5, 24], 4),
-    text("consequence", "", [18, 54, 60], 3),
+    text("percent", "", [5, 14, 24], 2),
+    text("consequence", "", [18, 44, 60], 3),
 ];
 
 /// A setting without a value.
