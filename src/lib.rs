@@ -38,7 +38,7 @@
 //!
 //! # The five rules
 //!
-//! 1. **One mutator.** The ledger belongs to the sampler's thread; history, watch and view to the loop. Finished, immutable
+//! 1. **One mutator.** The ledger belongs to the sampler's thread; history, past, watch and view to the loop. Finished, immutable
 //!    moments go from one to the other; there are no locks.
 //! 2. **Time is data.** It arrives with a sample or a tick. Nothing but `source::clock` asks a clock; clippy's
 //!    `disallowed-methods` says so.
@@ -68,6 +68,14 @@
 //! the trace says less, not something else. A finding is about who closes or leaks, never about who happens to be there: a
 //! client that wins the race against a server that closes is not accused, and where both ends are on this host and it cannot
 //! be told which resets, nobody is named.
+//!
+//! # How the past is kept
+//!
+//! The loop keeps every look for as long as the series last ([`ui::Past`]), as a [`store::Brief`]: its counts, shared with
+//! the one before where they are equal. The newest looks keep their sockets as well, as far as a bound allows; a moment
+//! without them says so ([`store::Moment::is_whole`]), and what only sockets could tell is then not shown. A held picture
+//! ([`ui::Playhead`]) has the series as they were when it was held, and finds its place in them by the stamp: what is drawn
+//! of it depends on nothing that came later.
 //!
 //! # Cost
 //!

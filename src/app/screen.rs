@@ -26,7 +26,10 @@ use crate::{
     query::SsCommand,
     source::{Inspector, TraceStart, clock, live::SOCK_DIAG},
     store::{History, Moment},
-    ui::{self, Data, Effect, Filter, Input, Link, Look, Message, Scene, Selection, Theme, View, scene},
+    ui::{
+        self, Data, Effect, Filter, Input, Link, Look, Message, Past, Scene, Selection, Sources, Theme, View,
+        scene,
+    },
 };
 
 /// Up to this many sockets are counted within the loop: about a millisecond. Larger tables are counted beside it.
@@ -62,6 +65,8 @@ struct App {
     theme: Theme,
     view: View,
     history: History,
+    /// The looks that can be gone back to.
+    past: Past,
     /// What is wrong, as far as it holds.
     watch: Watch,
     /// The newest moment that arrived, with what was found by then.
@@ -125,6 +130,9 @@ impl App {
             theme: Theme::drawn(common.palette, common.graphs),
             view: View::new(crossterm::terminal::size()?, filter).with_settings(Arc::clone(&common.settings)),
             history: History::default(),
+            past: Past::new(
+                usize::try_from(common.history_mib).unwrap_or(usize::MAX).saturating_mul(1 << 20),
+            ),
             watch: Watch::new(),
             newest: None,
             ready: None,
@@ -213,20 +221,22 @@ impl App {
     fn tick(&mut self) {
         self.meter.note(self.now.since_boot, self.screen.bytes());
         let counted = self.ready.as_ref().map(|(look, _)| look);
-        let live = if self.view.paused.is_some() { self.newest.as_ref() } else { counted };
+        let live = if self.view.is_held() { self.newest.as_ref() } else { counted };
         let stale = |look: &Look| scene::stale(&look.moment, self.now, self.trouble.is_some()).is_some();
         self.outdated_screen |= live.is_some_and(stale);
     }
 
     fn input(&mut self, input: Input) {
         let effects = {
+            let held = self.view.playhead.history().cloned();
             let data = self.ready.as_ref().map(|(look, selection)| Data {
                 moment: &look.moment,
                 findings: &look.findings,
                 selection,
-                history: &self.history,
+                history: held.as_deref().unwrap_or(&self.history),
             });
-            ui::update(&mut self.view, input, data, self.newest.as_ref())
+            let sources = Sources { live: self.newest.as_ref(), past: &self.past, history: &self.history };
+            ui::update(&mut self.view, input, data, sources)
         };
         for effect in effects {
             self.effect(effect);
@@ -275,16 +285,18 @@ impl App {
         self.trouble = (!moment.sample.complete).then(|| trouble(&moment.sample));
         self.broken = if self.trouble.is_some() { self.broken + 1 } else { 0 };
         let passing = self.broken <= PATIENCE || moment.sample.sockets.is_empty();
-        self.outdated_screen |= self.trouble.is_some() || self.view.paused.is_some();
+        self.outdated_screen |= self.trouble.is_some() || self.view.is_held();
         if self.trouble.is_some() && self.newest.is_some() && passing {
             return;
         }
         self.history.push(&moment);
         self.watch.push(&moment, &self.history);
-        self.newest = Some(Look { moment, findings: self.watch.findings().into() });
+        let look = Look { moment, findings: self.watch.findings().into() };
+        self.past.push(&look);
+        self.newest = Some(look);
         self.inspect();
         let left_out = self.ready.is_some() && self.pace.leaves_out();
-        if self.view.paused.is_none() && !left_out {
+        if !self.view.is_held() && !left_out {
             self.count();
         }
     }
@@ -329,12 +341,13 @@ impl App {
     fn draw(&mut self) -> io::Result<()> {
         // Unless a moment is held, what is live on screen is the newest moment that has been counted.
         let counted = self.ready.as_ref().map(|(look, _)| look);
-        let live = if self.view.paused.is_some() { self.newest.as_ref() } else { counted };
+        let live = if self.view.is_held() { self.newest.as_ref() } else { counted };
         let scene = Scene {
             view: &self.view,
             live,
             selection: self.ready.as_ref().map(|(_, selection)| selection),
             history: &self.history,
+            past: &self.past,
             inspected: self.inspected.as_ref(),
             theme: &self.theme,
             now: Some(self.now),

@@ -66,6 +66,14 @@ impl SocketTable {
         self.v6.clear();
     }
 
+    /// About how many bytes it takes beside its own.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let addresses = self.v6.addresses.capacity() * size_of::<Ipv6Addr>()
+            + self.v6.index.capacity() * (size_of::<u32>() + 1);
+        self.rows.capacity() * size_of::<Socket>() + self.details.capacity() * size_of::<Detail>() + addresses
+    }
+
     /// The rows as they lie in memory, for loops over a million of them.
     #[must_use]
     pub fn rows(&self) -> &[Socket] {

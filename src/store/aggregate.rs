@@ -118,6 +118,11 @@ pub struct PeerRow {
 }
 
 impl PeerRow {
+    /// The bytes that it takes beside its own.
+    pub(super) fn bytes(&self) -> usize {
+        (self.processes.capacity() + self.candidates.capacity()) * size_of::<Arc<Process>>()
+    }
+
     /// A row without connections.
     pub(super) fn new(key: PeerKey) -> Self {
         Self {
@@ -192,6 +197,16 @@ impl Aggregate {
     #[must_use]
     pub(super) fn whole(moment: &Moment) -> Self {
         Self::count(Tally::new(moment, Scope::Whole), moment, |_| true)
+    }
+
+    /// About how many bytes its rows take.
+    pub(super) fn bytes(&self) -> usize {
+        let processes = self.processes.capacity() * size_of::<ProcessRow>();
+        let peers = self.peers.capacity() * size_of::<PeerRow>()
+            + self.peers.iter().map(PeerRow::bytes).sum::<usize>();
+        let destinations = self.destinations.capacity() * size_of::<DestinationRow>();
+        let pools = self.bind_pools.capacity() * size_of::<BindPool>();
+        processes + peers + destinations + pools + self.ages.capacity() * size_of::<u32>()
     }
 
     fn count(mut tally: Tally<'_>, moment: &Moment, mut keep: impl FnMut(&Owned<'_>) -> bool) -> Self {

@@ -278,6 +278,14 @@ impl FlowTable {
     /// At most so many flows are kept of a moment.
     pub const MAX_ROWS: usize = 512;
 
+    /// About how many bytes it takes beside its own.
+    pub(super) fn bytes(&self) -> usize {
+        let owner = size_of::<ProcKey>() + size_of::<Arc<Process>>();
+        let owners = self.rows.iter().map(|row| row.owners.capacity() * owner).sum::<usize>();
+        let listeners = self.listeners.capacity() * size_of::<u32>();
+        self.rows.capacity() * size_of::<FlowRow>() + owners + listeners
+    }
+
     /// Counts the connections of a moment.
     #[must_use]
     pub fn of(moment: &Moment) -> Self {

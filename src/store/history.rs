@@ -23,7 +23,7 @@ pub struct Activity {
     pub accepted: Series,
     /// Entries into `TIME_WAIT` per second (whole only; the exact counter).
     pub time_wait_entries: Series,
-    /// Seconds between the newest samples, newest last; NaN where not known.
+    /// Seconds from the sample before to each, newest last; NaN where not known.
     gaps: VecDeque<f32>,
 }
 
@@ -36,6 +36,10 @@ pub struct Activity {
 pub struct History {
     totals: Activity,
     stamps: VecDeque<Stamp>,
+    /// The stamp of the first sample there ever was.
+    began: Option<Stamp>,
+    /// How many samples there were.
+    pushed: u64,
     processes: Followed<ProcKey>,
     peers: Followed<PeerKey>,
     ports: PortTrends,
@@ -49,6 +53,8 @@ impl Default for History {
         Self {
             totals: Activity::default(),
             stamps: VecDeque::new(),
+            began: None,
+            pushed: 0,
             processes: Followed::new(Self::PROCESSES),
             peers: Followed::new(Self::PEERS),
             ports: PortTrends::default(),
@@ -76,6 +82,8 @@ impl History {
         }
         let first = self.stamps.is_empty();
         self.stamps.push_back(moment.sample.stamp);
+        self.began.get_or_insert(moment.sample.stamp);
+        self.pushed += 1;
         let (totals, rates) = (&moment.totals, moment.rates);
         let per_s = [rates.opened, rates.closed].map(|rate| rate.map(narrow));
         self.totals.push(&totals.states, per_s, elapsed);
@@ -137,6 +145,24 @@ impl History {
         self.stamps.iter()
     }
 
+    /// The stamp of the first sample there ever was, kept or not.
+    #[must_use]
+    pub fn began(&self) -> Option<Stamp> {
+        self.began
+    }
+
+    /// How many samples there were, kept or not.
+    #[must_use]
+    pub fn pushed(&self) -> u64 {
+        self.pushed
+    }
+
+    /// How many samples are newer than the one of `stamp`.
+    #[must_use]
+    pub fn behind(&self, stamp: &Stamp) -> usize {
+        self.stamps.iter().rev().take_while(|newer| newer.since_boot > stamp.since_boot).count()
+    }
+
     /// Since when the number of sockets in `state` has been rising: when it was last near its usual low,
     /// if it is now at least half as much again, 20 sockets above it, and not well below its highest since.
     /// `None` if it is not up. The usual low is what a tenth of the samples kept lie below, so a rise that
@@ -149,11 +175,19 @@ impl History {
     /// As [`Self::risen_since`], of the whole, a process or a peer of this history; and how many samples ago that was.
     #[must_use]
     pub fn rise_in(&self, activity: &Activity, state: TcpState) -> Option<(Stamp, usize)> {
-        let values: Vec<f32> = activity.state(state)?.last(Series::CAPACITY).flatten().collect();
+        self.rise_back(activity, state, 0)
+    }
+
+    /// As [`Self::rise_in`], as it was `behind` samples ago, as far as the series still tell.
+    #[must_use]
+    pub fn rise_back(&self, activity: &Activity, state: TcpState, behind: usize) -> Option<(Stamp, usize)> {
+        let series = activity.state(state)?;
+        let values: Vec<f32> =
+            series.last(Series::CAPACITY).take(series.len().saturating_sub(behind)).flatten().collect();
         let start = rise::start_of_rise(&values)?;
         let samples = values.len() - 1 - start;
         // All series end at the newest sample, like the stamps.
-        let index = self.stamps.len().checked_sub(1 + samples)?;
+        let index = self.stamps.len().checked_sub(1 + behind + samples)?;
         Some((*self.stamps.get(index)?, samples))
     }
 
@@ -215,14 +249,20 @@ impl Activity {
     /// The change of the count in `state` per second over the last `samples` samples; `None` until two came.
     #[must_use]
     pub fn change_per_s(&self, state: TcpState, samples: usize) -> Option<f32> {
-        let steps = samples.min(self.opened.len().checked_sub(1)?).min(Self::LOOK_BACK);
-        let seconds: f32 = self.gaps.iter().rev().take(steps).sum();
+        self.change_back(state, samples, 0)
+    }
+
+    /// As [`Self::change_per_s`], as it was `behind` samples ago.
+    #[must_use]
+    pub fn change_back(&self, state: TcpState, samples: usize, behind: usize) -> Option<f32> {
+        let before = self.opened.len().checked_sub(behind.checked_add(1)?)?;
+        let steps = samples.min(before).min(Self::LOOK_BACK);
+        let seconds: f32 = self.gaps.iter().rev().skip(behind).take(steps).sum();
         if seconds.is_nan() || seconds <= 0.0 {
             return None;
         }
         let Some(series) = self.state(state) else { return Some(0.0) };
-        let before = series.last(steps + 1).next()??;
-        Some((series.newest()? - before) / seconds)
+        Some((series.back(behind)? - series.back(behind + steps)?) / seconds)
     }
 
     /// Connections begun per second, over the last `samples` samples; `None` if not known of any.
@@ -275,7 +315,7 @@ impl Activity {
         }
         self.opened.push(opened);
         self.closed.push(closed);
-        if self.gaps.len() == Self::LOOK_BACK {
+        if self.gaps.len() == Series::CAPACITY {
             self.gaps.pop_front();
         }
         self.gaps.push_back(elapsed.unwrap_or(f32::NAN));
@@ -346,6 +386,11 @@ mod tests {
         assert_eq!(activity.change_per_s(TcpState::CloseWait, 100), Some(5.0 / 6.0));
         assert_eq!(activity.change_per_s(TcpState::TimeWait, 5), Some(0.0));
         assert_eq!(Activity::default().change_per_s(TcpState::TimeWait, 5), None);
+        // One sample ago the newest change was that from 0 to 3, and three ago there was none yet.
+        assert_eq!(activity.change_back(TcpState::CloseWait, 1, 1), Some(1.5));
+        assert_eq!(activity.change_back(TcpState::CloseWait, 5, 2), Some(0.0));
+        assert_eq!(activity.change_back(TcpState::CloseWait, 5, 3), None);
+        assert_eq!(activity.change_back(TcpState::CloseWait, 5, 9), None);
     }
 
     #[test]

@@ -103,6 +103,7 @@ impl Ledger {
             totals: Aggregate::default(),
             trace: linked.traced.map(Arc::new),
             flows: FlowTable::default(),
+            digest: None,
         };
         // The events have been counted and joined; there may be many, and a moment may be kept for long.
         moment.sample.trace = None;

@@ -7,6 +7,7 @@
 mod accept;
 mod aggregate;
 mod attribute;
+mod brief;
 mod coverage;
 mod flow_table;
 mod flows;
@@ -39,13 +40,14 @@ mod trace_window;
 mod traced;
 
 pub use aggregate::{Aggregate, BindPool, DestinationRow, PeerKey, PeerRow, ProcessRow};
+pub use brief::Brief;
 pub use coverage::Coverage;
 pub use flow_table::{FlowCounts, FlowKey, FlowRow, FlowTable, Service};
 pub use flows::{Flow, Flows, Sums};
 pub use history::{Activity, History};
 pub use ledger::{Ledger, LedgerSize};
 pub use lifetimes::Lifetimes;
-pub use moment::{Attribution, CounterRate, Link, Moment, Owned, Rates};
+pub use moment::{Attribution, CounterRate, Digest, Link, Moment, Owned, Rates};
 pub use observation::Observation;
 pub use port_model::{
     DestinationPorts, Doubt, Forecast, Held, Outlook, PortCounts, PortRules, PortUse, PortsLeft, Takeover,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{Aggregate, FlowTable, Traced};
 use crate::model::{
-    Counters, Evidence, Process, Sample, Side, SocketRef, SocketTable, TcpInfo, TcpState, Unknown,
+    Counters, Evidence, Process, ProcessSeen, Sample, Side, SocketRef, SocketTable, TcpInfo, TcpState,
+    Unknown,
 };
 
 /// One sample, each socket linked to its owner and side, and the whole counted. Immutable once made.
@@ -34,6 +35,17 @@ pub struct Moment {
     pub trace: Option<Arc<Traced>>,
     /// All connections counted by whose they are and of which service.
     pub flows: FlowTable,
+    /// What is told of its sockets, if they are no longer there: of the past the counts alone may be kept.
+    pub digest: Option<Digest>,
+}
+
+/// What is left of the sockets of a moment that keeps none, beside its totals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digest {
+    /// Sockets that nobody was known to own, by reason.
+    pub unknown: [u32; Unknown::ALL.len()],
+    /// How many more processes there were, with fewer sockets than those of the totals.
+    pub processes_omitted: u32,
 }
 
 /// A counter's rate per second; `None` for a gauge, a first sample, or a counter that went down.
@@ -201,6 +213,50 @@ impl<'a> Owned<'a> {
 }
 
 impl Moment {
+    /// Whether its sockets are there. If not, the totals have those rows only that had the most sockets.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.digest.is_none()
+    }
+
+    /// Of the sockets with the indices `rows` those that nobody is known to own, by reason.
+    #[must_use]
+    pub fn unknown(&self, rows: impl Iterator<Item = usize>) -> [u32; Unknown::ALL.len()] {
+        let mut by_attribution = vec![0_u32; self.attributions.len()];
+        for link in rows.filter_map(|row| self.links.get(row)) {
+            by_attribution[link.attribution()] += 1;
+        }
+        let mut counts = [0; Unknown::ALL.len()];
+        for (attribution, sockets) in self.attributions.iter().zip(by_attribution) {
+            if let Some(i) = Unknown::ALL.iter().position(|reason| attribution.unknown == Some(*reason)) {
+                counts[i] += sockets;
+            }
+        }
+        counts
+    }
+
+    /// About how many bytes it takes. What it shares with other moments counts in full.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let Self { sample, totals, .. } = self;
+        let links = (self.links.capacity() + self.ended_links.capacity()) * size_of::<Link>();
+        let owners = |attribution: &Attribution| attribution.owners.capacity() * size_of::<Arc<Process>>();
+        let attributions = self.attributions.capacity() * size_of::<Attribution>()
+            + self.attributions.iter().map(owners).sum::<usize>();
+        let holders = |set: &[u32]| size_of_val(set) + size_of::<Box<[u32]>>();
+        let scan = sample.processes.capacity() * size_of::<ProcessSeen>()
+            + sample.holders.iter().map(|set| holders(set)).sum::<usize>();
+        let counters =
+            sample.counters.iter().len() * (size_of::<(Arc<str>, u64)>() + size_of::<CounterRate>());
+        let told = self.trace.as_ref().map_or(0, |traced| traced.bytes());
+        size_of::<Self>()
+            + sample.sockets.bytes()
+            + self.ended.bytes()
+            + totals.bytes()
+            + self.flows.bytes()
+            + (links + attributions + scan + counters + told)
+    }
+
     /// The socket at `index` of the sample, if there is one.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<Owned<'_>> {

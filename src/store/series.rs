@@ -33,7 +33,14 @@ impl Series {
     /// The newest value; `None` if there is none or it is not known.
     #[must_use]
     pub fn newest(&self) -> Option<f32> {
-        self.0.back().copied().filter(|value| !value.is_nan())
+        self.back(0)
+    }
+
+    /// The value `behind` samples before the newest; `None` if there is none or it is not known.
+    #[must_use]
+    pub fn back(&self, behind: usize) -> Option<f32> {
+        let index = self.0.len().checked_sub(behind.checked_add(1)?)?;
+        self.0.get(index).copied().filter(|value| !value.is_nan())
     }
 
     /// How many values there are.

@@ -40,6 +40,15 @@ impl Course {
         self.present = state.is_some();
     }
 
+    /// What was seen up to `at`: nothing of what came later.
+    #[must_use]
+    pub fn until(&self, at: Stamp) -> Self {
+        let begun = self.stretches.iter().take_while(|stretch| stretch.from.since_boot <= at.since_boot);
+        let present = begun.clone().last().is_some_and(|last| last.to.since_boot >= at.since_boot);
+        let cut = |stretch: &Stretch| Stretch { to: stretch.to.min(at), ..*stretch };
+        Self { stretches: begun.map(cut).collect(), present }
+    }
+
     /// The stretches, oldest first.
     #[must_use]
     pub fn stretches(&self) -> &[Stretch] {

@@ -54,6 +54,15 @@ pub struct TraceActivity {
 }
 
 impl TraceActivity {
+    /// About how many bytes it takes beside its own.
+    pub(super) fn bytes(&self) -> usize {
+        let flow = size_of::<((Option<ProcKey>, Service), TraceCounts)>();
+        self.processes.capacity() * size_of::<(Arc<TracedProcess>, TraceCounts)>()
+            + self.peers.len() * size_of::<(PeerKey, TraceCounts)>()
+            + self.flows.len() * flow
+            + self.failures.capacity() * size_of::<ConnectFailures>()
+    }
+
     /// Counts the events of `batch` that happened in the namespace with inode `netns`. `listens` says whether a
     /// local end belongs to a listener, now or lately: it decides the side where the trace did not see the beginning.
     #[must_use]

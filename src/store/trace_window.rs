@@ -72,6 +72,29 @@ pub struct TraceWindow {
 }
 
 impl TraceWindow {
+    /// So many failures are kept of a window of which little is.
+    const THIN: usize = 32;
+
+    /// The worst failures only, and no lifetimes: the rows of processes and peers have theirs.
+    pub(super) fn thinned(&self) -> Self {
+        let failures: Vec<_> = self.failures.iter().take(Self::THIN).cloned().collect();
+        let is_kept = |recent: &&ConnectFailure| failures.iter().any(|kept| kept.key() == recent.key());
+        Self {
+            seconds: self.seconds,
+            recent: self.recent.iter().filter(is_kept).cloned().collect(),
+            failures,
+            recent_seconds: self.recent_seconds,
+            ..Self::default()
+        }
+    }
+
+    /// About how many bytes it takes beside its own.
+    pub(super) fn bytes(&self) -> usize {
+        let lifetimes = (self.processes.len() + self.peers.len()) * size_of::<(PeerKey, Lifetimes)>();
+        let failures = self.failures.capacity() + self.recent.capacity();
+        lifetimes + failures * size_of::<ConnectFailure>()
+    }
+
     /// How many calls like `failure`, one of [`Self::failures`], fail per second now: over the last 10 to 20 s. `None`
     /// if no time has gone by.
     #[must_use]

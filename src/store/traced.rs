@@ -45,6 +45,22 @@ pub struct Traced {
 }
 
 impl Traced {
+    /// What of it is worth keeping when the sockets are not: the sums, and the worst of the calls that failed.
+    pub(super) fn thinned(&self) -> Self {
+        let Self { tally, coverage, .. } = *self;
+        Self { tally, coverage, window: self.window.thinned(), ..Self::default() }
+    }
+
+    /// About how many bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let process = size_of::<(Arc<Process>, TraceCounts)>();
+        let flow = size_of::<(Option<Arc<Process>>, Service, TraceCounts)>();
+        let activity = self.activity.as_ref().map_or(0, TraceActivity::bytes);
+        let failures = self.failures.capacity() * size_of::<ConnectFailure>();
+        let rows = self.processes.capacity() * process + self.flows.capacity() * flow + failures;
+        size_of::<Self>() + rows + activity + self.window.bytes()
+    }
+
     /// How many connections a process that is known closed first, each an entry into `TIME_WAIT` if it
     /// was not reset after that. `None` if that is not known for all of the time.
     #[must_use]

@@ -48,6 +48,16 @@ pub enum Command {
     Reverse,
     /// Hold the picture, or let it go on.
     Pause,
+    /// One sample back.
+    Earlier,
+    /// One sample forward.
+    Later,
+    /// One minute back.
+    MinuteEarlier,
+    /// One minute forward.
+    MinuteLater,
+    /// Show the newest moment again.
+    Live,
     /// Give the whole screen to the pane that has the focus.
     Zoom,
     /// Write what is seen to a file.
@@ -88,6 +98,8 @@ pub enum Scope {
     Panes,
     /// After something was entered, or with a filter set.
     Entered,
+    /// While a moment is held.
+    Held,
 }
 
 /// One command with everything a person is told about it.
@@ -112,6 +124,16 @@ pub struct Entry {
 }
 
 impl Command {
+    /// The command that undoes it, where a hint tells of both at once.
+    #[must_use]
+    pub const fn opposite(self) -> Option<Self> {
+        match self {
+            Self::Earlier => Some(Self::Later),
+            Self::MinuteEarlier => Some(Self::MinuteLater),
+            _ => None,
+        }
+    }
+
     /// What the palette and the configuration file call it.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -135,6 +157,11 @@ impl Command {
             Self::Sort => "sort",
             Self::Reverse => "reverse",
             Self::Pause => "pause",
+            Self::Earlier => "earlier",
+            Self::Later => "later",
+            Self::MinuteEarlier => "minute-earlier",
+            Self::MinuteLater => "minute-later",
+            Self::Live => "live",
             Self::Export => "export",
             Self::Palette => "palette",
             Self::Copy => "copy",
@@ -189,7 +216,7 @@ const fn row(
 
 use Command as C;
 use Group::{Choosing, Moving, Program, Views};
-use Scope::{Entered, Everywhere, Panes, Tables};
+use Scope::{Entered, Everywhere, Held, Panes, Tables};
 
 /// Every command.
 pub static TABLE: &[Entry] = &[
@@ -286,13 +313,7 @@ pub static TABLE: &[Entry] = &[
         "Select the row before.",
         (Moving, Tables, 0),
     ),
-    row(
-        C::First,
-        &[Key::char('g'), Key::code(KeyCode::Home)],
-        "first",
-        "Select the first row.",
-        (Moving, Tables, 0),
-    ),
+    row(C::First, &[Key::char('g')], "first", "Select the first row.", (Moving, Tables, 0)),
     row(
         C::Last,
         &[Key::char('G'), Key::code(KeyCode::End)],
@@ -320,6 +341,29 @@ pub static TABLE: &[Entry] = &[
         "pause",
         "Hold the picture, or let it go on. Sampling goes on meanwhile.",
         (Choosing, Everywhere, 7),
+    ),
+    row(
+        C::Earlier,
+        &[Key::char('[')],
+        "step",
+        "Go back by one sample: the whole screen shows that moment, and a cursor in the curves where it lies.",
+        (Choosing, Held, 15),
+    ),
+    row(
+        C::Later,
+        &[Key::char(']')],
+        "step on",
+        "Go forward by one sample; beyond the newest, back to live.",
+        (Choosing, Held, 0),
+    ),
+    row(C::MinuteEarlier, &[Key::char('{')], "minute", "Go back by a minute.", (Choosing, Held, 16)),
+    row(C::MinuteLater, &[Key::char('}')], "minute on", "Go forward by a minute.", (Choosing, Held, 0)),
+    row(
+        C::Live,
+        &[Key::code(KeyCode::Home)],
+        "live",
+        "Show the newest moment again, whatever was held.",
+        (Choosing, Held, 17),
     ),
     row(
         C::Export,

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use super::{
+    past::Past,
     scene::Data,
     view::{Screen, View},
 };
-use crate::{model::SockId, store};
+use crate::{
+    model::{SockId, Stamp},
+    store,
+};
 
 /// What was seen of one socket, up to one sample.
 #[derive(Debug, Clone)]
@@ -16,13 +20,14 @@ pub(super) struct Course {
     seen: store::Course,
 }
 
-/// Adds what `data` shows now, once a sample. Another socket begins anew.
-pub(super) fn note(view: &mut View, data: &Data<'_>) {
+/// Adds what `data` shows now, once a sample. Another socket begins with what the past has of it.
+pub(super) fn note(view: &mut View, data: &Data<'_>, past: &Past) {
     let Screen::Socket(id) = view.page().screen else {
         view.course = None;
         return;
     };
-    if !data.selection.is_of(view, data.moment) {
+    // A moment without sockets says nothing of this one.
+    if !data.selection.is_of(view, data.moment) || !data.moment.is_whole() {
         return;
     }
     let moment = &**data.moment;
@@ -41,13 +46,14 @@ pub(super) fn note(view: &mut View, data: &Data<'_>) {
             course.number = number;
         }
         None => {
-            let seen = store::states_of(id.cookie, [moment]);
+            let before = past.whole().filter(|before| before.sample.number < number);
+            let seen = store::states_of(id.cookie, before.chain([moment]));
             view.course = Some(Arc::new(Course { id, number, seen }));
         }
     }
 }
 
-/// What was seen of the socket that the page is about.
-pub(super) fn of(view: &View, id: SockId) -> Option<&store::Course> {
-    view.course.as_ref().filter(|course| course.id == id).map(|course| &course.seen)
+/// What was seen by `at` of the socket that the page is about.
+pub(super) fn of(view: &View, id: SockId, at: Stamp) -> Option<store::Course> {
+    view.course.as_ref().filter(|course| course.id == id).map(|course| course.seen.until(at))
 }

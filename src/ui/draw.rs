@@ -95,7 +95,9 @@ pub fn render_pane(buffer: &mut Buffer, scene: &Scene<'_>, slot: &Slot) {
 /// What there is to say below the header.
 pub(super) fn sayings(view: &View, data: Option<&Data<'_>>) -> Sayings {
     let Some(data) = data else { return Sayings::default() };
-    let [notice, verdict] = view.lines_until.map(|until| data.moment.sample.number < until);
+    // Of an earlier moment that is held, they are not yet there.
+    let number = data.moment.sample.number;
+    let [notice, verdict] = view.lines_until.map(|until| number < until && until - number <= LINE_SAMPLES);
     Sayings {
         notice: notice || notice::is_needed(data.moment),
         verdict: !verdict::is_subsumed(data) && (verdict || verdict::is_needed(data)),
@@ -161,8 +163,10 @@ fn header(buffer: &mut Buffer, layout: &Layout, scene: &Scene<'_>) {
         let host = text::fit(&sample.host.name, 24, theme.glyphs.ellipsis).into_owned();
         pen.put(&format!(" {host} "), theme.text());
         let path: Vec<_> = scene.view.trail().map(name).collect();
-        let path = path.join(&format!(" {} ", theme.glyphs.arrow));
-        pen.put(&format!(" {path} "), theme.key());
+        let whole = path.join(&format!(" {} ", theme.glyphs.arrow));
+        if !pen.put(&format!(" {whole} "), theme.key()) {
+            path.last().map(|page| pen.put(&format!(" {page} "), theme.key()));
+        }
         if let Some(netns) = scene.netns {
             pen.put(&format!(" netns {} ", text::fit(netns, 20, theme.glyphs.ellipsis)), theme.text());
         }
@@ -191,7 +195,7 @@ fn header(buffer: &mut Buffer, layout: &Layout, scene: &Scene<'_>) {
     let right = Rect { x: left.right(), width: layout.header.width - left.width, ..layout.header };
     let mut pen = Pen::new(buffer, right, 0);
     pen.skip(1);
-    pen.put(&time, theme.text());
+    pen.put(&time, if scene.view.is_held() { theme.strong() } else { theme.text() });
 }
 
 /// An interval: `1.0s`, `250ms`. As wide when it is stretched as when it is not.
@@ -225,12 +229,13 @@ fn name(screen: &Screen) -> String {
 /// What must not be overlooked: a picture that is held, or old.
 fn marks(pen: &mut Pen<'_>, scene: &Scene<'_>) {
     let theme = scene.theme;
-    if scene.view.paused.is_some() {
-        let held = scene.live.zip(scene.view.paused.as_ref());
-        let age = held
-            .map_or(0.0, |(live, held)| live.moment.sample.stamp.seconds_since(&held.moment.sample.stamp));
+    if let Some(held) = scene.view.playhead.held() {
+        let age =
+            scene.live.map_or(0.0, |live| live.moment.sample.stamp.seconds_since(&held.moment.sample.stamp));
         let behind = if age < 1.0 { String::new() } else { format!(" {} ago", words::ago(age)) };
-        pen.put(&format!(" PAUSED{behind} "), theme.mark());
+        // The time itself stands at the right, as ever.
+        let thin = if held.moment.is_whole() { "" } else { ", totals only" };
+        pen.put(&format!(" HELD{behind}{thin} "), theme.mark());
     }
     if let Some(age) = scene.stale() {
         let why = scene
@@ -270,7 +275,11 @@ fn filter(pen: &mut Pen<'_>, scene: &Scene<'_>, data: Option<&Data<'_>>) {
     let theme = scene.theme;
     pen.put(" filter ", theme.mark());
     pen.skip(1);
+    let applies = data.is_none_or(|data| data.moment.is_whole());
     let counts = data.map(|data| {
+        if !applies {
+            return "not applied: totals only".to_owned();
+        }
         let kept = data.selection.aggregate.states.total();
         let all = data.moment.totals.states.total();
         format!("{} of {} sockets", format::grouped(kept.into()), format::grouped(all.into()))
@@ -279,5 +288,5 @@ fn filter(pen: &mut Pen<'_>, scene: &Scene<'_>, data: Option<&Data<'_>>) {
     let room = usize::from(pen.room()).saturating_sub(width(&counts) + 3);
     pen.put(&text::fit(&scene.view.filter.text, room, theme.glyphs.ellipsis), theme.strong());
     pen.skip(2);
-    pen.put(&counts, theme.text());
+    pen.put(&counts, if applies { theme.text() } else { theme.warning() });
 }

@@ -103,9 +103,11 @@ impl Exportable {
 pub(super) fn offered(view: &View, data: Option<Data<'_>>) -> Vec<Exportable> {
     let Some(data) = data else { return vec![] };
     let pane = view.page().focus;
+    // Rows that the filter could not choose are not what was asked for.
+    let is_chosen = data.moment.is_whole() || view.filter.query.is_all();
     let applies = |what: &Exportable| match what {
-        Exportable::View => pane.is_table() && data.len(pane) > 0 && !is_of_one_socket(view),
-        Exportable::Sample => true,
+        Exportable::View => pane.is_table() && data.len(pane) > 0 && !is_of_one_socket(view) && is_chosen,
+        Exportable::Sample => data.moment.is_whole(),
         Exportable::Finding | Exportable::Report => finding(view, &data).is_some(),
     };
     Exportable::ALL.into_iter().filter(applies).collect()
@@ -116,11 +118,16 @@ fn is_of_one_socket(view: &View) -> bool {
     matches!(view.page().screen, Screen::Socket(_))
 }
 
+/// Why there is nothing to write of a moment without sockets.
+const NOT_KEPT: &str = "The sockets of this moment are not kept: they cannot be written.";
+
 /// Asks what to write.
 pub(super) fn ask(view: &mut View, data: Option<Data<'_>>) {
     let offered = offered(view, data);
     if !offered.is_empty() {
         view.mode = Mode::Export(offered);
+    } else if data.is_some_and(|data| !data.moment.is_whole()) {
+        view.message = Some(Message { text: NOT_KEPT.to_owned(), failure: true });
     }
 }
 
@@ -139,6 +146,10 @@ pub(super) fn key(view: &mut View, event: &KeyEvent, data: Option<Data<'_>>) -> 
 /// Asks the wiring to write `what`.
 pub(super) fn request(view: &mut View, what: Exportable, data: Option<Data<'_>>) -> Vec<Effect> {
     let Some(data) = data else { return vec![] };
+    if !data.moment.is_whole() && !offered(view, Some(data)).contains(&what) {
+        view.message = Some(Message { text: NOT_KEPT.to_owned(), failure: true });
+        return vec![];
+    }
     let found = || finding(view, &data).map(|finding| Box::new(finding.clone()));
     let part = match what {
         Exportable::View => Some(ExportPart::Table(view.page().focus, Box::new(view.clone()))),
@@ -157,7 +168,7 @@ pub(super) fn request(view: &mut View, what: Exportable, data: Option<Data<'_>>)
 fn finding<'a>(view: &'a View, data: &Data<'a>) -> Option<&'a Finding> {
     let page = view.page();
     if let Some(story) = &page.story {
-        return Some(&story.finding);
+        return Some(&story.finding).filter(|_| !story.is_to_come());
     }
     let selected = page.table(Pane::Findings).selected.as_ref().filter(|_| page.focus == Pane::Findings);
     let Some(RowId::Finding(key)) = selected else { return None };

@@ -142,7 +142,8 @@ fn hinted(view: &View, room: u16, dash: &str) -> Vec<Hint> {
     let wanted = |command| !helping || matches!(command, Command::Help | Command::Back | Command::Quit);
     let shown = TABLE.iter().filter(|entry| entry.hint > 0 && wanted(entry.command));
     let mut entries: Vec<_> = shown.filter(|entry| applies(entry.scope, view)).collect();
-    entries.sort_by_key(|entry| entry.hint);
+    // Who holds a moment wants to go from it to others.
+    entries.sort_by_key(|entry| (entry.scope != Scope::Held, entry.hint));
     let (mut hints, mut x) = (vec![], 1);
     for entry in entries {
         let Some(label) = key(entry.command, view, dash) else { continue };
@@ -162,6 +163,10 @@ fn key(command: Command, view: &View, dash: &str) -> Option<String> {
     let keymap = &view.settings.keymap;
     let last = u8::try_from(Screen::VIEWS.len()).ok()?;
     let key = keymap.label(command);
+    // There and back are told together.
+    if let (Some(back), Some(onward)) = (&key, command.opposite().and_then(|onward| keymap.label(onward))) {
+        return Some(format!("{back} {onward}"));
+    }
     let (Command::View(_), Some(last)) = (command, keymap.label(Command::View(last))) else { return key };
     Some(format!("{}{dash}{last}", key?))
 }
@@ -182,7 +187,7 @@ pub(super) fn command_at(view: &View, x: u16) -> Option<Command> {
 fn title(command: Command, title: &'static str, view: &View) -> &'static str {
     match command {
         Command::Help | Command::Back if matches!(view.mode, Mode::Help(_)) => "leave help",
-        Command::Pause if view.paused.is_some() => "go on",
+        Command::Pause if view.is_held() => "go on",
         Command::View(_) => "views",
         Command::Zoom if view.page().zoomed => "shrink",
         Command::Back if view.depth() == 0 && !view.page().zoomed => "clear filter",
@@ -208,6 +213,7 @@ fn applies(scope: Scope, view: &View) -> bool {
             );
             !helping && many
         }
+        Scope::Held => !helping && view.is_held(),
         Scope::Entered => helping || view.depth() > 0 || page.zoomed || view.is_narrowed(),
     }
 }

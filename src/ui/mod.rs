@@ -11,6 +11,7 @@
 //! * [`command`] is the table of commands; keys ([`keymap`]), the palette, the help page and the footer come from it.
 //! * [`settings`] are what the configuration file says of the screen: keys, columns, orders, the first view.
 //! * [`view`] holds what the person has chosen, and nothing else; only [`update()`] changes it.
+//! * [`past`] keeps the looks of the last 15 minutes, and [`playhead`] goes from one to another.
 //! * [`scene`] brings the view and the data together for one frame.
 //! * `layout` is arithmetic on the terminal's size, `pane` draws one file a pane, [`theme`] names every colour
 //!   and glyph.
@@ -37,8 +38,10 @@ mod names;
 mod notice;
 mod palette;
 mod pane;
+pub mod past;
 mod pen;
 pub mod picture;
+pub mod playhead;
 mod prompt;
 mod recent;
 pub mod scene;
@@ -49,6 +52,7 @@ mod story;
 mod table;
 mod text;
 pub mod theme;
+mod totals;
 mod update;
 mod verdict;
 pub mod view;
@@ -57,6 +61,8 @@ mod words;
 
 pub use draw::{draw, places, render, render_pane};
 pub use export::{ExportPart, ExportRequest, Exportable};
+pub use past::Past;
+pub use playhead::{Playhead, Sources};
 pub use prompt::{Offer, Prompt};
 pub use scene::{Data, Link, Look, Maybe, Scene, Selection};
 pub use select::select;

@@ -7,7 +7,8 @@ use super::{
     closer, columns, footer, help,
     layout::Slot,
     pane,
-    scene::{Data, Look},
+    playhead::Sources,
+    scene::Data,
     sorting,
     update::{Effect, obey, place},
     view::{Mode, Pane, View},
@@ -21,7 +22,7 @@ pub(super) fn mouse(
     view: &mut View,
     event: MouseEvent,
     data: Option<Data<'_>>,
-    live: Option<&Look>,
+    sources: Sources<'_>,
 ) -> Vec<Effect> {
     let at = Position::new(event.column, event.row);
     match (&mut view.mode, event.kind) {
@@ -37,7 +38,7 @@ pub(super) fn mouse(
             vec![]
         }
         (Mode::Normal | Mode::Help(_), MouseEventKind::Down(MouseButton::Left)) => {
-            click(view, at, data, live)
+            click(view, at, data, sources)
         }
         _ => vec![],
     }
@@ -74,12 +75,12 @@ fn wheel(view: &mut View, at: Position, down: bool, data: Option<Data<'_>>) {
 }
 
 /// A hint in the footer is obeyed; in a pane, which gets the focus, a title sorts and a row is selected.
-fn click(view: &mut View, at: Position, data: Option<Data<'_>>, live: Option<&Look>) -> Vec<Effect> {
+fn click(view: &mut View, at: Position, data: Option<Data<'_>>, sources: Sources<'_>) -> Vec<Effect> {
     let Some(layout) = place(view, data) else { return vec![] };
     let told = view.message.take().is_some();
     if layout.footer.contains(at) {
         let command = if told { None } else { footer::command_at(view, at.x) };
-        return command.map_or(vec![], |command| obey(view, command, data, live));
+        return command.map_or(vec![], |command| obey(view, command, data, sources));
     }
     if !matches!(view.mode, Mode::Normal) {
         return vec![];

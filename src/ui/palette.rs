@@ -9,8 +9,9 @@ use super::{
     export::Exportable,
     filter_line,
     keymap::{self, Edit},
+    playhead::Sources,
     prompt::{Offer, Prompt},
-    scene::{Data, Look},
+    scene::Data,
     sorting,
     update::{Effect, obey},
     view::{Mode, View},
@@ -42,13 +43,13 @@ pub(super) fn key(
     view: &mut View,
     event: &KeyEvent,
     data: Option<Data<'_>>,
-    live: Option<&Look>,
+    sources: Sources<'_>,
 ) -> Vec<Effect> {
     let Mode::Palette(mut prompt) = std::mem::take(&mut view.mode) else { return vec![] };
     match keymap::edit(event) {
         Some(Edit::Cancel) => return vec![],
         Some(Edit::Accept) => match read(view, prompt.line.value(), data) {
-            Ok(order) => return run(view, order, data, live),
+            Ok(order) => return run(view, order, data, sources),
             Err(error) => prompt.error = Some(error),
         },
         Some(Edit::Line(request)) => {
@@ -83,9 +84,9 @@ fn look(view: &View, prompt: &mut Prompt, data: Option<Data<'_>>) {
     prompt.offer(offers(view, prompt, data));
 }
 
-fn run(view: &mut View, order: Order, data: Option<Data<'_>>, live: Option<&Look>) -> Vec<Effect> {
+fn run(view: &mut View, order: Order, data: Option<Data<'_>>, sources: Sources<'_>) -> Vec<Effect> {
     match order {
-        Order::Plain(command) => obey(view, command, data, live),
+        Order::Plain(command) => obey(view, command, data, sources),
         Order::Filter(text) => filter_line::apply(view, text, data),
         Order::Sort(key) => sorting::by(view, view.page().focus, key),
         Order::Export(what) => export::request(view, what, data),

@@ -151,6 +151,19 @@ pub(super) fn spark(
     }
 }
 
+/// Marks the column that is `back` columns from the right: a line where it is blank, else the value stands out.
+pub(super) fn time_cursor(buffer: &mut Buffer, area: Rect, back: u16, theme: &Theme) {
+    let Some(x) = area.width.checked_sub(back + 1).map(|column| area.x + column) else { return };
+    for y in area.y..area.bottom() {
+        let cell = &mut buffer[(x, y)];
+        if cell.symbol() == " " {
+            cell.set_symbol(theme.glyphs.side).set_style(theme.key());
+        } else {
+            cell.set_style(theme.time_cursor());
+        }
+    }
+}
+
 /// The largest known value.
 pub(super) fn top(values: &[Option<f32>]) -> f32 {
     values.iter().flatten().copied().fold(0.0, f32::max)
@@ -165,6 +178,24 @@ pub(super) struct Columns {
     pub(super) each: usize,
     /// Samples in all.
     pub(super) samples: usize,
+    /// How many samples newer than the last one here the series has.
+    pub(super) behind: usize,
+    /// While a moment is held: how many columns from the right it lies.
+    pub(super) cursor: Option<u16>,
+}
+
+/// As [`columns`], while the moment of `behind` samples ago is held: up to the end of the series as long as that moment
+/// is among the columns, else from that moment on. `number` is the number of the newest sample.
+pub(super) fn held_columns(series: &Series, cells: u16, samples: u16, behind: usize, number: u64) -> Columns {
+    let each = usize::from(samples.div_ceil(cells.max(1)).max(1));
+    // The newest column may have one sample only.
+    let surely = usize::from(cells.saturating_sub(1)) * each + 1;
+    let end = (behind + 1).saturating_sub(surely);
+    let number = number.saturating_sub(u64::try_from(end).unwrap_or(u64::MAX));
+    let columns = columns(series, cells, samples, end, number);
+    let newest_column = usize::try_from(number % u64::try_from(each).unwrap_or(1)).unwrap_or(0) + 1;
+    let back = (behind - end).checked_sub(newest_column).map_or(0, |older| 1 + older / each);
+    Columns { cursor: u16::try_from(back).ok(), ..columns }
 }
 
 /// The newest `samples` samples of a series, or more if there are more cells, as it was `behind` samples ago.
@@ -178,7 +209,7 @@ pub(super) fn columns(series: &Series, cells: u16, samples: u16, behind: usize, 
     let mut means: Vec<_> = values[..split].rchunks(usize::from(each)).map(mean).collect();
     means.reverse();
     means.extend((split < values.len()).then(|| mean(&values[split..])));
-    Columns { values: means, each: usize::from(each), samples: values.len() }
+    Columns { values: means, each: usize::from(each), samples: values.len(), behind, cursor: None }
 }
 
 fn mean(values: &[Option<f32>]) -> Option<f32> {
@@ -262,6 +293,56 @@ mod tests {
         assert_eq!(seen[8], [1.0, 4.0, 7.0].map(Some));
         assert_eq!(seen[9], [4.0, 7.0, 9.0].map(Some));
         assert_eq!(seen[1], [Some(0.5)]);
+    }
+
+    #[test]
+    fn a_window_stands_still_while_the_held_moment_is_in_it() {
+        let mut series = Series::default();
+        (0..30_u8).for_each(|n| series.push(Some(f32::from(n))));
+        let held = |behind| held_columns(&series, 4, 8, behind, 29);
+        // Columns of two samples each, the newest of which is whole.
+        let still = held(0).values;
+        for (behind, back) in [(0, 0), (1, 0), (2, 1), (3, 1), (6, 3)] {
+            let columns = held(behind);
+            assert_eq!(
+                (columns.cursor, &columns.values, columns.behind),
+                (Some(back), &still, 0),
+                "{behind}"
+            );
+        }
+        // Beyond it the window ends later by as much, so that the moment is in its first column.
+        for behind in 7..29 {
+            let columns = held(behind);
+            assert_eq!(columns.cursor, Some(3), "{behind}");
+            let at = f32::from(u8::try_from(29 - behind).expect("small"));
+            let first = columns.values[0].expect("known");
+            assert!((first - at).abs() <= 0.5, "{behind}: {first} is not that of {at}");
+        }
+    }
+
+    #[test]
+    fn the_cursor_hides_no_value() {
+        let values = [Some(2.0), Some(0.0), Some(4.0)];
+        for theme in [Theme::new(Palette::Sixteen, false), Theme::new(Palette::Monochrome, true)] {
+            let drawn = |back| {
+                let area = Rect::new(0, 0, 5, 2);
+                let mut buffer = Buffer::empty(area);
+                spark(&mut buffer, area, &values, 4.0, |_| theme.curve(), &theme);
+                time_cursor(&mut buffer, area, back, &theme);
+                buffer
+            };
+            let plain = drawn(9);
+            for back in 0..4 {
+                let marked = drawn(back);
+                let x = 4 - back;
+                for y in 0..2 {
+                    let (before, after) = (&plain[(x, y)], &marked[(x, y)]);
+                    let glyph = if before.symbol() == " " { theme.glyphs.side } else { before.symbol() };
+                    assert_eq!(after.symbol(), glyph);
+                    assert_ne!(before, after);
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the sockets of a filter or of a page did since it was set or entered: the past that no history holds.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use super::{
     scene::Data,
@@ -9,7 +9,7 @@ use super::{
 use crate::{
     model::Stamp,
     query::Query,
-    store::{Activity, Moment},
+    store::{Activity, Moment, Series},
 };
 
 /// The counts of one selection over time, from when it was first seen.
@@ -18,8 +18,22 @@ pub(super) struct Recent {
     screen: Screen,
     query: Query,
     number: u64,
-    newest: Stamp,
+    /// When each of the values was noted, the newest last.
+    stamps: VecDeque<Stamp>,
     activity: Activity,
+}
+
+impl Recent {
+    fn push(&mut self, data: &Data<'_>) {
+        let sample = &data.moment.sample;
+        let elapsed = self.stamps.back().map(|newest| sample.stamp.seconds_since(newest));
+        self.activity.push_counts(&data.selection.aggregate, elapsed);
+        if self.stamps.len() == Series::CAPACITY {
+            self.stamps.pop_front();
+        }
+        self.stamps.push_back(sample.stamp);
+        self.number = sample.number;
+    }
 }
 
 /// Adds what `data` shows now, once a sample. Another filter or page begins anew.
@@ -36,25 +50,25 @@ pub(super) fn note(view: &mut View, data: &Data<'_>) {
     let same = |recent: &&mut Arc<Recent>| recent.screen == screen && recent.query == *query;
     match view.recent.as_mut().filter(same) {
         Some(recent) if recent.number >= sample.number => {}
-        Some(recent) => {
-            let recent = Arc::make_mut(recent);
-            let elapsed = sample.stamp.seconds_since(&recent.newest);
-            recent.activity.push_counts(&data.selection.aggregate, Some(elapsed));
-            (recent.number, recent.newest) = (sample.number, sample.stamp);
-        }
+        Some(recent) => Arc::make_mut(recent).push(data),
         None => {
-            let mut activity = Activity::default();
-            activity.push_counts(&data.selection.aggregate, None);
-            let (number, newest) = (sample.number, sample.stamp);
-            view.recent = Some(Arc::new(Recent { screen, query: query.clone(), number, newest, activity }));
+            let (stamps, activity) = (VecDeque::new(), Activity::default());
+            let mut recent = Recent { screen, query: query.clone(), number: 0, stamps, activity };
+            recent.push(data);
+            view.recent = Some(Arc::new(recent));
         }
     }
 }
 
-/// What was noted of the page on screen, through the filter in force.
-pub(super) fn activity(view: &View) -> Option<&Activity> {
+/// What was noted of the page on screen, through the filter in force, and how many samples newer than the one of
+/// `stamp` that goes on; nothing if that one was not noted.
+pub(super) fn activity<'a>(view: &'a View, stamp: &Stamp) -> Option<(&'a Activity, usize)> {
     let recent = view.recent.as_ref()?;
-    (recent.screen == subject(view) && recent.query == view.filter.query).then_some(&recent.activity)
+    if recent.screen != subject(view) || recent.query != view.filter.query {
+        return None;
+    }
+    let behind = recent.stamps.iter().rev().position(|noted| noted == stamp)?;
+    Some((&recent.activity, behind))
 }
 
 /// The page, as far as it decides which sockets are counted.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
-    Theme,
+    Past, Theme,
     view::{Matter, Pane, RowId, Screen, View},
 };
 use crate::{
@@ -113,6 +113,8 @@ pub struct Scene<'a> {
     pub selection: Option<&'a Selection>,
     /// The time series, up to the newest moment.
     pub history: &'a History,
+    /// The looks that can be gone back to.
+    pub past: &'a Past,
     /// About the process of the page, once looked up.
     pub inspected: Option<&'a ProcessLoad>,
     /// Colours and glyphs.
@@ -135,17 +137,8 @@ impl<'a> Scene<'a> {
         // A large table is counted beside the loop. Until that is done, the selection at hand is of another page,
         // and its figures under this page's title would be wrong.
         let selection = self.selection.filter(|selection| selection.is_of(self.view, moment))?;
-        Some(Data { moment, findings, selection, history: self.history })
-    }
-
-    /// How many samples newer than the shown one the histories hold.
-    #[must_use]
-    pub fn behind(&self) -> usize {
-        let number = |look: &Look| look.moment.sample.number;
-        let (Some(live), Some(held)) = (self.live.map(number), self.view.paused.as_ref().map(number)) else {
-            return 0;
-        };
-        usize::try_from(live.saturating_sub(held)).unwrap_or(usize::MAX)
+        let history = self.view.playhead.history().map_or(self.history, |held| held);
+        Some(Data { moment, findings, selection, history })
     }
 
     /// The age of the newest moment, if it must be called stale.
@@ -172,7 +165,7 @@ pub struct Data<'a> {
     pub findings: &'a Arc<[Finding]>,
     /// What of it.
     pub selection: &'a Selection,
-    /// The time series, up to the newest moment.
+    /// The time series: up to the newest moment, or up to where they ended when the picture was held.
     pub history: &'a History,
 }
 
@@ -181,6 +174,18 @@ impl<'a> Data<'a> {
     #[must_use]
     pub fn look(&self) -> Look {
         Look { moment: Arc::clone(self.moment), findings: Arc::clone(self.findings) }
+    }
+
+    /// How many samples newer than the shown one the series hold.
+    #[must_use]
+    pub fn behind(&self) -> usize {
+        self.history.behind(&self.moment.sample.stamp)
+    }
+
+    /// Whether the sockets shown are only those that a filter keeps. Of a moment without sockets it cannot choose any.
+    #[must_use]
+    pub fn is_filtered(&self) -> bool {
+        self.moment.is_whole() && !self.selection.filter.is_all()
     }
 
     /// How many rows the table in `pane` has.

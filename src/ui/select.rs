@@ -3,7 +3,7 @@
 use super::{
     kernel,
     scene::{KernelRows, Look, Maybe, Selection, peer_of},
-    story,
+    story, totals,
     view::{Page, Pane, Screen, View},
 };
 use crate::{
@@ -26,8 +26,16 @@ const NEAR: usize = 1_000;
 pub fn select(view: &View, look: &Look) -> Selection {
     let page = view.page();
     let moment = &*look.moment;
-    let query::Selection { aggregate, rows } = sockets(view, look);
-    let unknown = unknown(moment, &rows);
+    let (query::Selection { aggregate, rows }, unknown, findings) = if moment.is_whole() {
+        let kept = sockets(view, look);
+        let unknown = moment.unknown(kept.rows.iter().map(|row| *row as usize));
+        let findings = findings(view, look, &kept.rows);
+        (kept, unknown, findings)
+    } else {
+        let aggregate = totals::aggregate(&page.screen, moment);
+        let kept = query::Selection { aggregate, rows: vec![] };
+        (kept, totals::unknown(&page.screen, moment), totals::findings(view, look))
+    };
     let maybe = match page.screen.subject() {
         Screen::Process(key) => maybe(moment, &rows, key),
         _ => Maybe::default(),
@@ -36,7 +44,7 @@ pub fn select(view: &View, look: &Look) -> Selection {
         number: moment.sample.number,
         screen: page.screen.clone(),
         filter: view.filter.query.clone(),
-        findings: findings(view, look, &rows),
+        findings,
         aggregate,
         rows,
         kernel: KernelRows::default(),
@@ -119,21 +127,6 @@ pub(super) fn context(moment: &Moment, aggregate: &Aggregate) -> Context {
     }
 }
 
-/// Sockets without an owner, by reason.
-fn unknown(moment: &Moment, rows: &[u32]) -> [u32; Unknown::ALL.len()] {
-    let mut by_attribution = vec![0_u32; moment.attributions.len()];
-    for link in rows.iter().filter_map(|row| moment.links.get(*row as usize)) {
-        by_attribution[link.attribution()] += 1;
-    }
-    let mut counts = [0; Unknown::ALL.len()];
-    for (attribution, sockets) in moment.attributions.iter().zip(by_attribution) {
-        if let Some(i) = Unknown::ALL.iter().position(|reason| attribution.unknown == Some(*reason)) {
-            counts[i] += sockets;
-        }
-    }
-    counts
-}
-
 /// The sockets among `rows`, all of the page of process `key`, for which it is only a candidate.
 fn maybe(moment: &Moment, rows: &[u32], key: ProcKey) -> Maybe {
     let mut maybe = Maybe::default();
@@ -151,6 +144,10 @@ fn maybe(moment: &Moment, rows: &[u32], key: ProcKey) -> Maybe {
 
 /// How many sockets of `moment` have an owner that we may not see.
 fn hidden(moment: &Moment) -> u32 {
+    if let Some(digest) = moment.digest {
+        let denied = Unknown::ALL.iter().position(|reason| *reason == Unknown::Denied);
+        return denied.map_or(0, |denied| digest.unknown[denied]);
+    }
     let denied: Vec<bool> =
         moment.attributions.iter().map(|set| set.unknown == Some(Unknown::Denied)).collect();
     let hidden = moment.links.iter().filter(|link| denied[link.attribution()]).count();

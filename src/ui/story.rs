@@ -14,12 +14,27 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Story {
     key: Key,
-    /// As it was told last.
+    /// As it was told at the moment shown, or last before that.
     pub(super) finding: Finding,
+    /// As it was told at `held`.
+    last: Finding,
     /// The last moment shown at which it held.
     held: Stamp,
-    /// The first moment shown at which it no longer held.
+    /// The first moment shown after that, at which it no longer held.
     over: Option<Stamp>,
+    /// Whether it holds at the moment shown.
+    phase: Phase,
+}
+
+/// How the moment shown lies to a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// It holds.
+    Holds,
+    /// It has ended.
+    Over,
+    /// It held later, and did not then.
+    NotYet,
 }
 
 /// When a finding ended.
@@ -35,12 +50,18 @@ impl Story {
     /// The story of a finding that holds now.
     pub(super) fn of(key: &Key, data: &Data<'_>) -> Option<Self> {
         let finding = find(data.findings, key)?.clone();
-        Some(Self { key: key.clone(), finding, held: data.moment.sample.stamp, over: None })
+        let (last, held) = (finding.clone(), data.moment.sample.stamp);
+        Some(Self { key: key.clone(), finding, last, held, over: None, phase: Phase::Holds })
     }
 
     /// Whether it has ended.
     pub(super) fn is_over(&self) -> bool {
-        self.over.is_some()
+        self.phase == Phase::Over
+    }
+
+    /// Whether it held at a later moment only: one looks back.
+    pub(super) fn is_to_come(&self) -> bool {
+        self.phase == Phase::NotYet
     }
 
     /// Whether it is about sockets, which can be listed.
@@ -52,16 +73,27 @@ impl Story {
         let now = data.moment.sample.stamp;
         match find(data.findings, &self.key) {
             Some(finding) => {
-                (self.held, self.over) = (now, None);
+                // What one looks back at does not change what is known of later.
+                if now.since_boot >= self.held.since_boot {
+                    (self.held, self.over) = (now, None);
+                    self.last.clone_from(finding);
+                }
                 self.finding.clone_from(finding);
+                self.phase = Phase::Holds;
             }
-            None => drop(self.over.get_or_insert(now)),
+            None if now.since_boot >= self.held.since_boot => {
+                let over = self.over.get_or_insert(now);
+                *over = (*over).min(now);
+                self.finding.clone_from(&self.last);
+                self.phase = Phase::Over;
+            }
+            None => self.phase = Phase::NotYet,
         }
     }
 
     /// When it ended, if it did. `interval_s` is the time between samples.
     pub(super) fn ended(&self, interval_s: f64) -> Option<Ended> {
-        let over = self.over?;
+        let over = self.over.filter(|_| self.is_over())?;
         // A finding is given up after it was not made for so long.
         let [first, last] = [self.held, over].map(|stamp| before(stamp, Watch::DROP_S));
         let in_sight = over.seconds_since(&self.held) < interval_s.max(1.0) * 2.5;
@@ -129,9 +161,10 @@ mod tests {
             confidence: Confidence::Likely,
             filter: String::new(),
         };
-        let mut story = Story { key: Key::of(&finding), finding, held: at(100), over: None };
+        let (key, last) = (Key::of(&finding), finding.clone());
+        let mut story = Story { key, finding, last, held: at(100), over: None, phase: Phase::Holds };
         assert_eq!(story.ended(1.0), None);
-        story.over = Some(at(101));
+        (story.over, story.phase) = (Some(at(101)), Phase::Over);
         assert_eq!(story.ended(1.0), Some(Ended::At(at(91))));
         story.over = Some(at(160));
         assert_eq!(story.ended(1.0), Some(Ended::Between(at(90), at(150))));

@@ -9,7 +9,9 @@ use super::{
     export::{self, ExportRequest},
     filter_line, help,
     layout::{self, Layout},
-    mouse, names, palette, pane, recent,
+    mouse, names, palette, pane,
+    playhead::{self, Sources, Stride},
+    recent,
     scene::{Data, Look},
     select::MANY,
     sorting, story,
@@ -56,11 +58,11 @@ pub enum Effect {
 }
 
 /// Changes the view as `input` asks. `data` is what the screen shows now, `None` before the first sample;
-/// `live` is the newest look.
-pub fn update(view: &mut View, input: Input, data: Option<Data<'_>>, live: Option<&Look>) -> Vec<Effect> {
+/// `sources` is what it can show.
+pub fn update(view: &mut View, input: Input, data: Option<Data<'_>>, sources: Sources<'_>) -> Vec<Effect> {
     match input {
-        Input::Key(event) => key(view, &event, data, live),
-        Input::Mouse(event) => mouse::mouse(view, event, data, live),
+        Input::Key(event) => key(view, &event, data, sources),
+        Input::Mouse(event) => mouse::mouse(view, event, data, sources),
         Input::Paste(text) => {
             paste(view, &text, data);
             vec![]
@@ -72,10 +74,13 @@ pub fn update(view: &mut View, input: Input, data: Option<Data<'_>>, live: Optio
         }
         Input::Refreshed => {
             if let Some(data) = &data {
-                recent::note(view, data);
-                course::note(view, data);
+                course::note(view, data, sources.past);
                 story::note(view, data);
-                draw::keep_lines(view, data);
+                // What was noted is of the time that goes on; a held moment is no part of that.
+                if !view.is_held() {
+                    recent::note(view, data);
+                    draw::keep_lines(view, data);
+                }
             }
             settle(view, data);
             vec![]
@@ -87,10 +92,10 @@ pub fn update(view: &mut View, input: Input, data: Option<Data<'_>>, live: Optio
     }
 }
 
-fn key(view: &mut View, event: &KeyEvent, data: Option<Data<'_>>, live: Option<&Look>) -> Vec<Effect> {
+fn key(view: &mut View, event: &KeyEvent, data: Option<Data<'_>>, sources: Sources<'_>) -> Vec<Effect> {
     match view.mode {
         Mode::Filter(_) => return filter_line::key(view, event, data),
-        Mode::Palette(_) => return palette::key(view, event, data, live),
+        Mode::Palette(_) => return palette::key(view, event, data, sources),
         Mode::Export(_) => return export::key(view, event, data),
         Mode::Names(_) => return names::key(view, event),
         Mode::Normal | Mode::Help(_) => {}
@@ -100,7 +105,7 @@ fn key(view: &mut View, event: &KeyEvent, data: Option<Data<'_>>, live: Option<&
         return vec![];
     };
     view.message = None;
-    obey(view, command, data, live)
+    obey(view, command, data, sources)
 }
 
 /// Says that a character means nothing here; other keys are passed over in silence.
@@ -134,7 +139,7 @@ pub(super) fn obey(
     view: &mut View,
     command: Command,
     data: Option<Data<'_>>,
-    live: Option<&Look>,
+    sources: Sources<'_>,
 ) -> Vec<Effect> {
     if matches!(view.mode, Mode::Help(_)) {
         return in_help(view, command, data);
@@ -171,7 +176,12 @@ pub(super) fn obey(
         }
         Command::Sort => sorting::next(view, data),
         Command::Reverse => sorting::reverse(view),
-        Command::Pause => pause(view, data.map(|data| data.look()).or(live.cloned())),
+        Command::Pause => playhead::pause(view, shown(data, sources), sources),
+        Command::Earlier => playhead::back(view, Stride::Sample, shown(data, sources), sources),
+        Command::MinuteEarlier => playhead::back(view, Stride::Minute, shown(data, sources), sources),
+        Command::Later => playhead::forward(view, Stride::Sample, sources),
+        Command::MinuteLater => playhead::forward(view, Stride::Minute, sources),
+        Command::Live => playhead::go_live(view),
         Command::Export => {
             export::ask(view, data);
             vec![]
@@ -234,13 +244,9 @@ fn focus(view: &mut View, step: isize, data: Option<Data<'_>>) -> Vec<Effect> {
     vec![]
 }
 
-/// Holds the moment on screen, not a newer one that is still being counted.
-fn pause(view: &mut View, shown: Option<Look>) -> Vec<Effect> {
-    view.paused = match view.paused {
-        Some(_) => None,
-        None => shown,
-    };
-    vec![Effect::Select]
+/// The look on screen, not a newer one that is still being counted.
+fn shown(data: Option<Data<'_>>, sources: Sources<'_>) -> Option<Look> {
+    data.map(|data| data.look()).or(sources.live.cloned())
 }
 
 /// Pasted text is typed where text is being typed. It never becomes commands.

@@ -55,10 +55,11 @@ fn rises(data: &Data<'_>) -> Vec<Rise> {
 
 /// Every state that piles up, the most sockets first; open connections last, since they may be wanted.
 fn rises_of(data: &Data<'_>, activity: &Activity, states: &StateCounts) -> Vec<Rise> {
+    let behind = data.behind();
     let rising = TcpState::ALL.into_iter().filter(|state| !RESTING.contains(state) && states[*state] > 0);
     let mut rises: Vec<_> = rising
         .filter_map(|state| {
-            let (since, samples) = data.history.rise_in(activity, state)?;
+            let (since, samples) = data.history.rise_back(activity, state, behind)?;
             Some(Rise { state, count: states[state], since, samples })
         })
         .collect();
@@ -74,7 +75,7 @@ pub(super) fn of_page(scene: &Scene<'_>, data: &Data<'_>) -> Option<String> {
         _ => None,
     }?;
     let part = |rise: &Rise| {
-        let change = change(scene, activity, rise);
+        let change = change(data, activity, rise);
         format!("{} {change} since {} ({})", rise.state.name(), clock(rise.since), age(data, rise))
     };
     let parts: Vec<_> = rises_of(data, activity, &data.selection.aggregate.states).iter().map(part).collect();
@@ -99,7 +100,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, data: &Data<'_>) {
     let mut pieces: Vec<(String, Style)> = vec![
         (format!("{} {}", worst.state.name(), format::grouped(worst.count.into())), theme.state(worst.state)),
         (
-            format!("{dot}{} since {}", change(scene, data.history.totals(), worst), clock(worst.since)),
+            format!("{dot}{} since {}", change(data, data.history.totals(), worst), clock(worst.since)),
             theme.strong(),
         ),
     ];
@@ -126,7 +127,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, data: &Data<'_>) {
 /// That nothing is wrong, as far as that is known.
 pub(super) fn quiet(data: &Data<'_>) -> String {
     let now = data.moment.sample.stamp;
-    let looked = data.history.stamps().next().map_or(0.0, |first| now.seconds_since(first));
+    let looked = data.history.began().map_or(0.0, |first| now.seconds_since(&first));
     match data.findings.len() {
         0 if looked < LOOK_S => "Looking for what is wrong.".to_owned(),
         0 => "Nothing wrong found.".to_owned(),
@@ -155,11 +156,11 @@ fn whose(data: &Data<'_>, state: TcpState, half: u32, wide: bool) -> Option<Stri
     Some(format!("one of several {}", name(&row.process)))
 }
 
-/// `+79/s`; `up` for what no longer changes, or while the picture is held: the change is the newest one.
-fn change(scene: &Scene<'_>, activity: &Activity, rise: &Rise) -> String {
-    let change = activity.change_per_s(rise.state, rise.samples.min(CHANGE_SAMPLES)).map(f64::from);
-    match change {
-        Some(change) if change >= 0.05 && scene.behind() == 0 => format!("+{}", format::rate(change)),
+/// `+79/s`; `up` for what no longer changes.
+fn change(data: &Data<'_>, activity: &Activity, rise: &Rise) -> String {
+    let samples = rise.samples.min(CHANGE_SAMPLES);
+    match activity.change_back(rise.state, samples, data.behind()).map(f64::from) {
+        Some(change) if change >= 0.05 => format!("+{}", format::rate(change)),
         _ => "up".to_owned(),
     }
 }

@@ -3,8 +3,8 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    course::Course, export::Exportable, prompt::Prompt, recent::Recent, scene::Look, settings::Settings,
-    story::Story,
+    course::Course, export::Exportable, playhead::Playhead, prompt::Prompt, recent::Recent, scene::Look,
+    settings::Settings, story::Story,
 };
 use crate::{
     findings::Key,
@@ -311,8 +311,8 @@ pub struct View {
     pub filter: Filter,
     /// Words that narrow the kernel's tables, where the filter says nothing; empty for none.
     pub names: String,
-    /// What is held on screen; `None` when live.
-    pub paused: Option<Look>,
+    /// Which moment is on screen.
+    pub playhead: Playhead,
     /// The last message, until the next key.
     pub message: Option<Message>,
     /// Filters that were set before, the newest first.
@@ -339,7 +339,7 @@ impl View {
             mode: Mode::Normal,
             filter,
             names: String::new(),
-            paused: None,
+            playhead: Playhead::Live,
             message: None,
             past_filters: vec![],
             recent: None,
@@ -444,6 +444,12 @@ impl View {
     /// What to show: what is held, else the newest.
     #[must_use]
     pub fn shown<'a>(&'a self, live: Option<&'a Look>) -> Option<&'a Look> {
-        self.paused.as_ref().or(live)
+        self.playhead.held().or(live)
+    }
+
+    /// Whether a moment is held.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.playhead.held().is_some()
     }
 }

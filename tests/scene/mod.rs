@@ -223,6 +223,7 @@ impl Scene {
             totals: Aggregate::default(),
             trace: None,
             flows: FlowTable::default(),
+            digest: None,
         };
         moment.totals = Aggregate::of(&moment, |_| true);
         moment

@@ -13,13 +13,16 @@ use twtop::{
     findings::{Finding, Watch},
     model::{ProcessLoad, Sample, Stamp},
     store::{History, Ledger},
-    ui::{self, Effect, Filter, Input, Link, Look, Palette, Scene, Selection, Theme, View},
+    ui::{self, Effect, Filter, Input, Link, Look, Palette, Past, Scene, Selection, Sources, Theme, View},
 };
 
 use crate::incident::Incident;
 
 /// When the incident is at its height, seconds.
 pub(crate) const HEIGHT: u32 = 75;
+
+/// So many bytes the past takes at most, as by default.
+pub(crate) const BOUND: usize = 16 << 20;
 
 pub(crate) struct Stage {
     pub(crate) view: View,
@@ -32,6 +35,7 @@ pub(crate) struct Stage {
     pub(crate) slow: bool,
     ledger: Ledger,
     history: History,
+    pub(crate) past: Past,
     watch: Watch,
     live: Option<Look>,
     selection: Option<Selection>,
@@ -51,6 +55,7 @@ impl Stage {
             slow: false,
             ledger: Ledger::new(),
             history: History::default(),
+            past: Past::new(BOUND),
             watch: Watch::new(),
             live: None,
             selection: None,
@@ -65,7 +70,18 @@ impl Stage {
 
     /// As [`Stage::after`], of an incident that may be told differently.
     pub(crate) fn of(incident: &mut Incident, seconds: u32, width: u16, height: u16) -> Self {
+        Self::keeping(BOUND, incident, seconds, (width, height))
+    }
+
+    /// As [`Stage::of`], with a past that takes at most `bound` bytes.
+    pub(crate) fn keeping(
+        bound: usize,
+        incident: &mut Incident,
+        seconds: u32,
+        (width, height): (u16, u16),
+    ) -> Self {
         let mut stage = Self::new(width, height);
+        stage.past = Past::new(bound);
         for _ in 0..seconds {
             stage.fold(incident.sample());
         }
@@ -75,14 +91,15 @@ impl Stage {
 
     /// As [`Stage::after`] at the height of the incident, told once for all who do not need what follows.
     pub(crate) fn at_height(width: u16, height: u16) -> Self {
-        static TOLD: LazyLock<(History, Look)> = LazyLock::new(|| {
+        static TOLD: LazyLock<(History, Past, Look)> = LazyLock::new(|| {
             let stage = Stage::after(HEIGHT, 80, 24);
-            (stage.history, stage.live.expect("samples came"))
+            (stage.history, stage.past, stage.live.expect("samples came"))
         });
-        let (history, live) = &*TOLD;
+        let (history, past, live) = &*TOLD;
         let mut stage = Self::new(width, height);
         stage.now = Some(live.moment.sample.stamp);
         stage.history = history.clone();
+        stage.past = past.clone();
         stage.live = Some(live.clone());
         stage.refresh();
         stage
@@ -99,7 +116,9 @@ impl Stage {
         let moment = self.ledger.fold(sample);
         self.history.push(&moment);
         self.watch.push(&moment, &self.history);
-        self.live = Some(Look { moment: Arc::new(moment), findings: self.watch.findings().into() });
+        let look = Look { moment: Arc::new(moment), findings: self.watch.findings().into() };
+        self.past.push(&look);
+        self.live = Some(look);
     }
 
     fn refresh(&mut self) {
@@ -122,14 +141,16 @@ impl Stage {
     pub(crate) fn input(&mut self, input: Input) {
         let look = self.view.shown(self.live.as_ref()).cloned();
         let data = look.as_ref().zip(self.selection.as_ref());
-        let history = &self.history;
+        let held = self.view.playhead.history().cloned();
+        let history = held.as_deref().unwrap_or(&self.history);
         let data = data.map(|(look, selection)| ui::Data {
             moment: &look.moment,
             findings: &look.findings,
             selection,
             history,
         });
-        let effects = ui::update(&mut self.view, input, data, self.live.as_ref());
+        let sources = Sources { live: self.live.as_ref(), past: &self.past, history: &self.history };
+        let effects = ui::update(&mut self.view, input, data, sources);
         let again = effects.iter().any(|effect| matches!(effect, Effect::Select));
         for effect in &effects {
             if let Effect::Inspect(key) = effect {
@@ -174,6 +195,7 @@ impl Stage {
                 "Enter" => (KeyCode::Enter, KeyModifiers::NONE),
                 "Esc" => (KeyCode::Esc, KeyModifiers::NONE),
                 "Tab" => (KeyCode::Tab, KeyModifiers::NONE),
+                "Home" => (KeyCode::Home, KeyModifiers::NONE),
                 "BackTab" => (KeyCode::BackTab, KeyModifiers::NONE),
                 "Up" => (KeyCode::Up, KeyModifiers::NONE),
                 "Down" => (KeyCode::Down, KeyModifiers::NONE),
@@ -205,6 +227,7 @@ impl Stage {
             live: self.live.as_ref(),
             selection: self.selection.as_ref(),
             history: &self.history,
+            past: &self.past,
             inspected: self.inspected.as_ref(),
             theme: &self.theme,
             now: self.now,

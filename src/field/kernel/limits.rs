@@ -107,9 +107,10 @@ fn accept_queue(moment: &Moment) -> Option<LimitRow> {
 
 /// The process that has the fewest descriptors left, by share.
 fn descriptors(moment: &Moment) -> Option<LimitRow> {
-    let known = moment.sample.processes.iter().filter_map(|seen| {
-        let limit = Limit { value: seen.fds?.into(), max: seen.fd_limit? };
-        Some((&seen.process, limit))
+    // Of the past these rows are kept, and not all that the sample held.
+    let known = moment.totals.processes.iter().filter_map(|row| {
+        let limit = Limit { value: row.fds?.into(), max: row.fd_limit? };
+        Some((&row.process, limit))
     });
     let (process, limit) = known.max_by_key(|(process, limit)| (fullness(*limit), process.key))?;
     Some(LimitRow {

@@ -73,9 +73,15 @@ impl Axes {
         [(1.0, figure(top)), (0.0, "0".to_owned())].into_iter().chain(middle).collect()
     }
 
-    /// Writes round times below the picture: `now` at `now` cells from its left, what was before it to the left and what
-    /// is foretold to the right, `per_cell` seconds to a cell.
-    pub(in crate::ui) fn times(&self, buffer: &mut Buffer, now: u16, per_cell: f64, theme: &Theme) {
+    /// Writes round times below the picture: `name` at `now` cells from its left, what was before it to the left and what
+    /// came after it or is foretold to the right, `per_cell` seconds to a cell.
+    pub(in crate::ui) fn times(
+        &self,
+        buffer: &mut Buffer,
+        (now, name): (u16, &str),
+        per_cell: f64,
+        theme: &Theme,
+    ) {
         let Axes { plot, area } = *self;
         if plot.height == area.height || per_cell <= 0.0 {
             return;
@@ -83,8 +89,9 @@ impl Axes {
         let line = Rect { y: plot.bottom(), height: 1, ..plot };
         let step = ROUND_S.into_iter().find(|step| step / per_cell >= APART);
         let step = step.unwrap_or(ROUND_S[ROUND_S.len() - 1]);
-        let now_at = now.saturating_sub(3);
-        put_at(buffer, line, now_at, "now", theme);
+        let now_at = now.saturating_sub(size(name));
+        put_at(buffer, line, now_at, name, theme);
+        let named = now_at + size(name);
         let mut free = now_at;
         for n in 1..=u16::from(u8::MAX) {
             let seconds = step * f64::from(n);
@@ -98,7 +105,9 @@ impl Axes {
             let seconds = step * f64::from(n);
             let label = format!("+{}", round_time(seconds));
             let end = now.saturating_add(cells(seconds / per_cell));
-            let Some(at) = end.checked_sub(size(&label)).filter(|at| end <= plot.width && *at > now) else {
+            let Some(at) =
+                end.checked_sub(size(&label)).filter(|at| end <= plot.width && *at > now.max(named))
+            else {
                 break;
             };
             put_at(buffer, line, at, &label, theme);
@@ -161,7 +170,7 @@ mod tests {
         let theme = Theme::new(Palette::Sixteen, false);
         let text = drawn((54, 6), |buffer, axes| {
             axes.scale(buffer, &axes.figures(4000.0), &theme);
-            axes.times(buffer, 30, 1.0, &theme);
+            axes.times(buffer, (30, "now"), 1.0, &theme);
         });
         assert_eq!(
             text,
@@ -178,7 +187,7 @@ mod tests {
         let text = drawn((10, 2), |buffer, axes| {
             assert_eq!(axes.plot, Rect::new(0, 0, 10, 1));
             axes.scale(buffer, &axes.figures(4000.0), &theme);
-            axes.times(buffer, 10, 1.0, &theme);
+            axes.times(buffer, (10, "now"), 1.0, &theme);
         });
         assert_eq!(text, ["", "       now"]);
         assert_eq!(drawn((10, 1), |_, axes| assert_eq!(axes.plot.height, 1)), [""]);

@@ -54,14 +54,25 @@ impl Span {
     /// A value for each column, oldest first, the last for the newest sample; fewer than there are columns if there are
     /// not so many. `behind` and `number` are as in [`pen::columns`].
     pub(in crate::ui) fn values(self, series: &Series, behind: usize, number: u64) -> Columns {
+        self.widened(|columns, samples| pen::columns(series, columns, samples, behind, number))
+    }
+
+    /// As [`Self::values`], while the moment of `behind` samples ago is held, as in [`pen::held_columns`].
+    pub(in crate::ui) fn held_values(self, series: &Series, behind: usize, number: u64) -> Columns {
+        self.widened(|columns, samples| pen::held_columns(series, columns, samples, behind, number))
+    }
+
+    /// What `columns` makes of so many columns and samples, on columns of dots.
+    fn widened(self, columns: impl FnOnce(u16, u16) -> Columns) -> Columns {
         if self.samples > self.columns {
-            return pen::columns(series, self.columns, self.samples, behind, number);
+            return columns(self.columns, self.samples);
         }
-        let shown = pen::columns(series, self.columns.div_ceil(self.wide), 0, behind, number);
+        let shown = columns(self.columns.div_ceil(self.wide), 0);
         let each = shown.values.into_iter().flat_map(|value| std::iter::repeat_n(value, self.wide.into()));
         let mut values: Vec<_> = each.collect();
         values.drain(..values.len().saturating_sub(self.columns.into()));
-        Columns { values, ..shown }
+        let cursor = shown.cursor.map(|back| back.saturating_mul(self.wide));
+        Columns { values, cursor, ..shown }
     }
 }
 
@@ -85,6 +96,16 @@ mod tests {
         let span = Span { columns: 3, wide: 2, samples: 1 };
         assert_eq!(span.values(&series(3), 0, 2).values, [1.0, 2.0, 2.0].map(Some));
         assert_eq!(span.values(&series(3), 1, 1).values, [0.0, 1.0, 1.0].map(Some));
+    }
+
+    #[test]
+    fn a_held_moment_lies_where_its_sample_is_drawn() {
+        let span = Span { columns: 8, wide: 2, samples: 4 };
+        let held = |behind| span.held_values(&series(9), behind, 8);
+        assert_eq!((held(0).cursor, held(3).cursor), (Some(0), Some(6)));
+        assert_eq!((&held(3).values, held(3).behind), (&held(0).values, 0));
+        // Beyond the first sample in sight the others go along.
+        assert_eq!((held(5).cursor, held(5).values[0], held(5).behind), (Some(6), Some(3.0), 2));
     }
 
     #[test]

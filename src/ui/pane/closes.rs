@@ -24,7 +24,7 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
         .map(|rate| (format!("{}{target}", format::rate(rate)), theme.text()))
         .into_iter()
         .collect();
-    if !context.scene.view.filter.query.is_all() {
+    if context.data.is_filtered() {
         facts.push(("unfiltered".to_owned(), theme.warning()));
     }
     let inner = context.frame(buffer, "Closes", &facts);
@@ -80,12 +80,11 @@ fn figures(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, has_bound: b
 /// The curve, with its scale and times. Whether some of it is a lower bound.
 fn chart(buffer: &mut Buffer, context: &Context<'_>, area: Rect) -> bool {
     let theme = context.theme();
-    let series = context.scene.history.closes();
-    let (behind, number) = (context.scene.behind(), context.data.moment.sample.number);
+    let series = context.data.history.closes();
     let axes = Axes::of(area);
     let mut raster = Raster::new(axes.plot, theme);
     let span = Span::fixed(MINUTE, raster.width());
-    let shown = span.values(series, behind, number);
+    let shown = context.spanned(span, series, context.data.behind());
     let top = round_top(pen::top(&shown.values).into(), 4.0);
     let exact = shown.values.len() - span.columns_of(estimated(context, &shown), &shown);
     // What survived of the time before the first sample is a lower bound: it is drawn as one.
@@ -100,14 +99,14 @@ fn chart(buffer: &mut Buffer, context: &Context<'_>, area: Rect) -> bool {
         raster.fill(x, 0, raster.dots_of(f64::from(*value) / top).max(1), ink);
     }
     axes.scale(buffer, &axes.figures(top), theme);
-    axes.times(buffer, axes.plot.width, context.seconds_a_cell(span, &raster), theme);
     raster.draw(buffer);
+    context.times(buffer, &axes, (span, &raster), shown.cursor);
     exact < shown.values.len()
 }
 
 /// How many of the samples in sight, the oldest of them, are surviving closes.
 fn estimated(context: &Context<'_>, shown: &Columns) -> usize {
-    let history = context.scene.history;
-    let total = history.closes().len().saturating_sub(context.scene.behind());
+    let history = context.data.history;
+    let total = history.closes().len().saturating_sub(shown.behind);
     history.closes_estimated().saturating_sub(total.saturating_sub(shown.samples))
 }

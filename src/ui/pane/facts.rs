@@ -107,7 +107,7 @@ fn rows<'a, R: 'a>(
     context: &Context<'a>,
     of: impl Fn(&'a Aggregate) -> &'a Vec<R>,
 ) -> impl Iterator<Item = &'a R> {
-    let whole = context.scene.view.filter.query.is_all().then(|| of(&context.data.moment.totals));
+    let whole = (!context.data.is_filtered()).then(|| of(&context.data.moment.totals));
     whole.into_iter().flatten().chain(of(&context.data.selection.aggregate))
 }
 
@@ -128,7 +128,14 @@ fn name_of(context: &Context<'_>, key: ProcKey) -> String {
 fn process(context: &Context<'_>, key: ProcKey) -> (String, Vec<Fact>) {
     let (row, seen) = known(context, key);
     let Some(process) = row.map(|row| &row.process).or(seen.map(|seen| &seen.process)) else {
-        let gone = Fact::new("", "It holds no TCP socket any more, or it is gone.");
+        let text = match context.data.moment.digest {
+            Some(digest) if digest.processes_omitted > 0 => {
+                "Of this moment only the processes with the most sockets are kept; it is not among them."
+            }
+            None if !context.scene.view.is_held() => "It holds no TCP socket any more, or it is gone.",
+            _ => "It held no TCP socket at this moment.",
+        };
+        let gone = Fact::new("", text);
         return (format!("Process {}", key.pid), vec![gone.styled(context.theme().warning())]);
     };
     let mut facts = found(context);
@@ -220,6 +227,9 @@ fn descriptors(fds: Option<u32>, limit: Option<u64>) -> Fact {
 }
 
 fn resources(context: &Context<'_>, key: ProcKey) -> Fact {
+    if context.scene.view.is_held() {
+        return Fact::new("resources", "looked up while live only").styled(context.theme().dim());
+    }
     let Some(inspected) = context.scene.inspected.filter(|inspected| inspected.key == key) else {
         return Fact::new("resources", "being looked up").styled(context.theme().dim());
     };
@@ -245,6 +255,10 @@ fn evidence_of_time_waits(context: &Context<'_>, row: &ProcessRow) -> Fact {
     }
     let sure = if parts.is_empty() { "0".to_owned() } else { parts.join(", ") };
     let others = &context.data.selection.maybe.others;
+    if others.is_empty() {
+        let text = format!("{sure} for sure, up to {} shared with others", format::grouped(maybe.into()));
+        return Fact::new("TIME_WAIT", text).styled(context.theme().warning());
+    }
     let mut names: Vec<_> = others.iter().take(6).map(|key| key.pid.to_string()).collect();
     if others.len() > names.len() {
         names.push(format!("and {} more", others.len() - names.len()));
@@ -271,7 +285,12 @@ fn evidence(context: &Context<'_>, subject: &str) -> (String, Vec<Fact>) {
         facts.push(Fact::new(kind.name(), text));
     }
     if facts.is_empty() {
-        facts.push(Fact::new("", "It has no socket any more.").styled(context.theme().warning()));
+        let text = if context.data.moment.is_whole() {
+            "It has no socket any more."
+        } else {
+            "Nothing is kept about it of this moment."
+        };
+        facts.push(Fact::new("", text).styled(context.theme().warning()));
     }
     for (reason, count) in Unknown::ALL.into_iter().zip(selection.unknown).filter(|(_, count)| *count > 0) {
         let sentence = format!("{} {}", words::unknown(reason), why::cure(reason, moment));

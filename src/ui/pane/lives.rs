@@ -32,7 +32,11 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let theme = context.theme();
     let Some(lives) = facts::lifetimes_of(context) else {
         let inner = context.frame(buffer, "Lifetimes", &[]);
-        let why = "No connection was closed by us in the last minute.";
+        let why = if context.data.moment.is_whole() {
+            "No connection was closed by us in the last minute."
+        } else {
+            "Nothing is kept about that of this moment."
+        };
         Pen::new(buffer, inner, 0).put_cut(why, theme.dim(), theme);
         return;
     };

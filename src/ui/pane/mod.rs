@@ -18,7 +18,7 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::{
     Theme,
-    chart::{Raster, Span},
+    chart::{Axes, Raster, Span},
     layout::{Chrome, Slot},
     pen::{self, Columns, Pen},
     recent,
@@ -26,6 +26,8 @@ use super::{
     view::{Pane, Screen, Table, View},
 };
 use crate::{
+    field::format,
+    model::Stamp,
     query::Sort,
     store::{Activity, Series},
 };
@@ -105,14 +107,78 @@ impl<'a> Context<'a> {
         Slot { pane, area, chrome }.track(self.width)
     }
 
-    /// The last minute of a series, or more where there is room, as it was `behind` samples ago.
+    /// The last minute of a series, or more where there is room, as it was `behind` samples ago. While a moment is
+    /// held also what came after it, and where it lies.
     fn columns(&self, series: &Series, cells: u16, behind: usize) -> Columns {
-        pen::columns(series, cells, MINUTE, behind, self.data.moment.sample.number)
+        if self.scene.view.is_held() {
+            return pen::held_columns(series, cells, MINUTE, behind, self.number(0));
+        }
+        pen::columns(series, cells, MINUTE, behind, self.number(behind))
+    }
+
+    /// As [`Self::columns`], of the span of a chart; where a held moment lies is counted in columns of dots.
+    fn spanned(&self, span: Span, series: &Series, behind: usize) -> Columns {
+        if self.scene.view.is_held() {
+            return span.held_values(series, behind, self.number(0));
+        }
+        span.values(series, behind, self.number(behind))
+    }
+
+    /// How many of the `len` values of a series a chart has to show.
+    fn known(&self, len: usize, behind: usize) -> usize {
+        if self.scene.view.is_held() { len } else { len.saturating_sub(behind) }
+    }
+
+    /// The number of the sample that is `behind` samples older than the newest of the series.
+    fn number(&self, behind: usize) -> u64 {
+        let newest = self.data.history.pushed().saturating_sub(1);
+        newest.saturating_sub(u64::try_from(behind).unwrap_or(u64::MAX))
+    }
+
+    /// What the moment shown is called below a chart.
+    fn moment_name(&self) -> String {
+        if self.scene.view.is_held() { clock(self.data.moment.sample.stamp) } else { "now".to_owned() }
+    }
+
+    /// Writes the times below a chart; where a moment is held, from there on, and marks it: it lies `cursor` columns of
+    /// dots from the right.
+    fn times(
+        &self,
+        buffer: &mut Buffer,
+        axes: &Axes,
+        (span, raster): (Span, &Raster<'_>),
+        cursor: Option<u16>,
+    ) {
+        let back = cursor.map(|dots| dots / u16::from(raster.dots_across()));
+        if let Some(back) = back {
+            pen::time_cursor(buffer, axes.plot, back, self.theme());
+        }
+        let at = axes.plot.width.saturating_sub(back.unwrap_or(0));
+        let per_cell = self.seconds_a_cell(span, raster);
+        axes.times(buffer, (at, &self.moment_name()), per_cell, self.theme());
+    }
+
+    /// Whether the moment shown has no sockets any more, and the page is about some of them only.
+    fn lacks_sockets(&self) -> bool {
+        let about_some = self.scene.view.page().screen.is_closer() || self.pane == Pane::Sockets;
+        about_some && !self.data.moment.is_whole()
+    }
+
+    /// Why there are no sockets.
+    fn without_sockets(&self) -> String {
+        let now = self.data.moment.sample.stamp.since_boot;
+        match self.scene.past.sockets_since() {
+            // Those that are kept are beyond this moment, but for one that was held for long.
+            Some(since) if since.since_boot > now => {
+                format!("Sockets are kept since {}; before that, totals only.", clock(since))
+            }
+            _ => "The sockets of this moment are not kept, totals only.".to_owned(),
+        }
     }
 
     /// Seconds from one sample to the next, on average over the last minute of those shown.
     fn seconds_a_sample(&self) -> f64 {
-        let mut stamps = self.scene.history.stamps().rev().skip(self.scene.behind());
+        let mut stamps = self.data.history.stamps().rev().skip(self.data.behind());
         let interval = self.data.moment.sample.cost.interval.as_secs_f64();
         let Some(newest) = stamps.next() else { return interval };
         let (steps, oldest) = (1_u32..).zip(stamps.take(MINUTE.into())).last().unwrap_or((1, newest));
@@ -133,19 +199,21 @@ impl<'a> Context<'a> {
     /// filter, and of what was not followed, the past begins when it was first shown.
     fn activity(&self) -> Option<(&'a Activity, usize)> {
         let followed = match self.scene.view.page().screen.subject() {
-            _ if !self.scene.view.filter.query.is_all() => None,
-            Screen::Process(key) => self.scene.history.process(key),
-            Screen::Peer(key) => self.scene.history.peer(&key),
+            _ if self.data.is_filtered() => None,
+            Screen::Process(key) => self.data.history.process(key),
+            Screen::Peer(key) => self.data.history.peer(&key),
             Screen::Socket(_) => None,
-            _ => Some(self.scene.history.totals()),
+            _ => Some(self.data.history.totals()),
         };
-        followed.map(|activity| (activity, self.scene.behind())).or_else(|| self.noted())
+        followed.map(|activity| (activity, self.data.behind())).or_else(|| self.noted())
     }
 
-    /// As [`Self::activity`], what was noted since the page was entered or the filter set. It stands still while
-    /// the picture is held.
+    /// As [`Self::activity`], what was noted since the page was entered or the filter set. Nothing is noted while a
+    /// moment is held, and what a filter kept says nothing of a moment that it cannot be applied to.
     fn noted(&self) -> Option<(&'a Activity, usize)> {
-        recent::activity(self.scene.view).map(|activity| (activity, 0))
+        let view = self.scene.view;
+        let applies = self.data.moment.is_whole() || view.filter.query.is_all();
+        recent::activity(view, &self.data.moment.sample.stamp).filter(|_| applies)
     }
 
     /// How wide one more fact may be beside `title` and `facts`.
@@ -201,6 +269,11 @@ impl<'a> Context<'a> {
         }
         self.chrome.inner(area)
     }
+}
+
+/// The time of day, UTC as in the header.
+fn clock(stamp: Stamp) -> String {
+    format::time(stamp.wall).get(11..19).unwrap_or_default().to_owned()
 }
 
 fn rule(buffer: &mut Buffer, area: Rect, y: u16, (left, middle, right): (&str, &str, &str), style: Style) {

@@ -10,7 +10,7 @@ use crate::{
     ui::{
         Theme,
         chart::{Axes, Raster, Span},
-        pen::Pen,
+        pen::{Pen, time_cursor},
         table::endpoint,
         text,
         view::{Pane, Screen},
@@ -47,12 +47,13 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let future = axes.plot.width / FUTURE;
     let past = axes.plot.width - future;
     let now = usize::from(past) * raster.width() / usize::from(axes.plot.width).max(1);
-    let known = context.scene.history.ports(row.source, row.peer);
-    let behind = context.scene.behind();
+    let known = context.data.history.ports(row.source, row.peer);
+    // A held moment is where what was known ends and what was foretold begins.
+    let behind = context.data.behind();
     let span = Span::of(known.map_or(0, |trend| trend.gone.len().saturating_sub(behind)), now);
     let per_cell = context.seconds_a_cell(span, &raster);
     if let Some(trend) = known {
-        let values = span.values(&trend.percent(), behind, context.data.moment.sample.number).values;
+        let values = span.values(&trend.percent(), behind, context.number(behind)).values;
         curve(&mut raster, theme, now, &values);
     }
     let per_column = per_cell / f64::from(raster.dots_across());
@@ -60,7 +61,10 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     guides(&mut raster, buffer, &axes, theme);
     raster.draw(buffer);
     axes.scale(buffer, &[(1.0, "100%".into()), (CLIFF, "50%".into()), (0.0, "0%".into())], theme);
-    axes.times(buffer, past, per_cell, theme);
+    if context.scene.view.is_held() {
+        time_cursor(buffer, Rect { width: past, ..axes.plot }, 0, theme);
+    }
+    axes.times(buffer, (past, &context.moment_name()), per_cell, theme);
 }
 
 /// The destination: that of the selected row where there is a table of them, else the worst.

@@ -8,7 +8,7 @@ use crate::{
     model::TcpState,
     store::Activity,
     ui::{
-        pen::{Pen, bar_alone, spark, top},
+        pen::{Columns, Pen, bar_alone, spark, time_cursor, top},
         text::pad,
         update::window,
         words,
@@ -119,12 +119,9 @@ fn figure(count: u32) -> String {
     if exact.len() <= COUNT { exact } else { format::count(count.into()) }
 }
 
-/// `+12.5/s`; nothing while nothing changes, or while the picture is held: the change is the newest one.
+/// `+12.5/s`, as it was `behind` samples ago; nothing while nothing changes.
 fn change(activity: &Activity, behind: usize, state: TcpState) -> Option<String> {
-    if behind > 0 {
-        return None;
-    }
-    let change = activity.change_per_s(state, CHANGE_SAMPLES).map(f64::from)?;
+    let change = activity.change_back(state, CHANGE_SAMPLES, behind).map(f64::from)?;
     if change.abs() < 0.05 {
         return None;
     }
@@ -139,9 +136,12 @@ fn curve(
     (activity, behind): (&Activity, usize),
     state: TcpState,
 ) {
-    let Some(series) = activity.state(state) else { return };
     let theme = context.theme();
-    let values = context.columns(series, area.width, behind).values;
+    // All series of an activity have the same columns, so the cursor stands in one place in all lines.
+    let series = activity.state(state);
+    let Columns { values, cursor, .. } =
+        context.columns(series.unwrap_or(&activity.opened), area.width, behind);
+    let values = if series.is_some() { values } else { vec![] };
     let top = top(&values);
     let still = values.iter().flatten().all(|value| *value >= top);
     if top > 0.0 && !still {
@@ -153,5 +153,8 @@ fn curve(
     } else if top > 0.0 {
         // What stands still is a line: the count says how high it is.
         spark(buffer, area, &vec![Some(0.0); values.len()], 1.0, |_| theme.dim(), theme);
+    }
+    if let Some(back) = cursor {
+        time_cursor(buffer, area, back, theme);
     }
 }

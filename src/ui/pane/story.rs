@@ -66,6 +66,9 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     if story.is_over() {
         facts[0] = ("OVER".to_owned(), theme.mark());
     }
+    if story.is_to_come() {
+        facts.clear();
+    }
     let inner = context.frame(buffer, finding.id.name(), &facts);
     let lines = told(story, &context.data, usize::from(inner.width));
     let first = page.scroll.min(lines.len().saturating_sub(usize::from(inner.height)));
@@ -96,6 +99,9 @@ fn told(story: &Story, data: &Data<'_>, room: usize) -> Vec<Line> {
     let whole = |kind, text: &str| {
         wrap(text, room).into_iter().map(move |text| Line { label: "", text, kind }).collect::<Vec<_>>()
     };
+    if story.is_to_come() {
+        return whole(Kind::Ended, "It was not found at this moment: it came later.");
+    }
     let mut lines = vec![];
     let interval_s = data.moment.sample.cost.interval.as_secs_f64();
     lines.extend(story.ended(interval_s).map_or(vec![], |ended| whole(Kind::Ended, &over(ended, now))));

@@ -21,11 +21,12 @@ use crate::{
 pub(super) fn processes(buffer: &mut Buffer, context: &Context<'_>) {
     let aggregate = &context.data.selection.aggregate;
     let rows = &aggregate.processes;
-    let mut facts = vec![(format::grouped(len(rows)), context.theme().text())];
+    let more = context.data.moment.digest.map_or(0, |digest| digest.processes_omitted);
+    let mut facts = count(context, rows, more);
     facts.extend(accounted(context, &facts));
     let mut inner = context.frame(buffer, "Processes", &facts);
     let coverage_lines = layout::coverage_line(inner);
-    if coverage_lines > 0 {
+    if coverage_lines > 0 && !context.lacks_sockets() {
         coverage(buffer, context, inner);
         inner.height -= coverage_lines;
     }
@@ -40,7 +41,8 @@ pub(super) fn processes(buffer: &mut Buffer, context: &Context<'_>) {
 
 pub(super) fn peers(buffer: &mut Buffer, context: &Context<'_>) {
     let rows = &context.data.selection.aggregate.peers;
-    let mut facts = vec![(format::grouped(len(rows)), context.theme().text())];
+    let more = if context.data.moment.is_whole() { 0 } else { context.data.moment.totals.peers_omitted };
+    let mut facts = count(context, rows, more);
     facts.extend(doubt(context));
     let inner = context.frame(buffer, "Peers", &facts);
     if rows.is_empty() {
@@ -54,17 +56,17 @@ pub(super) fn peers(buffer: &mut Buffer, context: &Context<'_>) {
 
 pub(super) fn sockets(buffer: &mut Buffer, context: &Context<'_>) {
     let data = context.data;
-    let count = data.selection.rows.len();
-    let mut facts = vec![(format::grouped(len(&data.selection.rows)), context.theme().text())];
+    let rows = &data.selection.rows;
+    let mut facts = count(context, rows, 0);
     facts.extend(doubt(context));
     let inner = context.frame(buffer, "Sockets", &facts);
-    if count == 0 {
+    if rows.is_empty() {
         let behind = matches!(context.scene.view.page().screen, Screen::Finding(_));
         let why = if behind { "None of its sockets is there now." } else { "No socket." };
         nothing(buffer, context, inner, why);
         return;
     }
-    list(context, count, |frame| {
+    list(context, rows.len(), |frame| {
         table::draw::<SocketRows>(buffer, inner, frame, |index| data.socket(index));
     });
 }
@@ -72,7 +74,7 @@ pub(super) fn sockets(buffer: &mut Buffer, context: &Context<'_>) {
 /// How well the closes of the whole namespace are accounted for; nothing where only a part of it is shown.
 fn accounted(context: &Context<'_>, before: &[(String, Style)]) -> Option<(String, Style)> {
     let view = context.scene.view;
-    if view.page().screen.is_closer() || !view.filter.query.is_all() {
+    if view.page().screen.is_closer() || context.data.is_filtered() {
         return None;
     }
     let room = context.room("Processes", before);
@@ -83,6 +85,18 @@ fn accounted(context: &Context<'_>, before: &[(String, Style)]) -> Option<(Strin
 fn doubt(context: &Context<'_>) -> Option<(String, Style)> {
     let maybe = context.data.selection.maybe.states.total();
     (maybe > 0).then(|| ("? maybe another's".to_owned(), context.theme().warning()))
+}
+
+/// How many rows there are, and of how many where there were `more`; nothing where the rows would have to be made from
+/// sockets that are no longer kept.
+fn count<T>(context: &Context<'_>, rows: &[T], more: u32) -> Vec<(String, Style)> {
+    let shown = format::grouped(len(rows));
+    let text = match len(rows) + u64::from(more) {
+        _ if context.lacks_sockets() => return vec![],
+        all if more > 0 => format!("{shown} of {}", format::grouped(all)),
+        _ => shown,
+    };
+    vec![(text, context.theme().text())]
 }
 
 fn len<T>(rows: &[T]) -> u64 {
@@ -107,9 +121,16 @@ pub(super) fn list(context: &Context<'_>, len: usize, draw: impl FnOnce(&Frame<'
 
 /// Says why a table is empty.
 pub(super) fn nothing(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, why: &str) {
-    let filtered = !context.scene.view.filter.query.is_all();
-    let text = if filtered { "Nothing passes the filter." } else { why };
-    Pen::new(buffer, inner, 0).put_cut(text, context.theme().dim(), context.theme());
+    let theme = context.theme();
+    if context.lacks_sockets() {
+        let lines = text::wrap(&context.without_sockets(), usize::from(inner.width));
+        for (y, line) in (0..inner.height).zip(lines) {
+            Pen::new(buffer, inner, y).put_cut(&line, theme.warning(), theme);
+        }
+        return;
+    }
+    let text = if context.data.is_filtered() { "Nothing passes the filter." } else { why };
+    Pen::new(buffer, inner, 0).put_cut(text, theme.dim(), theme);
 }
 
 /// The last line of the processes: how many sockets nobody is known to own and why, how many have several candidates,

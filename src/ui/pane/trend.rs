@@ -44,13 +44,14 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let area = Rect { y: inner.y + line, width: inner.width - legend, height: inner.height - line, ..inner };
     let axes = Axes::of(area);
     let mut raster = Raster::new(axes.plot, theme);
-    let span = Span::of(activity.opened.len().saturating_sub(behind), raster.width());
+    let span = Span::of(context.known(activity.opened.len(), behind), raster.width());
     let bands = bands(context, (activity, behind), span);
     let top = round_top(highest(&bands).into(), 4.0);
     stack(&mut raster, &bands, top, theme);
     axes.scale(buffer, &axes.figures(top), theme);
-    axes.times(buffer, axes.plot.width, context.seconds_a_cell(span, &raster), theme);
     raster.draw(buffer);
+    let cursor = context.spanned(span, &activity.opened, behind).cursor;
+    context.times(buffer, &axes, (span, &raster), cursor);
     let place = Rect { x: area.right() + 1, width: legend.saturating_sub(1), ..area };
     if beside {
         list(buffer, context, place, &bands);
@@ -61,10 +62,9 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
 
 /// The states that had anything in the time shown, the worst first. What waits for connections is none of them.
 fn bands(context: &Context<'_>, (activity, behind): (&Activity, usize), span: Span) -> Vec<Band> {
-    let number = context.data.moment.sample.number;
     let connections = TcpState::ALL.into_iter().filter(|state| state.is_connection());
     let band = |state| {
-        let values = span.values(activity.state(state)?, behind, number).values;
+        let values = context.spanned(span, activity.state(state)?, behind).values;
         values.iter().flatten().any(|value| *value > 0.0).then_some(Band { state, values })
     };
     connections.filter_map(band).collect()

@@ -164,6 +164,16 @@ impl Theme {
         self.on(Hue::MarkText, Hue::Mark)
     }
 
+    /// The column of a curve at the moment that is held. What it shows stays to be read: it has the terminal's own
+    /// colour, which is no state's where it fills a cell, and stands out from what is behind it where it does not.
+    #[must_use]
+    pub fn time_cursor(&self) -> Style {
+        match self.palette.colour(Hue::Accent) {
+            Some(behind) => Style::new().fg(Color::Reset).bg(behind),
+            None => Style::new().add_modifier(Modifier::REVERSED),
+        }
+    }
+
     /// A bar that is `share` (0 to 1) full: calm, then a warning past one half, then an alarm past nine tenths.
     #[must_use]
     pub fn gauge(&self, share: f64) -> Style {

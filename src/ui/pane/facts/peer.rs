@@ -24,7 +24,15 @@ pub(super) fn facts(context: &Context<'_>, key: &PeerKey) -> (String, Vec<Fact>)
         let (opens, closes) = (per_second(context, row.opened), per_second(context, row.closed));
         facts.push(Fact::new("sockets", format!("{total} connections; opens {opens}, closes {closes}")));
     } else {
-        let gone = Fact::new("sockets", "No connection with it any more.");
+        let moment = context.data.moment;
+        let text = match moment.digest {
+            Some(_) if moment.totals.peers_omitted > 0 => {
+                "Of this moment only the peers with the most connections are kept; it is not among them."
+            }
+            None if !context.scene.view.is_held() => "No connection with it any more.",
+            _ => "No connection with it at this moment.",
+        };
+        let gone = Fact::new("sockets", text);
         facts.push(gone.styled(context.theme().warning()));
     }
     facts.push(Fact::new("side", format!("{}: {sentence}", key.side.name())));

@@ -11,10 +11,21 @@ use crate::{
 };
 
 pub(super) fn facts(context: &Context<'_>, id: SockId) -> Vec<Fact> {
+    if !context.data.moment.is_whole() {
+        let mut facts = vec![Fact::new("", context.without_sockets()).styled(context.theme().warning())];
+        facts.extend(states_so_far(context, id));
+        facts.push(Fact::new("cookie", id.cookie.to_string()));
+        return facts;
+    }
     match context.data.socket(0) {
         Some(socket) if socket.socket.row().cookie == id.cookie => socket_facts(context, &socket),
         _ => {
-            let gone = Fact::new("", "It is gone: the kernel no longer lists it.");
+            let text = if context.scene.view.is_held() {
+                "It was not there at this moment."
+            } else {
+                "It is gone: the kernel no longer lists it."
+            };
+            let gone = Fact::new("", text);
             let mut facts = vec![gone.styled(context.theme().warning())];
             facts.extend(states_so_far(context, id));
             facts.push(Fact::new("cookie", id.cookie.to_string()));
@@ -25,7 +36,7 @@ pub(super) fn facts(context: &Context<'_>, id: SockId) -> Vec<Fact> {
 
 /// In which states it was seen, and when: `ESTABLISHED 09:30:02-09:30:31, CLOSE_WAIT since 09:30:32`.
 fn states_so_far(context: &Context<'_>, id: SockId) -> Option<Fact> {
-    let course = course::of(context.scene.view, id)?;
+    let course = course::of(context.scene.view, id, context.data.moment.sample.stamp)?;
     let (last, before) = course.stretches().split_last()?;
     let dash = context.theme().glyphs.dash;
     let range = |Stretch { state, from, to }: &Stretch| match (why::clock(*from), why::clock(*to)) {
