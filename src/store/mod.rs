@@ -57,7 +57,7 @@ pub use port_trend::PortTrend;
 pub use ports::PortRange;
 pub use queues::AcceptQueue;
 pub use series::Series;
-pub use stretch::{Course, Stretch, states_of};
+pub use stretch::{Course, Stretch};
 pub use trace_activity::{ConnectFailures, TraceActivity, TraceCounts};
 pub use trace_join::{Cause, Phase, Sighting, TraceGap, TraceJoin};
 pub use trace_window::{ConnectFailure, TraceWindow};
