@@ -147,10 +147,10 @@ fn rest(moment: &Moment) -> Moment {
         counter_rates: vec![],
         first_counters: Arc::clone(&moment.first_counters),
         totals,
+        unknown: moment.unknown,
         trace: moment.trace.as_ref().map(|traced| Arc::new(traced.thinned())),
         flows: FlowTable::default(),
         digest: Some(Digest {
-            unknown: moment.unknown(0..moment.links.len()),
             processes_omitted: more(moment.totals.processes.len(), Brief::PROCESSES),
         }),
     }
