@@ -150,9 +150,7 @@ fn rest(moment: &Moment) -> Moment {
         unknown: moment.unknown,
         trace: moment.trace.as_ref().map(|traced| Arc::new(traced.thinned())),
         flows: FlowTable::default(),
-        digest: Some(Digest {
-            processes_omitted: more(moment.totals.processes.len(), Brief::PROCESSES),
-        }),
+        digest: Some(Digest { processes_omitted: more(moment.totals.processes.len(), Brief::PROCESSES) }),
     }
 }
 
