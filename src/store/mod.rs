@@ -31,6 +31,7 @@ mod rates;
 mod recent;
 mod rise;
 mod series;
+mod slim;
 mod stretch;
 mod tally;
 mod trace_activity;
