@@ -96,8 +96,8 @@ fn as_many_looks_are_kept_as_the_series_have_values_and_they_take_little() {
     let (mut incident, mut ledger, mut past) = (Incident::new(), Ledger::new(), Past::new(0));
     for second in 0..1_000 {
         let mut sample = incident.sample();
-        // The incident lasts a minute; what follows is an ordinary host.
-        incident.quiet = second > 90;
+        // The incident is over soon; what follows is an ordinary host.
+        incident.quiet = second > 10;
         sample.number = second;
         past.push(&look(ledger.fold(sample)));
     }
