@@ -9,6 +9,8 @@ mod drill;
 mod findings;
 #[path = "screens/incident.rs"]
 mod incident;
+#[path = "screens/kernel.rs"]
+mod kernel;
 #[path = "screens/past.rs"]
 mod past;
 #[path = "screens/pictures.rs"]
@@ -103,7 +105,6 @@ fn other_views() {
     assert_snapshot!("processes-160x45", after_keys(LARGE, "3").text());
     assert_snapshot!("peers-80x24", after_keys(SMALL, "4").text());
     assert_snapshot!("ports-160x45", after_keys(LARGE, "5").text());
-    assert_snapshot!("kernel-80x24", after_keys(SMALL, "7").text());
 }
 
 #[test]
@@ -170,6 +171,56 @@ fn failed_calls_are_shown_below_the_ports_and_on_the_page_of_who_calls() {
     assert_snapshot!("traced-process-80x24", traced(SMALL, HEIGHT, "<Enter>").text());
     assert_snapshot!("traced-process-160x45", traced(LARGE, HEIGHT, "<Enter>").text());
     assert_snapshot!("traced-peer-80x24", traced(SMALL, HEIGHT, "<Tab><Enter>").text());
+}
+
+#[test]
+fn failed_calls_are_a_table_that_sorts_opens_and_obeys_the_filter() {
+    let mut stage = traced(SMALL, HEIGHT, "5<Tab>");
+    assert!(stage.text().contains("▶ Failed connect() calls"), "{}", stage.text());
+    assert!(stage.selected_line().expect("a row").contains("report-gen 5202"));
+    stage.keys("j");
+    assert!(stage.selected_line().expect("a row").contains("app.py 4711"));
+    for title in ["PROCESS▲", "FROM▲", "TO▲", "FAIL/s▼", "NO PORT▼", "OTHER▼"] {
+        stage.keys("s");
+        assert!(stage.text().contains(title.trim_end_matches(['▼', '▲'])), "{title}\n{}", stage.text());
+        assert!(stage.selected_line().expect("a row").contains("app.py 4711"), "{title}");
+    }
+    stage.keys("<Enter>");
+    assert!(stage.text().contains("process 4711"), "{}", stage.text());
+    stage.keys("<Esc>");
+    assert!(stage.selected_line().expect("a row").contains("app.py 4711"));
+    stage.keys("/proc:report<Enter>");
+    let text = stage.text();
+    let failed = text.split("Failed connect() calls").nth(1).expect("the list");
+    assert!(failed.contains("report-gen 5202") && !failed.contains("4711"), "{text}");
+    stage.keys("/<C-u>state:listen<Enter>");
+    assert!(!stage.text().contains("Failed connect() calls"), "{}", stage.text());
+}
+
+#[test]
+fn every_table_sorts_by_each_of_its_columns_and_keeps_the_row() {
+    // A view, and a row of it that is not the first.
+    for keys in ["2jjj", "3j", "4j", "5j", "6j"] {
+        let mut stage = traced(LARGE, HEIGHT, keys);
+        let chosen = stage.selected_line().map(|line| line.trim().to_owned());
+        assert!(chosen.is_some(), "{keys}");
+        let mut sorted = 0;
+        for _ in 0..40 {
+            stage.keys("s");
+            let text = stage.text();
+            let selected = stage.selected_line().map(|line| line.trim().to_owned());
+            assert_eq!(selected, chosen, "{keys}\n{text}");
+            if text.contains("the worst first") {
+                break;
+            }
+            assert!(text.contains('▼') || text.contains('▲'), "{keys}\n{text}");
+            stage.keys("SS");
+            sorted += 1;
+        }
+        assert!(sorted > 5, "{keys}: {sorted}");
+    }
+    let stage = after_keys(SMALL, "<Tab><Tab><Tab>s");
+    assert!(stage.text().contains("States keep their places"), "{}", stage.text());
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     export::{self, Format, Options},
-    field::{Context, SocketRows, Value},
+    field::{Context, CounterRow, FailureRow, LimitRow, SettingRow, SocketRows, Value},
     findings::Finding,
     model::{Stamp, TcpState},
     query,
@@ -115,19 +115,13 @@ fn table(pane: Pane, view: &View, look: &Look, out: &mut dyn Write) -> io::Resul
             let row = |state| [Value::State(state), Value::Count(aggregate.states[state].into())];
             export::write_values(&["state", "sockets"], TcpState::ALL.into_iter().map(row), out)
         }
-        _ => counters(&selection, look, out),
+        Pane::Failures => export::write_rows::<FailureRow>(selection.failures.iter(), &context, out),
+        Pane::Counters => export::write_rows::<CounterRow>(selection.kernel.counters.iter(), &context, out),
+        Pane::Settings => export::write_rows::<SettingRow>(selection.kernel.settings.iter(), &context, out),
+        Pane::Limits => export::write_rows::<LimitRow>(selection.kernel.limits.iter(), &context, out),
+        // No tables.
+        _ => Ok(()),
     }
-}
-
-fn counters(selection: &ui::Selection, look: &Look, out: &mut dyn Write) -> io::Result<()> {
-    let all: Vec<_> = look.moment.sample.counters.iter().collect();
-    let rows = selection.counters.iter().filter_map(|row| {
-        let (name, value) = *all.get(*row as usize)?;
-        let rate = look.moment.counter_rates.get(*row as usize).copied().flatten();
-        let rate = rate.map_or(Value::None, Value::Rate);
-        Some([Value::Text((&**name).into()), Value::Count(value), rate])
-    });
-    export::write_values(&["counter", "value", "per_s"], rows, out)
 }
 
 #[cfg(test)]

@@ -10,13 +10,13 @@ use crate::model::text::printable;
 
 /// What stands for a figure that is not known.
 pub const UNKNOWN: &str = "-";
-/// The greatest width of [`count`] up to a million millions, in terminal cells.
+/// The greatest width of [`count`], in terminal cells.
 pub const COUNT_WIDTH: usize = 6;
 /// The greatest width of [`rate`].
 pub const RATE_WIDTH: usize = COUNT_WIDTH + 2;
 /// The greatest width of [`percent`].
 pub const PERCENT_WIDTH: usize = 5;
-/// The greatest width of [`seconds`] up to 1,000 days.
+/// The greatest width of [`seconds`].
 pub const SECONDS_WIDTH: usize = 7;
 /// The greatest width of [`bytes`].
 pub const BYTES_WIDTH: usize = 10;
@@ -46,8 +46,14 @@ pub fn value<'a>(value: &'a Value<'_>) -> Cow<'a, str> {
 /// A count: `9999`, `12.3k`, `123.4k`, `1.2M`. Rounds down, so that no figure looks greater than it is.
 #[must_use]
 pub fn count(n: u64) -> String {
-    const SCALES: [(u64, char); 4] =
-        [(1_000_000_000_000, 'T'), (1_000_000_000, 'G'), (1_000_000, 'M'), (1_000, 'k')];
+    const SCALES: [(u64, char); 6] = [
+        (1_000_000_000_000_000_000, 'E'),
+        (1_000_000_000_000_000, 'P'),
+        (1_000_000_000_000, 'T'),
+        (1_000_000_000, 'G'),
+        (1_000_000, 'M'),
+        (1_000, 'k'),
+    ];
     match SCALES.iter().find(|(scale, _)| n >= 10_000 && n >= *scale) {
         None => n.to_string(),
         Some((scale, letter)) => format!("{}.{}{letter}", n / scale, n % scale / (scale / 10)),
@@ -81,6 +87,7 @@ pub fn rate(n: f64) -> String {
 }
 
 /// A share of 100: `0%`, `<0.1%`, `4.2%`, `42%`, `>99%`, `100%`. Only nothing is 0 % and only all is 100 %.
+/// By how much it is beyond 999 % does not matter.
 #[must_use]
 pub fn percent(n: f64) -> String {
     match n {
@@ -89,11 +96,12 @@ pub fn percent(n: f64) -> String {
         n if n < 0.05 => "<0.1%".to_owned(),
         n if n < 9.95 => format!("{n:.1}%"),
         n if (99.5..100.0).contains(&n) => ">99%".to_owned(),
+        n if n >= 999.5 => ">999%".to_owned(),
         n => format!("{n:.0}%"),
     }
 }
 
-/// A duration: `8µs`, `340ms`, `4.2s`, `42s`, `4m12s`, `3h05m`, `12d03h`.
+/// A duration: `8µs`, `340ms`, `4.2s`, `42s`, `4m12s`, `3h05m`, `12d03h`, `345d`.
 #[must_use]
 pub fn seconds(n: f64) -> String {
     if !n.is_finite() || n < 0.0 {
@@ -111,7 +119,8 @@ pub fn seconds(n: f64) -> String {
         10..60 => format!("{total}s"),
         60..3600 => format!("{minutes}m{rest:02}s"),
         3600..86_400 => format!("{hours}h{minutes:02}m"),
-        _ => format!("{days}d{hours:02}h"),
+        86_400..8_640_000 => format!("{days}d{hours:02}h"),
+        _ => format!("{}d", count(days)),
     }
 }
 
@@ -149,7 +158,7 @@ mod tests {
     fn counts_are_exact_below_ten_thousand() {
         let texts = [0, 9_999, 10_000, 12_345, 999_999, 1_000_000, 28_232_000, 5_000_000_000].map(count);
         assert_eq!(texts, ["0", "9999", "10.0k", "12.3k", "999.9k", "1.0M", "28.2M", "5.0G"]);
-        for n in [0, 9_999, 999_999, 999_999_999, 999_999_999_999, 999_999_999_999_999] {
+        for n in [0, 9_999, 999_999, 999_999_999, 999_999_999_999, 999_999_999_999_999, u64::MAX] {
             assert!(count(n).len() <= COUNT_WIDTH, "{}", count(n));
         }
         assert_eq!(grouped(28_232), "28,232");
@@ -161,8 +170,8 @@ mod tests {
     fn rates_and_shares_never_round_to_nothing_or_all() {
         let rates = [0.0, 0.01, 0.34, 9.96, 120.4, 12_345.0, f64::NAN].map(rate);
         assert_eq!(rates, ["0/s", "<0.1/s", "0.3/s", "10/s", "120/s", "12.3k/s", "-"]);
-        let shares = [0.0, 0.01, 4.21, 9.97, 42.4, 99.7, 100.0].map(percent);
-        assert_eq!(shares, ["0%", "<0.1%", "4.2%", "10%", "42%", ">99%", "100%"]);
+        let shares = [0.0, 0.01, 4.21, 9.97, 42.4, 99.7, 100.0, 1e9].map(percent);
+        assert_eq!(shares, ["0%", "<0.1%", "4.2%", "10%", "42%", ">99%", "100%", ">999%"]);
         assert!(shares.iter().all(|text| text.len() <= PERCENT_WIDTH));
     }
 
@@ -174,6 +183,8 @@ mod tests {
             texts,
             ["0s", "<1µs", "8µs", "1.0ms", "10.0ms", "340ms", "4.2s", "42s", "4m12s", "3h05m", "12d03h"]
         );
+        assert_eq!([8_640_000.0, 3e10].map(seconds), ["100d", "347.2kd"]);
+        assert!([8_639_999.0, f64::MAX].map(seconds).iter().all(|text| text.len() <= SECONDS_WIDTH));
         assert!(texts.iter().all(|text| text.chars().count() <= SECONDS_WIDTH));
     }
 

@@ -11,14 +11,18 @@ use crate::{
     store::{DestinationRow, Owned, PeerRow, ProcessRow},
 };
 
+mod failures;
 mod findings;
 pub mod format;
+mod kernel;
 pub mod ports;
 mod rows;
 mod sockets;
 
 pub use crate::model::program;
+pub use failures::{FAILURES, FailureRow};
 pub use findings::FINDINGS;
+pub use kernel::{COUNTERS, CounterRow, LIMITS, LimitRow, SETTINGS, SettingRow};
 pub use rows::{DESTINATIONS, PEERS, PROCESSES};
 pub use sockets::SOCKETS;
 
@@ -181,6 +185,26 @@ impl Row for DestinationRow {
     }
 }
 
+impl Row for FailureRow {
+    type Ref<'a> = &'a Self;
+    type Get = for<'a> fn(&'a Self, &Context) -> Value<'a>;
+
+    fn fields() -> &'static [Field<Self>] {
+        FAILURES
+    }
+
+    fn value<'a>(get: Self::Get, row: Self::Ref<'a>, context: &Context) -> Value<'a> {
+        get(row, context)
+    }
+
+    fn identity(row: &Self) -> Identity {
+        let failure = &row.failure;
+        let pid = failure.process.as_ref().map_or(0, |process| process.key.pid);
+        let port = u64::from(pid) << 16 | u64::from(failure.peer.port);
+        (address_order(failure.peer.ip), address_order(failure.source), port)
+    }
+}
+
 impl Row for Finding {
     type Ref<'a> = &'a Self;
     type Get = for<'a> fn(&'a Self, &Context) -> Value<'a>;
@@ -304,6 +328,10 @@ mod tests {
         check::<PeerRow>();
         check::<DestinationRow>();
         check::<Finding>();
+        check::<CounterRow>();
+        check::<SettingRow>();
+        check::<LimitRow>();
+        check::<FailureRow>();
     }
 
     #[test]

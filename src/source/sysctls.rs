@@ -24,6 +24,7 @@ const OF_NAMESPACE: &[&str] = &[
     "net/ipv4/tcp_keepalive_time",
     "net/ipv4/tcp_max_syn_backlog",
     "net/ipv4/tcp_max_tw_buckets",
+    "net/ipv4/tcp_mtu_probing",
     "net/ipv4/tcp_orphan_retries",
     "net/ipv4/tcp_retries1",
     "net/ipv4/tcp_retries2",

@@ -145,6 +145,7 @@ fn rest(moment: &Moment) -> Moment {
         elapsed_s: moment.elapsed_s,
         rates: moment.rates,
         counter_rates: vec![],
+        first_counters: Arc::clone(&moment.first_counters),
         totals,
         trace: moment.trace.as_ref().map(|traced| Arc::new(traced.thinned())),
         flows: FlowTable::default(),

@@ -36,6 +36,8 @@ pub struct Ledger {
     /// The connections that were open in the sample before, without their details.
     open: SocketTable,
     before: Option<Before>,
+    /// The counters of the first sample.
+    first_counters: Option<Arc<Counters>>,
     /// The first complete sample; the first that the trace comes with, once it has come.
     started: Option<Stamp>,
     /// Whether what is not remembered must be new.
@@ -85,6 +87,8 @@ impl Ledger {
         if sample.complete && (self.started.is_none() || trace_begins) {
             self.started = Some(sample.stamp);
         }
+        let first_counters =
+            self.first_counters.get_or_insert_with(|| Arc::new(sample.counters.clone())).clone();
         let linked = self.link(&sample);
         let mut moment = Moment {
             sample,
@@ -95,6 +99,7 @@ impl Ledger {
             elapsed_s,
             rates: Rates::default(),
             counter_rates: Vec::new(),
+            first_counters,
             totals: Aggregate::default(),
             trace: linked.traced.map(Arc::new),
             flows: FlowTable::default(),

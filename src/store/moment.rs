@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{Aggregate, FlowTable, Traced};
 use crate::model::{
-    Evidence, Process, ProcessSeen, Sample, Side, SocketRef, SocketTable, TcpInfo, TcpState, Unknown,
+    Counters, Evidence, Process, ProcessSeen, Sample, Side, SocketRef, SocketTable, TcpInfo, TcpState,
+    Unknown,
 };
 
 /// One sample, each socket linked to its owner and side, and the whole counted. Immutable once made.
@@ -26,6 +27,8 @@ pub struct Moment {
     pub rates: Rates,
     /// Every counter's growth per second since the sample before, in the order of `sample.counters`.
     pub counter_rates: Vec<CounterRate>,
+    /// The counters of the first sample: what has moved since.
+    pub first_counters: Arc<Counters>,
     /// All sockets counted. Openings and closes include those that only the trace saw.
     pub totals: Aggregate,
     /// What the trace told since the sample before; `None` without one.

@@ -25,7 +25,7 @@ pub(super) fn enter(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
         RowId::Finding(key) => return open_story(view, key, data),
         RowId::Process(key) => Screen::Process(key),
         RowId::Peer(key) => Screen::Peer(key),
-        RowId::Destination(_, peer) => {
+        RowId::Destination(_, peer) | RowId::Failure(None, _, peer) => {
             Screen::Peer(PeerKey { ip: peer.ip, port: peer.port, side: Side::Client })
         }
         RowId::Socket(id) => Screen::Socket(id),
@@ -38,7 +38,8 @@ pub(super) fn enter(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
             };
             return filter_line::apply(view, text, data);
         }
-        RowId::Counter(_) => return vec![],
+        RowId::Failure(Some(caller), ..) => Screen::Process(caller),
+        RowId::Matter(matter) => Screen::Explained(matter),
     };
     open(view, screen)
 }
@@ -55,7 +56,10 @@ pub(super) fn why(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
             Screen::PeerEvidence(PeerKey { ip: peer.ip, port: peer.port, side: Side::Client })
         }
         RowId::Socket(id) => Screen::Socket(id),
-        RowId::State(_) | RowId::Counter(_) => {
+        RowId::Failure(Some(caller), ..) => Screen::ProcessEvidence(caller),
+        // Its text says what it is.
+        RowId::Matter(matter) => Screen::Explained(matter),
+        RowId::State(_) | RowId::Failure(None, ..) => {
             let text = "Select a process, a peer or a socket to be told why.".into();
             view.message = Some(Message { text, failure: false });
             return vec![];

@@ -1,18 +1,24 @@
 //! Which metrics each table shows, in which order, and which give way first when there is little room.
 
+mod kernel;
+
 use std::borrow::Cow;
+
+use ratatui::style::Style;
 
 use super::{
     Theme,
     pen::bar_text,
     scene::Data,
     table::{Frame, endpoint},
-    text::{fit, fit_before, pad, width},
+    text::{fit, fit_before, fit_figures, pad, width},
     view::Pane,
     words,
 };
 use crate::{
-    field::{self, Context, Row, SocketRows, Value, format, program},
+    field::{
+        self, Context, CounterRow, FailureRow, LimitRow, Row, SettingRow, SocketRows, Value, format, program,
+    },
     findings::{Finding, Severity},
     model::{Endpoint, Evidence, Process, Side, text::printable},
     query::Sort,
@@ -142,11 +148,26 @@ static SOCKETS: &[Column] = &[
     text("command", "", [20, 30, 60], 16),
 ];
 
+static FAILURES: &[Column] = &[
+    text("process", "", [12, 20, 30], 2),
+    text("source", "", [11, 13, 39], 7),
+    text("peer_endpoint", "", [13, 21, 47], 1),
+    figure("failed_per_s", "", 6, 1),
+    figure("no_port", "", 7, 1),
+    figure("other", "", 6, 3),
+];
+
 /// What a table on screen shows of its rows.
 pub(super) trait Shown: Row {
     /// The text of a cell of `cells` width that says more than the field of its key.
     fn cell(key: &str, row: Self::Ref<'_>, frame: &Frame<'_>, cells: usize) -> Option<String> {
         let _ = (key, row, frame, cells);
+        None
+    }
+
+    /// The style of a cell, where it depends on more than its own figure.
+    fn style(key: &str, row: Self::Ref<'_>, theme: &Theme) -> Option<Style> {
+        let _ = (key, row, theme);
         None
     }
 }
@@ -210,9 +231,14 @@ pub(super) fn peer(key: &PeerKey, cells: usize, theme: &Theme) -> String {
 
 /// A share of the usable ports as a bar and a figure.
 fn used(row: &DestinationRow, context: &Context, cells: usize, theme: &Theme) -> Option<String> {
-    let Value::Percent(percent) = field::find::<DestinationRow>("percent")?.of(row, context) else {
-        return None;
-    };
+    match field::find::<DestinationRow>("percent")?.of(row, context) {
+        Value::Percent(percent) => gauge(percent, cells, theme),
+        _ => None,
+    }
+}
+
+/// A bar and its figure, where there is room for both.
+fn gauge(percent: f64, cells: usize, theme: &Theme) -> Option<String> {
     let share = percent / 100.0;
     let figure = pad(&format::percent(percent), 5, true);
     let room = cells.checked_sub(6).filter(|room| *room >= 6)?;
@@ -249,7 +275,7 @@ impl Shown for Finding {
             }
             "summary" => {
                 let text = frame.theme.duration(&row.summary);
-                Some(fit(&text, cells, frame.theme.glyphs.ellipsis).into_owned())
+                Some(fit_figures(&text, cells, frame.theme.glyphs.ellipsis).into_owned())
             }
             _ => None,
         }
@@ -273,6 +299,9 @@ impl Shown for SocketRows {
                 let first = row.attribution.owners.first();
                 named_first(&value, first.map(|first| &**first), cells, frame.theme)
             }
+            // The name gives way, the PID stays whole.
+            "opener" => who(row.attribution.opener.as_deref()?, cells, frame.theme),
+            "closer" => who(row.attribution.closer.as_deref()?, cells, frame.theme),
             // Whose descriptors may not be read is still the socket's user.
             "user" if row.attribution.owners.is_empty() => {
                 let uid = row.socket.detail()?.known_uid()?;
@@ -280,6 +309,23 @@ impl Shown for SocketRows {
             }
             _ => None,
         }
+    }
+}
+
+/// A process with its PID, which stays whole.
+fn who(process: &Process, cells: usize, theme: &Theme) -> Option<String> {
+    fit_before(&process.name, &format!(" {}", process.key.pid), cells, theme.glyphs.ellipsis)
+}
+
+impl Shown for FailureRow {
+    fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
+        let process = row.failure.process.as_ref().filter(|_| key == "process")?;
+        let pid = format!(" {}", process.key.pid);
+        Some(format!("{}{pid}", named(process, cells.saturating_sub(width(&pid)), frame.theme)))
+    }
+
+    fn style(key: &str, row: &Self, theme: &Theme) -> Option<Style> {
+        (key == "no_port" && row.failure.no_port > 0).then(|| theme.warning())
     }
 }
 
@@ -328,6 +374,10 @@ pub(super) fn name(pane: Pane, key: &'static str) -> &'static str {
         Pane::Peers => title::<PeerRow>(column),
         Pane::Destinations => title::<DestinationRow>(column),
         Pane::Findings => title::<Finding>(column),
+        Pane::Failures => title::<FailureRow>(column),
+        Pane::Counters => title::<CounterRow>(column),
+        Pane::Settings => title::<SettingRow>(column),
+        Pane::Limits => title::<LimitRow>(column),
         _ => title::<SocketRows>(column),
     }
 }
@@ -358,17 +408,21 @@ pub(super) fn starts_descending(pane: Pane, key: &str) -> bool {
 pub(super) fn default_sort(pane: Pane) -> Option<Sort> {
     let key = match pane {
         Pane::Processes | Pane::Peers => "sockets",
-        Pane::Destinations => "percent",
+        Pane::Destinations | Pane::Limits => "percent",
         Pane::Sockets => "state",
         Pane::Findings => "severity",
+        Pane::Failures => "failed_per_s",
+        Pane::Counters => "per_s",
+        Pane::Settings => "note",
         _ => return None,
     };
     Some(Sort { key, descending: starts_descending(pane, key) })
 }
 
-/// What the title of a column says before a table is sorted otherwise. Sockets come by urgency, which is no column.
+/// What the title of a column says before a table is sorted otherwise. Some come by urgency, which is no column.
 pub(super) fn default_mark(pane: Pane) -> Option<Sort> {
-    default_sort(pane).filter(|_| pane != Pane::Sockets)
+    let by_urgency = [Pane::Sockets, Pane::Counters, Pane::Settings, Pane::Failures];
+    default_sort(pane).filter(|_| !by_urgency.contains(&pane))
 }
 
 /// Every column that the table in `pane` can have, in the order in which they stand unless the person chose another.
@@ -379,6 +433,10 @@ pub(super) fn columns(pane: Pane) -> &'static [Column] {
         Pane::Destinations => DESTINATIONS,
         Pane::Sockets => SOCKETS,
         Pane::Findings => FINDINGS,
+        Pane::Failures => FAILURES,
+        Pane::Counters => kernel::COUNTERS,
+        Pane::Settings => kernel::SETTINGS,
+        Pane::Limits => kernel::LIMITS,
         _ => &[],
     }
 }
@@ -442,11 +500,15 @@ mod tests {
         check::<DestinationRow>(Pane::Destinations);
         check::<SocketRows>(Pane::Sockets);
         check::<Finding>(Pane::Findings);
+        check::<FailureRow>(Pane::Failures);
+        check::<CounterRow>(Pane::Counters);
+        check::<SettingRow>(Pane::Settings);
+        check::<LimitRow>(Pane::Limits);
     }
 
     #[test]
     fn columns_never_need_more_than_there_is() {
-        for columns in [PROCESSES, PEERS, DESTINATIONS, SOCKETS, FINDINGS] {
+        for columns in Pane::TABLES.map(columns) {
             for width in 0..400 {
                 let placed = fitting(columns, width, &[]);
                 let cells: u16 = placed.iter().map(|(_, width)| width + 1).sum();

@@ -254,7 +254,7 @@ pub static TABLE: &[Entry] = &[
         C::View(7),
         &[Key::char('7')],
         "kernel",
-        "The kernel's TCP counters and their rates.",
+        "The kernel's counters, settings and limits.",
         (Views, Everywhere, 0),
     ),
     row(
@@ -282,7 +282,7 @@ pub static TABLE: &[Entry] = &[
         C::Enter,
         &[Key::code(KeyCode::Enter)],
         "open",
-        "Look closer at the selected process, peer, socket or finding.",
+        "Look closer at the selected process, peer, socket, finding, counter, setting or limit.",
         (Moving, Tables, 3),
     ),
     row(
@@ -329,7 +329,8 @@ pub static TABLE: &[Entry] = &[
         C::Filter,
         &[Key::char('/')],
         "filter",
-        "Type a filter that every pane obeys: port:443 state:time-wait proc:nginx peer:10.0.0.0/8.",
+        "Type a filter that every pane obeys: port:443 state:time-wait proc:nginx peer:10.0.0.0/8. In the kernel's view: words \
+         of a name or a meaning.",
         (Choosing, Everywhere, 5),
     ),
     row(C::Sort, &[Key::char('s')], "sort", "Sort by the next column.", (Choosing, Tables, 6)),

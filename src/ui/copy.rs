@@ -76,7 +76,8 @@ fn filter_of(view: &View, id: &RowId, data: &Data<'_>) -> Option<(String, Tellin
         RowId::Peer(PeerKey { ip, port, side: Side::Server }) => format!("lport:{port} peer:{ip}"),
         RowId::Socket(id) => return Some((of_socket(*id, data)?, Telling::Everything)),
         RowId::Finding(key) => of_finding(view, key, data)?.filter.clone(),
-        RowId::Counter(_) => return None,
+        RowId::Failure(_, _, peer) => format!("peer:{}", place(*peer)),
+        RowId::Matter(_) => return None,
     };
     Some(filter).filter(|filter| !filter.is_empty()).map(|filter| (filter, Telling::Short))
 }

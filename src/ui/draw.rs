@@ -13,7 +13,7 @@ use super::{
     command::Command,
     footer, help,
     layout::{self, Layout, Sayings, Slot},
-    notice, pane,
+    names, notice, pane,
     pen::Pen,
     scene::{Data, Scene},
     text::{self, width},
@@ -103,7 +103,8 @@ pub(super) fn sayings(view: &View, data: Option<&Data<'_>>) -> Sayings {
         verdict: !verdict::is_subsumed(data) && (verdict || verdict::is_needed(data)),
         findings: u16::try_from(data.selection.findings.len()).unwrap_or(u16::MAX),
         story: u16::try_from(pane::story::lines(view, data)).unwrap_or(u16::MAX),
-        failures: pane::failures::lines(view, data),
+        failures: pane::failures::lines(data),
+        limits: u16::try_from(data.selection.kernel.limits.len()).unwrap_or(u16::MAX),
         traced: data.moment.trace.is_some(),
     }
 }
@@ -215,6 +216,7 @@ fn name(screen: &Screen) -> String {
         Screen::Ports => "ports".to_owned(),
         Screen::Findings => "findings".to_owned(),
         Screen::Kernel => "kernel".to_owned(),
+        Screen::Explained(matter) => pane::explained::title(matter),
         Screen::Finding(key) => key.id().to_string(),
         Screen::Process(key) => format!("process {}", key.pid),
         Screen::Peer(_) => "peer".to_owned(),
@@ -230,6 +232,8 @@ fn marks(pen: &mut Pen<'_>, scene: &Scene<'_>) {
     if let Some(held) = scene.view.playhead.held() {
         let age =
             scene.live.map_or(0.0, |live| live.moment.sample.stamp.seconds_since(&held.moment.sample.stamp));
+        // Samples are a little less or more than a second apart.
+        let age = age.round();
         let behind = if age < 1.0 { String::new() } else { format!(" {} ago", words::ago(age)) };
         // The time itself stands at the right, as ever.
         let thin = if held.moment.is_whole() { "" } else { ", totals only" };
@@ -255,6 +259,11 @@ fn line(
     let (prompt, sign, title) = match &scene.view.mode {
         Mode::Filter(prompt) => (prompt, "/", "Filter"),
         Mode::Palette(prompt) => (prompt, ":", "Commands"),
+        Mode::Names(prompt) => (prompt, "/", "Names"),
+        _ if scene.view.is_of_kernel() => {
+            names::draw(&mut Pen::new(buffer, line, 0), scene.view, data, theme);
+            return None;
+        }
         _ => {
             filter(&mut Pen::new(buffer, line, 0), scene, data);
             return None;

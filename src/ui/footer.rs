@@ -42,6 +42,10 @@ pub(super) fn draw(buffer: &mut Buffer, layout: &Layout, scene: &Scene<'_>) {
             keys(&mut pen, &does, theme);
             pen.put("port:443 proc:nginx ! or ( )", theme.dim());
         }
+        Mode::Names(_) => {
+            keys(&mut pen, &[("Enter", "apply"), ("Esc", "leave")], theme);
+            pen.put_cut("words of a name or a meaning, such as: listen full", theme.dim(), theme);
+        }
         Mode::Palette(_) => keys(&mut pen, &[("Enter", "run"), ("Tab", "choose"), ("Esc", "leave")], theme),
         Mode::Export(offered) => export(&mut pen, offered, theme),
         _ => match &scene.view.message {
@@ -200,11 +204,16 @@ fn applies(scope: Scope, view: &View) -> bool {
         Scope::Panes => {
             let many = matches!(
                 page.screen,
-                Screen::Overview | Screen::Process(_) | Screen::Peer(_) | Screen::Finding(_)
+                Screen::Overview
+                    | Screen::Process(_)
+                    | Screen::Peer(_)
+                    | Screen::Ports
+                    | Screen::Finding(_)
+                    | Screen::Kernel
             );
             !helping && many
         }
         Scope::Held => !helping && view.is_held(),
-        Scope::Entered => helping || view.depth() > 0 || page.zoomed || !view.filter.text.is_empty(),
+        Scope::Entered => helping || view.depth() > 0 || page.zoomed || view.is_narrowed(),
     }
 }

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::view::{Mode, Page, Pane, Screen, View};
+use super::view::{Page, Pane, Screen, View};
 use crate::model::{Side, TcpState};
 
 /// The least width and height that can be used.
@@ -90,6 +90,8 @@ pub struct Sayings {
     pub story: u16,
     /// How many lines the list of failed `connect()` calls wants; 0 for none.
     pub failures: u16,
+    /// How many limits there are.
+    pub limits: u16,
     /// There is a trace, which has more to say of a process or a peer.
     pub traced: bool,
 }
@@ -100,7 +102,7 @@ pub fn layout(view: &View, (width, height): (u16, u16), say: Sayings) -> Option<
     if width < MINIMUM.0 || height < MINIMUM.1 {
         return None;
     }
-    let filtering = matches!(view.mode, Mode::Filter(_) | Mode::Palette(_)) || !view.filter.text.is_empty();
+    let filtering = view.is_narrowed();
     let chrome = if height >= 32 { Chrome::Frame } else { Chrome::Rule };
     let line = |y| Rect::new(0, y, width, 1);
     let page = view.page();
@@ -252,7 +254,8 @@ fn slots(page: &Page, body: Rect, chrome: Chrome, size: (u16, u16), say: Sayings
         Screen::Ports => ports(body, chrome, size, say.failures),
         Screen::Findings => whole(Pane::Findings),
         Screen::Finding(_) => story(page, body, chrome, say.story),
-        Screen::Kernel => whole(Pane::Counters),
+        Screen::Kernel => kernel(body, chrome, say.limits),
+        Screen::Explained(_) => whole(Pane::Explained),
         Screen::Process(_) => process(body, chrome, size, say),
         Screen::Peer(key) => peer(body, chrome, size, (key.side == Side::Client, say)),
         Screen::Socket(_) | Screen::ProcessEvidence(_) | Screen::PeerEvidence(_) => whole(Pane::Facts),
@@ -326,6 +329,23 @@ fn ports(body: Rect, chrome: Chrome, (_, height): (u16, u16), failures: u16) -> 
         slots.push((Pane::Failures, failures));
     }
     slots
+}
+
+/// From this width on, counters and settings stand side by side.
+const KERNEL_SIDE_BY_SIDE: u16 = 140;
+
+/// The limits as few lines, the fullest first; below them what moves, and what is set.
+fn kernel(body: Rect, chrome: Chrome, limits: u16) -> Vec<(Pane, Rect)> {
+    // Their titles and one row at least, and never more than there are.
+    let most = (body.height / 4).max(chrome.lines() + 2);
+    let (limits, rest) = split_height(body, (limits.max(1) + 1 + chrome.lines()).min(most));
+    let (counters, settings) = if rest.width >= KERNEL_SIDE_BY_SIDE {
+        let parts = split_width(rest, &[56, 44]);
+        (parts[0], parts[1])
+    } else {
+        split_height(rest, rest.height.div_ceil(2))
+    };
+    [(Pane::Limits, limits), (Pane::Counters, counters), (Pane::Settings, settings)].into()
 }
 
 /// How many more facts there are on a page: what the trace tells, unless a chart does, and what is wrong.
@@ -511,7 +531,15 @@ mod tests {
 
     #[test]
     fn panes_neither_overlap_nor_leave_the_terminal_at_any_size() {
-        let some = Sayings { notice: true, verdict: true, findings: 3, story: 9, failures: 4, traced: true };
+        let some = Sayings {
+            notice: true,
+            verdict: true,
+            findings: 3,
+            story: 9,
+            failures: 4,
+            limits: 7,
+            traced: true,
+        };
         let sayings =
             [Sayings::default(), some, Sayings { findings: 40, failures: 7, verdict: false, ..some }];
         for screen in pages() {

@@ -53,8 +53,8 @@ fn wheel(view: &mut View, at: Position, down: bool, data: Option<Data<'_>>) {
     let (Some(data), Some(layout)) = (data, place(view, data)) else { return };
     let Some(slot) = layout.slots.iter().find(|slot| slot.area.contains(at)) else { return };
     let height = slot.rows().max(1);
-    if slot.pane == Pane::Story {
-        let last = pane::story::lines(view, &data).saturating_sub(height);
+    if slot.pane.is_text() {
+        let last = pane::lines_of(slot.pane, view, &data).saturating_sub(height);
         let scroll = &mut view.page_mut().scroll;
         *scroll = scrolled(*scroll, down).min(last);
         return;

@@ -37,9 +37,9 @@ impl<'b> Pen<'b> {
         fits
     }
 
-    /// Writes `text`, made printable, with its end cut off if it must be.
+    /// Writes `text`, made printable, with its end cut off if it must be, but not within a figure.
     pub(super) fn put_cut(&mut self, text: &str, style: Style, theme: &Theme) {
-        let fitted = text::fit(text, usize::from(self.room()), theme.glyphs.ellipsis);
+        let fitted = text::fit_figures(text, usize::from(self.room()), theme.glyphs.ellipsis);
         self.put(&fitted, style);
     }
 

@@ -4,9 +4,10 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     Past, Theme,
-    view::{Pane, RowId, Screen, View},
+    view::{Matter, Pane, RowId, Screen, View},
 };
 use crate::{
+    field::{CounterRow, FailureRow, LimitRow, SettingRow},
     findings::{Finding, Key},
     model::{ProcKey, ProcessLoad, Side, SockId, Stamp, StateCounts, TcpState, Unknown},
     query::Query,
@@ -35,8 +36,10 @@ pub struct Selection {
     pub aggregate: Aggregate,
     /// Those sockets as indices into the moment, in their table's order.
     pub rows: Vec<u32>,
-    /// Indices of the counters, in their table's order.
-    pub counters: Vec<u32>,
+    /// Counters, settings and limits, on the kernel's view.
+    pub kernel: KernelRows,
+    /// The failed calls of `connect()` that the filter and the page keep, in their table's order.
+    pub failures: Vec<FailureRow>,
     /// Indices of the findings about those sockets or about whom the page is about, in their table's order.
     pub findings: Vec<u32>,
     /// Those sockets that nobody is known to own, by reason.
@@ -45,6 +48,21 @@ pub struct Selection {
     pub maybe: Maybe,
     /// Sockets of the whole moment whose owner is hidden for want of privilege.
     pub hidden: u32,
+}
+
+/// What the kernel's view shows: each kind of row in its table's order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct KernelRows {
+    /// The words that they were narrowed by.
+    pub(super) names: String,
+    /// Counters.
+    pub counters: Vec<CounterRow>,
+    /// Settings.
+    pub settings: Vec<SettingRow>,
+    /// Limits.
+    pub limits: Vec<LimitRow>,
+    /// How many rows there would be if nothing were narrowed.
+    pub all: usize,
 }
 
 /// Sockets that may be a process's or another's.
@@ -65,6 +83,7 @@ impl Selection {
         self.number == moment.sample.number
             && self.screen == view.page().screen
             && self.filter == view.filter.query
+            && (self.screen != Screen::Kernel || self.kernel.names == view.names)
     }
 
     /// How many sockets have no owner for that reason.
@@ -178,7 +197,10 @@ impl<'a> Data<'a> {
             Pane::Processes => self.selection.aggregate.processes.len(),
             Pane::Peers => self.selection.aggregate.peers.len(),
             Pane::Sockets => self.selection.rows.len(),
-            Pane::Counters => self.selection.counters.len(),
+            Pane::Counters => self.selection.kernel.counters.len(),
+            Pane::Settings => self.selection.kernel.settings.len(),
+            Pane::Limits => self.selection.kernel.limits.len(),
+            Pane::Failures => self.selection.failures.len(),
             Pane::Findings => self.selection.findings.len(),
             _ => 0,
         }
@@ -200,7 +222,18 @@ impl<'a> Data<'a> {
                 let row = self.socket(index)?;
                 RowId::Socket(SockId { netns: row.netns, cookie: row.socket.row().cookie })
             }
-            Pane::Counters => RowId::Counter(self.counter(index)?.0.clone()),
+            Pane::Counters => {
+                RowId::Matter(Matter::Counter(self.selection.kernel.counters.get(index)?.name.clone()))
+            }
+            Pane::Settings => {
+                RowId::Matter(Matter::Setting(self.selection.kernel.settings.get(index)?.name.clone()))
+            }
+            Pane::Limits => RowId::Matter(Matter::Limit(self.selection.kernel.limits.get(index)?.name)),
+            Pane::Failures => {
+                let failed = &self.selection.failures.get(index)?.failure;
+                let caller = failed.process.as_ref().map(|process| process.key);
+                RowId::Failure(caller, failed.source, failed.peer)
+            }
             Pane::Findings => RowId::Finding(Key::of(self.finding(index)?)),
             _ => return None,
         })
@@ -231,14 +264,6 @@ impl<'a> Data<'a> {
     #[must_use]
     pub fn finding(&self, index: usize) -> Option<&'a Finding> {
         self.findings.get(*self.selection.findings.get(index)? as usize)
-    }
-
-    /// The name, value and rate of the counter in row `index` of the table of counters.
-    #[must_use]
-    pub fn counter(&self, index: usize) -> Option<(&'a Arc<str>, u64, Option<f64>)> {
-        let row = *self.selection.counters.get(index)? as usize;
-        let (name, value) = self.moment.sample.counters.iter().nth(row)?;
-        Some((name, value, self.moment.counter_rates.get(row).copied().flatten()))
     }
 }
 

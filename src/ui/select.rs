@@ -1,13 +1,13 @@
 //! From a moment and a view to the rows that are shown, in their order.
 
 use super::{
-    scene::{Look, Maybe, Selection, peer_of},
+    kernel,
+    scene::{KernelRows, Look, Maybe, Selection, peer_of},
     story, totals,
     view::{Page, Pane, Screen, View},
-    words,
 };
 use crate::{
-    field::{Context, Row},
+    field::{Context, FailureRow, Row},
     findings::Finding,
     model::{Evidence, ProcKey, TcpState, Unknown},
     query,
@@ -47,16 +47,21 @@ pub fn select(view: &View, look: &Look) -> Selection {
         findings,
         aggregate,
         rows,
-        counters: counters(moment),
+        kernel: KernelRows::default(),
+        failures: failures(view, moment),
         unknown,
         maybe,
         hidden: hidden(moment),
     };
     let fields = context(moment, &selection.aggregate);
-    let Selection { aggregate, rows, .. } = &mut selection;
+    if page.screen == Screen::Kernel {
+        selection.kernel = kernel::rows(view, look, &fields);
+    }
+    let Selection { aggregate, rows, failures, .. } = &mut selection;
     order::<ProcessRow>(page, Pane::Processes, &mut aggregate.processes, &fields);
     order::<PeerRow>(page, Pane::Peers, &mut aggregate.peers, &fields);
     order::<DestinationRow>(page, Pane::Destinations, &mut aggregate.destinations, &fields);
+    order::<FailureRow>(page, Pane::Failures, failures, &fields);
     order_sockets(page, moment, rows);
     order_findings(page, &look.findings, &mut selection.findings, &fields);
     selection
@@ -94,6 +99,22 @@ fn findings(view: &View, look: &Look, rows: &[u32]) -> Vec<u32> {
         }
     });
     kept.map(|(index, _)| index).collect()
+}
+
+/// The failed calls that the filter and the page keep, the most first.
+fn failures(view: &View, moment: &Moment) -> Vec<FailureRow> {
+    let screen = view.page().screen.subject();
+    let all = moment.trace.iter().flat_map(|traced| FailureRow::all(&traced.window));
+    let kept = all.filter(|row| {
+        let failed = &row.failure;
+        let is_of_page = match &screen {
+            Screen::Process(key) => failed.process.as_ref().is_some_and(|process| process.key == *key),
+            Screen::Peer(key) => failed.peer.ip == key.ip && failed.peer.port == key.port,
+            _ => true,
+        };
+        is_of_page && query::keeps_failure(&view.filter.query, failed)
+    });
+    kept.collect()
 }
 
 /// What the getters of fields need, of the sockets in `aggregate`.
@@ -134,7 +155,7 @@ fn hidden(moment: &Moment) -> u32 {
 }
 
 /// Puts the rows of a table into the order that was asked for; they come with the worst first.
-fn order<R>(seen: &Page, pane: Pane, rows: &mut Vec<R>, context: &Context)
+pub(super) fn order<R>(seen: &Page, pane: Pane, rows: &mut Vec<R>, context: &Context)
 where
     R: for<'a> Row<Ref<'a> = &'a R> + Clone,
 {
@@ -185,16 +206,4 @@ fn order_sockets(page: &Page, moment: &Moment, rows: &mut Vec<u32>) {
         by_state[place].push(*row);
     }
     *rows = by_state.concat();
-}
-
-/// Counters that moved come first, the fastest at the top; then those that say something when they move, then those
-/// that ever did, each by name.
-fn counters(moment: &Moment) -> Vec<u32> {
-    let rate = |index: u32| moment.counter_rates.get(index as usize).copied().flatten().unwrap_or(0.0);
-    let mut rows: Vec<_> = (0_u32..)
-        .zip(moment.sample.counters.iter())
-        .map(|(index, (name, value))| (index, rate(index), words::counter(name).is_empty(), value == 0))
-        .collect();
-    rows.sort_by(|a, b| b.1.total_cmp(&a.1).then((a.2, a.3).cmp(&(b.2, b.3))));
-    rows.into_iter().map(|(index, ..)| index).collect()
 }

@@ -15,6 +15,11 @@ pub(super) fn next(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
     let width = layout.slot(pane).map_or(0, |slot| slot.table_width(view.size.0));
     let keys = columns::sort_keys(view.settings.columns(pane), width, data.as_ref());
     if keys.is_empty() {
+        let text = match pane {
+            Pane::States => "States keep their places, so that each is found at once.",
+            _ => "There is nothing here to sort.",
+        };
+        view.message = Some(Message { text: text.to_owned(), failure: false });
         return vec![];
     }
     let next = match view.page().table(pane).sort {

@@ -6,7 +6,7 @@ use super::{
     Theme,
     columns::{Column, Shown, absent, fitting, title},
     scene::Data,
-    text::{fit, fit_before, pad, width},
+    text::{fit, fit_before, fit_figures, pad, width},
     update::window,
     view::Table,
 };
@@ -107,10 +107,24 @@ fn cell<'r, R: Shown>(
     frame: &'r Frame<'r>,
 ) -> (String, Style) {
     let value = field.of(row, frame.context);
-    let style = style(field.key, &value, frame.theme);
+    let style = R::style(field.key, row, frame.theme);
+    let style = style.unwrap_or_else(|| self::style(field.key, &value, frame.theme));
     let own = R::cell(field.key, row, frame, usize::from(cells));
     let text = own.unwrap_or_else(|| figure(&value, usize::from(cells), frame.theme));
+    let text = whole(text, &value, usize::from(cells), frame.theme);
     (pad(&text, usize::from(cells), field.align == Align::Right), style)
+}
+
+/// The text of a cell, or what says that its figure has no room: of a figure a part is worse than nothing.
+fn whole(text: String, value: &Value<'_>, cells: usize, theme: &Theme) -> String {
+    if width(&text) <= cells {
+        return text;
+    }
+    let ellipsis = theme.glyphs.ellipsis;
+    match value {
+        Value::Text(_) => fit_figures(&text, cells, ellipsis).into_owned(),
+        _ => fit(ellipsis, cells, "").into_owned(),
+    }
 }
 
 /// A value within `cells`: text and addresses are shortened, a figure never is. The column's title says "per
@@ -119,11 +133,13 @@ fn figure(value: &Value<'_>, cells: usize, theme: &Theme) -> String {
     let ellipsis = theme.glyphs.ellipsis;
     match value {
         Value::None => theme.glyphs.none.to_owned(),
-        Value::Text(text) => fit(text, cells, ellipsis).into_owned(),
+        Value::Text(text) => fit_figures(text, cells, ellipsis).into_owned(),
+        Value::Address(ip) => fit(&ip.to_string(), cells, ellipsis).into_owned(),
+        Value::State(_) | Value::Severity(_) => fit(&format::value(value), cells, ellipsis).into_owned(),
         Value::Endpoint(end) => endpoint(*end, cells, ellipsis),
         Value::Rate(_) => format::value(value).trim_end_matches("/s").to_owned(),
         Value::Seconds(_) | Value::Millis(_) => theme.duration(&format::value(value)),
-        value => fit(&format::value(value), cells, ellipsis).into_owned(),
+        value => format::value(value).into_owned(),
     }
 }
 
@@ -186,8 +202,52 @@ pub(super) fn scrollbar(buffer: &mut Buffer, track: Rect, first: usize, len: usi
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::ui::theme::Palette;
+
+    /// Any figure, however large.
+    fn figures() -> impl Strategy<Value = Value<'static>> {
+        let size = prop_oneof![0.0..1e4, 0.0..1e12, any::<f64>().prop_map(f64::abs)];
+        let whole = prop_oneof![0..100_000_u64, any::<u64>()];
+        prop_oneof![
+            whole.clone().prop_map(Value::Count),
+            whole.clone().prop_map(Value::Id),
+            whole.prop_map(Value::Bytes),
+            size.clone().prop_map(Value::Rate),
+            size.clone().prop_map(Value::Percent),
+            size.clone().prop_map(Value::Seconds),
+            size.prop_map(Value::Millis),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn no_part_of_a_figure_is_drawn(value in figures(), cells in 0..24_usize, ascii: bool) {
+            let theme = Theme::new(Palette::Sixteen, ascii);
+            let text = whole(figure(&value, cells, &theme), &value, cells, &theme);
+            prop_assert!(width(&text) <= cells);
+            let all = theme.duration(&format::value(&value));
+            let all = if matches!(value, Value::Rate(_)) { all.trim_end_matches("/s") } else { &all };
+            prop_assert!(text == all || text == theme.glyphs.ellipsis || text.is_empty(), "{text} of {all}");
+        }
+
+        #[test]
+        fn a_column_of_figures_has_room_for_any(value in figures()) {
+            let theme = Theme::new(Palette::Sixteen, true);
+            let room = match value {
+                Value::Count(_) | Value::Rate(_) => format::COUNT_WIDTH,
+                Value::Percent(_) => format::PERCENT_WIDTH,
+                Value::Bytes(_) => format::BYTES_WIDTH,
+                Value::Seconds(_) | Value::Millis(_) => format::SECONDS_WIDTH,
+                // A name of 64 bits is as long as it is.
+                _ => 20,
+            };
+            let text = whole(figure(&value, room, &theme), &value, room, &theme);
+            prop_assert!(text != theme.glyphs.ellipsis, "{value:?}");
+        }
+    }
 
     #[test]
     fn a_destination_that_is_nearly_out_of_ports_is_an_alarm() {

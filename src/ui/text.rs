@@ -27,6 +27,33 @@ pub(super) fn fit<'a>(text: &'a str, width: usize, ellipsis: &str) -> Cow<'a, st
     Cow::Owned(cut)
 }
 
+/// As [`fit`], and no figure stands right before the cut: one cannot see whether all of it is there.
+#[must_use]
+pub(super) fn fit_figures<'a>(text: &'a str, width: usize, ellipsis: &str) -> Cow<'a, str> {
+    let safe = printable(text);
+    if safe.width() <= width {
+        return safe;
+    }
+    let room = width.saturating_sub(ellipsis.width());
+    let mut cut = take(safe.chars(), room);
+    cut.truncate(before_figure(&cut));
+    if width >= ellipsis.width() {
+        cut.push_str(ellipsis);
+    }
+    Cow::Owned(cut)
+}
+
+/// Where the figure begins that stands at the end of `text`, such as `12.3`, `1,234`, `09:30` or `10.0.0.1`; of an address
+/// whose port is cut, where the port begins.
+fn before_figure(text: &str) -> usize {
+    let is_of_figure = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | ':');
+    let start = text.trim_end_matches(is_of_figure).len();
+    match text[start..].rfind(':') {
+        Some(colon) if text[start..start + colon].contains('.') => start + colon + 1,
+        _ => start,
+    }
+}
+
 /// An address or a name followed by something that must stay whole (a port): cuts the front part only.
 /// `None` if the end alone does not fit.
 #[must_use]
@@ -100,6 +127,20 @@ mod tests {
     fn a_port_is_never_cut() {
         assert_eq!(fit_before("2001:db8::1", ":443", 9, "…").as_deref(), Some("2001…:443"));
         assert_eq!(fit_before("10.0.0.1", ":65535", 5, "…"), None);
+    }
+
+    #[test]
+    fn a_figure_is_whole_or_not_there() {
+        assert_eq!(fit_figures("4096 131072 6291456", 19, "…"), "4096 131072 6291456");
+        assert_eq!(fit_figures("4096 131072 6291456", 15, "…"), "4096 131072 …");
+        assert_eq!(fit_figures("holds 1,234 sockets", 10, "…"), "holds …");
+        assert_eq!(fit_figures("holds 1,234 sockets", 13, "…"), "holds 1,234 …");
+        assert_eq!(fit_figures("4096 131072 6291456", 12, "…"), "4096 …");
+        assert_eq!(fit_figures("to 10.0.3.9:5432", 15, "…"), "to 10.0.3.9:…");
+        assert_eq!(fit_figures("to 10.0.3.9:5432", 11, "…"), "to …");
+        assert_eq!(fit_figures("since 09:30:17", 12, "…"), "since …");
+        assert_eq!(fit_figures("123456", 3, "…"), "…");
+        assert_eq!(fit_figures("abcdef", 3, "~"), "ab~");
     }
 
     #[test]

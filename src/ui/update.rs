@@ -9,7 +9,7 @@ use super::{
     export::{self, ExportRequest},
     filter_line, help,
     layout::{self, Layout},
-    mouse, palette, pane,
+    mouse, names, palette, pane,
     playhead::{self, Sources, Stride},
     recent,
     scene::{Data, Look},
@@ -97,6 +97,7 @@ fn key(view: &mut View, event: &KeyEvent, data: Option<Data<'_>>, sources: Sourc
         Mode::Filter(_) => return filter_line::key(view, event, data),
         Mode::Palette(_) => return palette::key(view, event, data, sources),
         Mode::Export(_) => return export::key(view, event, data),
+        Mode::Names(_) => return names::key(view, event),
         Mode::Normal | Mode::Help(_) => {}
     }
     let Some(command) = view.settings.keymap.command(event) else {
@@ -164,6 +165,7 @@ pub(super) fn obey(
             // A page of its own may show rows that the pane had no room for.
             vec![Effect::Select]
         }
+        Command::Filter if view.is_of_kernel() => names::begin(view),
         Command::Filter => {
             filter_line::open(view, data);
             vec![]
@@ -198,6 +200,9 @@ fn back(view: &mut View) -> Vec<Effect> {
     }
     if view.depth() > 0 {
         return turn(view, View::leave);
+    }
+    if view.is_of_kernel() {
+        return if names::clear(view) { vec![Effect::Select] } else { vec![] };
     }
     if view.filter.text.is_empty() {
         return vec![];
@@ -249,6 +254,7 @@ fn paste(view: &mut View, text: &str, data: Option<Data<'_>>) {
     match &mut view.mode {
         Mode::Filter(prompt) => filter_line::paste(prompt, text, data),
         Mode::Palette(_) => palette::paste(view, text, data),
+        Mode::Names(prompt) => prompt.paste(text),
         Mode::Normal | Mode::Export(_) | Mode::Help(_) => {}
     }
 }
@@ -276,8 +282,8 @@ fn travel(view: &mut View, command: Command, data: Option<Data<'_>>) -> Vec<Effe
     let Some(data) = data else { return vec![] };
     let pane = view.page().focus;
     let height = visible_rows(view, pane, data);
-    if pane == Pane::Story {
-        let lines = pane::story::lines(view, &data);
+    if pane.is_text() {
+        let lines = pane::lines_of(pane, view, &data);
         let scroll = &mut view.page_mut().scroll;
         *scroll = moved(command, *scroll, lines.saturating_sub(height) + 1, height).unwrap_or(*scroll);
         return vec![];

@@ -28,7 +28,7 @@ pub enum Screen {
     Ports,
     /// All that is wrong.
     Findings,
-    /// Counters.
+    /// Counters, settings and limits.
     Kernel,
     /// One process.
     Process(ProcKey),
@@ -42,6 +42,19 @@ pub enum Screen {
     PeerEvidence(PeerKey),
     /// One finding.
     Finding(Key),
+    /// One counter, setting or limit.
+    Explained(Matter),
+}
+
+/// What a row of the kernel's view is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Matter {
+    /// A counter, by its name.
+    Counter(Arc<str>),
+    /// A setting, by its name.
+    Setting(Arc<str>),
+    /// A limit, by its name.
+    Limit(&'static str),
 }
 
 impl Screen {
@@ -84,6 +97,7 @@ impl Screen {
             Self::Findings => Pane::Findings,
             Self::Finding(_) => Pane::Story,
             Self::Kernel => Pane::Counters,
+            Self::Explained(_) => Pane::Explained,
         }
     }
 }
@@ -111,6 +125,10 @@ pub enum Pane {
     Sockets,
     /// Counters.
     Counters,
+    /// Settings.
+    Settings,
+    /// Limits.
+    Limits,
     /// Calls of `connect()` that failed.
     Failures,
     /// What is known of the one thing that the page is about.
@@ -119,17 +137,22 @@ pub enum Pane {
     Findings,
     /// All about one finding.
     Story,
+    /// All about one counter, setting or limit.
+    Explained,
 }
 
 impl Pane {
     /// Every pane whose rows can be selected.
-    pub const TABLES: [Self; 7] = [
+    pub const TABLES: [Self; 10] = [
         Self::States,
         Self::Destinations,
         Self::Processes,
         Self::Peers,
         Self::Sockets,
         Self::Counters,
+        Self::Settings,
+        Self::Limits,
+        Self::Failures,
         Self::Findings,
     ];
 
@@ -142,16 +165,22 @@ impl Pane {
                 | Self::Trend
                 | Self::PortTrend
                 | Self::Lives
-                | Self::Failures
                 | Self::Facts
                 | Self::Story
+                | Self::Explained
         )
     }
 
     /// Whether keys can act on it: its rows can be selected, or it is text that scrolls.
     #[must_use]
     pub const fn takes_focus(self) -> bool {
-        self.is_table() || matches!(self, Self::Story)
+        self.is_table() || self.is_text()
+    }
+
+    /// Whether it is text that scrolls.
+    #[must_use]
+    pub const fn is_text(self) -> bool {
+        matches!(self, Self::Story | Self::Explained)
     }
 }
 
@@ -168,8 +197,10 @@ pub enum RowId {
     Peer(PeerKey),
     /// A socket.
     Socket(SockId),
-    /// A counter.
-    Counter(Arc<str>),
+    /// A counter, a setting or a limit.
+    Matter(Matter),
+    /// Calls of `connect()` that failed: of whom, from where, where to.
+    Failure(Option<ProcKey>, IpAddr, Endpoint),
     /// A finding.
     Finding(Key),
 }
@@ -241,6 +272,8 @@ pub enum Mode {
     Filter(Prompt),
     /// A command is being typed.
     Palette(Prompt),
+    /// Words are being typed that narrow the kernel's tables.
+    Names(Prompt),
     /// Which of these is to be written to a file.
     Export(Vec<Exportable>),
     /// The help page, and its first line shown.
@@ -276,6 +309,8 @@ pub struct View {
     pub mode: Mode,
     /// The filter in force.
     pub filter: Filter,
+    /// Words that narrow the kernel's tables, where the filter says nothing; empty for none.
+    pub names: String,
     /// Which moment is on screen.
     pub playhead: Playhead,
     /// The last message, until the next key.
@@ -303,6 +338,7 @@ impl View {
             settings: Arc::default(),
             mode: Mode::Normal,
             filter,
+            names: String::new(),
             playhead: Playhead::Live,
             message: None,
             past_filters: vec![],
@@ -342,6 +378,24 @@ impl View {
     /// The page on screen, to change it.
     pub fn page_mut(&mut self) -> &mut Page {
         self.entered.last_mut().unwrap_or(&mut self.views[self.current])
+    }
+
+    /// Whether the page is about the kernel, not about sockets: the filter says nothing there.
+    #[must_use]
+    pub fn is_of_kernel(&self) -> bool {
+        matches!(self.page().screen, Screen::Kernel | Screen::Explained(_))
+    }
+
+    /// Whether something is narrowed on the page, or about to be.
+    #[must_use]
+    pub fn is_narrowed(&self) -> bool {
+        let typing = matches!(self.mode, Mode::Filter(_) | Mode::Names(_) | Mode::Palette(_));
+        let set = match self.page().screen {
+            Screen::Kernel => !self.names.is_empty(),
+            Screen::Explained(_) => false,
+            _ => !self.filter.text.is_empty(),
+        };
+        typing || set
     }
 
     /// How many pages were entered one from another.

@@ -69,39 +69,3 @@ pub(super) const fn unknown(reason: Unknown) -> &'static str {
         Unknown::TooShort => "It opened and closed between two samples.",
     }
 }
-
-/// What a counter of `nstat` tells when it moves; empty for those that nobody acts on.
-#[must_use]
-pub(super) fn counter(name: &str) -> &'static str {
-    match name {
-        "TcpActiveOpens" => "connections begun by connect()",
-        "TcpPassiveOpens" => "connections accepted",
-        "TcpAttemptFails" => "handshakes that failed",
-        "TcpEstabResets" => "connections ended by a reset",
-        "TcpCurrEstab" => "ESTABLISHED and CLOSE_WAIT now",
-        "TcpRetransSegs" => "segments sent again: the path loses, or the peer is gone",
-        "TcpInErrs" => "broken segments received",
-        "TcpOutRsts" => "resets sent",
-        "TcpExtTW" => "entries into TIME_WAIT",
-        "TcpExtTWRecycled" => "TIME_WAITs taken again by connect()",
-        "TcpExtTWKilled" => "TIME_WAITs ended before their time",
-        "TcpExtTCPTimeWaitOverflow" => "tcp_max_tw_buckets reached: counts of TIME_WAIT are too low",
-        "TcpExtListenOverflows" => "accept queue full: a process accepts too slowly",
-        "TcpExtListenDrops" => "connections dropped by a listener",
-        "TcpExtTCPReqQFullDrop" => "SYN queue full, SYNs dropped",
-        "TcpExtTCPReqQFullDoCookies" => "SYN queue full, answered by cookies",
-        "TcpExtSyncookiesSent" => "SYN cookies sent",
-        "TcpExtTCPTimeouts" => "retransmission timeouts: no answer came",
-        "TcpExtTCPSynRetrans" => "SYNs sent again: a destination does not answer",
-        "TcpExtTCPAbortOnData" => "closed with SO_LINGER 0 or with data on its way",
-        "TcpExtTCPAbortOnClose" => "closed with unread data: the peer got a reset",
-        "TcpExtTCPAbortOnTimeout" => "given up after too many tries",
-        "TcpExtTCPAbortOnMemory" => "given up for want of memory, or too many orphans",
-        "TcpExtTCPZeroWindowDrop" => "segments dropped: a process does not read",
-        "TcpExtTCPFromZeroWindowAdv" | "TcpExtTCPToZeroWindowAdv" => {
-            "a process stopped reading, or began again"
-        }
-        "TcpExtPruneCalled" => "receive buffers ran out",
-        _ => "",
-    }
-}

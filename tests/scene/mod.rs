@@ -190,6 +190,7 @@ impl Scene {
         let counters = Counters::new(self.counters);
         let mut moment = Moment {
             counter_rates: counters.iter().map(|_| None).collect(),
+            first_counters: Arc::new(counters.clone()),
             sample: Sample {
                 stamp: Stamp { since_boot: Duration::from_hours(24), wall },
                 netns: 4_026_531_840,

@@ -12,10 +12,10 @@ use std::{
 use jiff::Timestamp;
 use twtop::model::{
     Cost, Counters, Detail, Endpoint, Family, Held, Host, NewSocket, OwnerScan, Privileges, ProcKey, Process,
-    ProcessSeen, Sample, SocketTable, Stamp, Sysctls, TcpInfo, TcpState, Timer, TraceKind,
+    ProcessSeen, Sample, SocketTable, Stamp, TcpInfo, TcpState, Timer, TraceKind,
 };
 
-use crate::told::Told;
+use crate::{kernel, told::Told};
 
 /// 2026-11-05T09:30:00Z, the first sample.
 const START: i64 = 1_793_871_000;
@@ -279,8 +279,8 @@ impl Incident {
             holders: (0..6).map(|n| Box::from([n])).chain([Box::from([NGINX, WORKERS])]).collect(),
             scan: OwnerScan { processes: 142, denied: 97 * denied },
             counters: self.counters(),
-            sysctls: Arc::new(sysctls()),
-            limits: [].into(),
+            sysctls: Arc::new(kernel::sysctls()),
+            limits: kernel::limits(),
             faults: vec![],
             trace: None,
             cost: Cost {
@@ -358,7 +358,8 @@ impl Incident {
             ("TcpExtTWKilled", 0),
             ("TcpExtListenOverflows", 0),
         ];
-        Counters::new(pairs.into_iter().map(|(name, value)| (Arc::from(name), value)).collect())
+        let others = kernel::counters(self.second.into());
+        Counters::new(pairs.into_iter().chain(others).map(|(name, value)| (Arc::from(name), value)).collect())
     }
 
     fn table(&self) -> SocketTable {
@@ -447,15 +448,4 @@ fn v4(a: u8, b: u8, c: u8, d: u8, port: u16) -> Endpoint {
 pub(crate) fn stamp(second: u32) -> Stamp {
     let wall = Timestamp::from_second(START + i64::from(second)).expect("in range");
     Stamp { since_boot: Duration::from_secs(3_000_000 + u64::from(second)), wall }
-}
-
-fn sysctls() -> Sysctls {
-    [
-        ("net.ipv4.ip_local_port_range", "32768 60999"),
-        ("net.ipv4.ip_local_reserved_ports", "33000-33009"),
-        ("net.ipv4.tcp_tw_reuse", "2"),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .collect()
 }

@@ -7,10 +7,10 @@ use ratatui::{buffer::Buffer, style::Style};
 
 use super::{Context, failures};
 use crate::{
-    field::{format, program},
+    field::{FailureRow, format, program},
     findings::Severity,
     model::{Evidence, ProcKey, Process, ProcessSeen, Unknown, text::printable},
-    store::{Aggregate, ConnectFailure, Lifetimes, ProcessRow},
+    store::{Aggregate, Lifetimes, ProcessRow},
     ui::{
         columns, layout,
         pen::{Pen, bar},
@@ -332,8 +332,8 @@ fn lifetimes(context: &Context<'_>) -> Option<Fact> {
 
 /// Failed calls of `connect()` within the last minute, the worst destinations first.
 fn connect_failures(context: &Context<'_>, named: bool) -> Option<Fact> {
-    let part = |failed: &ConnectFailure| {
-        let rate = failures::per_second(&context.data, failed);
+    let part = |row: &FailureRow| {
+        let (failed, rate) = (&row.failure, failures::per_second(row));
         let why = match (failed.no_port, failed.other) {
             (0, _) => "refused or timed out",
             (_, 0) => "no port left",
@@ -343,7 +343,7 @@ fn connect_failures(context: &Context<'_>, named: bool) -> Option<Fact> {
         let by = process.map_or_else(String::new, |by| format!(" by {} {}", by.name, by.key.pid));
         format!("{} {rate}{by} ({why})", failed.peer)
     };
-    let parts: Vec<_> = failures::shown(context.scene.view, &context.data).take(3).map(part).collect();
+    let parts: Vec<_> = context.data.selection.failures.iter().take(3).map(part).collect();
     let text = parts.join("; ");
     (!parts.is_empty())
         .then(|| Fact::new("connect()", format!("fails: {text}")).styled(context.theme().warning()))

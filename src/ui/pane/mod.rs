@@ -1,10 +1,11 @@
 //! The parts of a page, each drawn by a file of its own.
 
 mod closes;
-mod counters;
+pub(super) mod explained;
 mod facts;
 pub(super) mod failures;
 mod findings;
+mod kernel;
 mod lives;
 mod port_trend;
 mod ports;
@@ -22,7 +23,7 @@ use super::{
     pen::{self, Columns, Pen},
     recent,
     scene::{Data, Scene},
-    view::{Pane, Screen, Table},
+    view::{Pane, Screen, Table, View},
 };
 use crate::{
     field::format,
@@ -61,12 +62,30 @@ pub(super) fn draw(buffer: &mut Buffer, scene: &Scene<'_>, data: Data<'_>, slot:
         Pane::Processes => tables::processes(buffer, &context),
         Pane::Peers => tables::peers(buffer, &context),
         Pane::Sockets => tables::sockets(buffer, &context),
-        Pane::Counters => counters::draw(buffer, &context),
+        Pane::Counters => kernel::counters(buffer, &context),
+        Pane::Settings => kernel::settings(buffer, &context),
+        Pane::Limits => kernel::limits(buffer, &context),
         Pane::Failures => failures::draw(buffer, &context),
         Pane::Facts => facts::draw(buffer, &context),
         Pane::Findings => findings::draw(buffer, &context),
         Pane::Story => story::draw(buffer, &context),
+        Pane::Explained => explained::draw(buffer, &context),
     }
+}
+
+/// How many lines the text in `pane` has on the page on screen.
+pub(super) fn lines_of(pane: Pane, view: &View, data: &Data<'_>) -> usize {
+    match pane {
+        Pane::Explained => explained::lines(view, data),
+        _ => story::lines(view, data),
+    }
+}
+
+/// How many cells text has that fills the page on screen.
+fn text_width(view: &View) -> usize {
+    // The chrome depends on the height alone, as in the layout.
+    let chrome = if view.size.1 >= 32 { Chrome::Frame } else { Chrome::Rule };
+    usize::from(chrome.inner(Rect::new(0, 0, view.size.0, view.size.1)).width)
 }
 
 impl<'a> Context<'a> {

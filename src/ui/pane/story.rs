@@ -9,7 +9,6 @@ use crate::{
     model::Stamp,
     ui::{
         Theme, columns,
-        layout::Chrome,
         pen::Pen,
         scene::Data,
         story::{Ended, Story},
@@ -48,10 +47,7 @@ struct Line {
 /// How many lines the story of the page has; 0 on a page that has none.
 pub(in crate::ui) fn lines(view: &View, data: &Data<'_>) -> usize {
     let Some(story) = &view.page().story else { return 0 };
-    // The chrome depends on the height alone, as in the layout.
-    let chrome = if view.size.1 >= 32 { Chrome::Frame } else { Chrome::Rule };
-    let inner = chrome.inner(Rect::new(0, 0, view.size.0, view.size.1));
-    told(story, data, usize::from(inner.width)).len()
+    told(story, data, super::text_width(view)).len()
 }
 
 pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {

@@ -1,0 +1,102 @@
+//! The kernel's counters and their metrics.
+
+use std::{borrow::Cow, sync::Arc};
+
+use super::super::{Field, Value};
+use crate::{findings::Counter, model::Counters, store::Moment};
+
+type Fields = Field<CounterRow>;
+
+/// One counter, or a level such as `sockstat.TCP.tw`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CounterRow {
+    /// Its name, as `nstat` prints it.
+    pub name: Arc<str>,
+    /// What it says now.
+    pub value: u64,
+    /// By how much it grows per second; `None` for a level, and where that is not known.
+    pub rate: Option<f64>,
+    /// By how much it grew since the first sample; `None` for a level, and for one that went down.
+    pub grown: Option<u64>,
+    /// What it means, if somebody acts on it.
+    pub told: Option<&'static Counter>,
+}
+
+impl CounterRow {
+    /// The counter of that name in `moment`.
+    #[must_use]
+    pub fn of(moment: &Moment, name: &str) -> Option<Self> {
+        Self::all(moment).find(|row| &*row.name == name)
+    }
+
+    /// Every counter of `moment`, by name.
+    pub fn all(moment: &Moment) -> impl Iterator<Item = Self> {
+        let counters = &moment.sample.counters;
+        let rates = moment.counter_rates.iter().copied().chain(std::iter::repeat(None));
+        counters.iter().zip(rates).map(|((name, value), rate)| {
+            let level = Counters::is_gauge(name);
+            let grown = if level { None } else { counters.growth(&moment.first_counters, name) };
+            Self { name: name.clone(), value, rate, grown, told: Counter::named(name) }
+        })
+    }
+
+    /// Whether it moves now.
+    #[must_use]
+    pub fn moves(&self) -> bool {
+        self.rate.is_some_and(|rate| rate > 0.0)
+    }
+
+    /// Whether its moving is a sign of trouble.
+    #[must_use]
+    pub fn is_trouble(&self) -> bool {
+        self.told.is_some_and(|told| told.trouble)
+    }
+
+    /// What it means; empty where nobody acts on it.
+    #[must_use]
+    pub fn meaning(&self) -> &'static str {
+        self.told.map_or("", |told| told.meaning)
+    }
+
+    /// Its place before it is sorted otherwise, the least first: what moves and tells of trouble, what did so since the
+    /// start, other explained ones, those that nobody acts on; each the fastest first.
+    #[must_use]
+    pub fn urgency(&self) -> impl Ord + use<> {
+        let grew = self.grown.is_some_and(|grown| grown > 0);
+        let class = match (self.is_trouble(), self.moves(), grew) {
+            (true, true, _) => 0,
+            (true, false, true) => 1,
+            (false, true, _) if self.told.is_some() => 2,
+            _ if self.told.is_some() => 3,
+            (_, true, _) => 4,
+            _ => 5,
+        };
+        // Rates are compared as whole thousandths; the value decides among those that stand still.
+        let rate = self.rate.unwrap_or(0.0).max(0.0) * 1000.0;
+        (class, std::cmp::Reverse(rounded(rate)), self.value == 0)
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, as wanted")]
+fn rounded(n: f64) -> u64 {
+    n as u64
+}
+
+/// The metrics of a counter.
+pub static COUNTERS: &[Field<CounterRow>] = &[
+    Fields::left("counter", "COUNTER", 26, "Its name, as nstat prints it.", |row, _| text(&row.name)),
+    Fields::right("value", "VALUE", 9, "What it says now.", |row, _| Value::Count(row.value)),
+    Fields::right("per_s", "RATE", 6, "By how much it grows per second.", |row, _| {
+        row.rate.map_or(Value::None, Value::Rate)
+    }),
+    Fields::right("grown", "GROWN", 7, "By how much it grew since twtop began.", |row, _| {
+        row.grown.map_or(Value::None, Value::Count)
+    }),
+    Fields::left("meaning", "MEANING", 40, "What it counts, or what it is a sign of.", |row, _| {
+        text(row.meaning())
+    }),
+];
+
+fn text(text: &str) -> Value<'_> {
+    Value::Text(Cow::Borrowed(text))
+}

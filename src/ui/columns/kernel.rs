@@ -1,0 +1,107 @@
+//! The columns of the kernel's view.
+
+use ratatui::style::Style;
+
+use super::{Column, Shown, figure, gauge, text};
+use crate::{
+    field::{CounterRow, LimitRow, SettingRow, format},
+    model::Counters,
+    ui::{
+        Theme,
+        table::Frame,
+        text::{fit, fit_figures, width},
+    },
+};
+
+pub(super) static COUNTERS: &[Column] = &[
+    text("counter", "", [18, 26, 34], 1),
+    figure("value", "", 9, 2),
+    figure("per_s", "", 6, 1),
+    figure("grown", "", 7, 8),
+    text("meaning", "", [16, 44, 70], 3),
+];
+
+pub(super) static SETTINGS: &[Column] = &[
+    text("setting", "", [18, 24, 36], 3),
+    text("value", "", [9, 13, 24], 1),
+    text("default", "", [9, 11, 24], 7),
+    text("note", "", [7, 8, 36], 4),
+    text("purpose", "", [16, 34, 90], 2),
+];
+
+pub(super) static LIMITS: &[Column] = &[
+    text("limit", "", [18, 22, 32], 1),
+    figure("value", "", 6, 1),
+    figure("max", "", 6, 2),
+    text("percent", "", [5, 14, 24], 2),
+    text("consequence", "", [18, 44, 60], 3),
+];
+
+/// A setting without a value.
+const EMPTY: &str = "(none)";
+
+impl Shown for CounterRow {
+    fn cell(key: &str, row: &Self, _: &Frame<'_>, cells: usize) -> Option<String> {
+        match key {
+            // All digits while they fit.
+            "value" => Some(format::grouped(row.value)).filter(|text| width(text) <= cells),
+            "per_s" if Counters::is_gauge(&row.name) => Some("level".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn style(key: &str, row: &Self, theme: &Theme) -> Option<Style> {
+        match key {
+            "meaning" if row.moves() => Some(theme.head()),
+            "counter" if row.is_trouble() && row.moves() => Some(theme.warning()),
+            _ if !row.moves() => Some(theme.dim()),
+            _ => None,
+        }
+    }
+}
+
+impl Shown for SettingRow {
+    fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
+        let ellipsis = frame.theme.glyphs.ellipsis;
+        match key {
+            // What stands before the last dot is the same for nearly all.
+            "setting" => Some(fit(row.short(), cells, ellipsis).into_owned()),
+            "value" if row.value.is_empty() => Some(EMPTY.to_owned()),
+            "default" if row.default == Some("") => Some(EMPTY.to_owned()),
+            "note" if row.note().is_empty() => Some(String::new()),
+            "value" => Some(fit_figures(&row.value, cells, ellipsis).into_owned()),
+            "default" => Some(fit_figures(row.default?, cells, ellipsis).into_owned()),
+            // The finding is worth more than that somebody chose the value.
+            "note" if width(&row.note()) > cells => Some(match row.finding {
+                Some(_) if cells < 12 => "finding".to_owned(),
+                Some(id) => fit_figures(id.name(), cells, ellipsis).into_owned(),
+                None => return None,
+            }),
+            _ => None,
+        }
+    }
+
+    fn style(key: &str, row: &Self, theme: &Theme) -> Option<Style> {
+        match key {
+            "purpose" | "default" => Some(theme.head()),
+            "note" if row.finding.is_some() => Some(theme.warning()),
+            "value" if row.is_changed() => Some(theme.strong()),
+            _ => None,
+        }
+    }
+}
+
+impl Shown for LimitRow {
+    fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
+        match key {
+            "percent" => gauge(row.percent(), cells, frame.theme),
+            "value" => Some(format::grouped(row.limit.value)).filter(|text| width(text) <= cells),
+            "max" => Some(format::grouped(row.max()?)).filter(|text| width(text) <= cells),
+            _ => None,
+        }
+    }
+
+    fn style(key: &str, _: &Self, theme: &Theme) -> Option<Style> {
+        (key == "consequence").then(|| theme.head())
+    }
+}
