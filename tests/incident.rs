@@ -30,9 +30,10 @@ struct Turmoil(Child);
 
 impl Turmoil {
     fn within(namespace: &Namespace) -> Self {
-        // Not as a file: its processes would be called by that, not by what each calls itself.
-        let script = include_str!("support/turmoil.py");
-        let child = namespace.command("python3").args(["-c", script]).stdin(Stdio::piped()).spawn();
+        // Not as the script of Python: its processes would be called by that, not by what each calls itself.
+        let code = "import runpy, sys; runpy.run_path(sys.argv[1])";
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/turmoil.py");
+        let child = namespace.command("python3").args(["-c", code, script]).stdin(Stdio::piped()).spawn();
         Self(child.expect("Python starts"))
     }
 }
@@ -45,7 +46,8 @@ impl Drop for Turmoil {
     }
 }
 
-/// The screen's lines, without spaces at the ends.
+/// The screen's lines, without spaces at the ends. A frame comes in pieces: its first line may be there before the others,
+/// so nothing is taken for granted that was not waited for.
 fn lines(screen: &Screen) -> Vec<String> {
     screen.rows(0, SIZE.0).map(|row| row.trim_end().to_owned()).collect()
 }
@@ -131,25 +133,33 @@ fn from_the_overview_to_a_socket(pty: &mut Pty) -> String {
     pty.wait_for_text("▶ Peers");
     pty.press(TAB);
     pty.wait_for_text("▶ Sockets");
-    wait_for_selected(pty, "CLOSE_WAIT");
-    let first = selected(pty.screen()).expect("just seen");
+    pty.wait_for("a socket", |screen| selected_socket(screen).is_some());
+    let first = selected_socket(pty.screen());
     pty.press("j");
-    let another = |screen: &Screen| selected(screen).is_some_and(|line| line != first);
+    let another = |screen: &Screen| selected_socket(screen).is_some_and(|row| Some(row) != first);
     pty.wait_for("the next row", another);
-    let row = selected(pty.screen()).expect("just seen");
-    row.split_whitespace().find(|word| word.contains(':')).expect("a local address").to_owned()
+    selected_socket(pty.screen()).expect("just seen")
+}
+
+/// The local address of the selected row of sockets, once it is drawn to its end.
+fn selected_socket(screen: &Screen) -> Option<String> {
+    let row = selected(screen).filter(|row| row.contains("CLOSE_WAIT") && row.chars().count() > 110)?;
+    Some(row.split_whitespace().find(|word| word.contains(':'))?.to_owned())
 }
 
 /// Into that socket, and out again to where it was.
 fn back_to_the_row(pty: &mut Pty, socket: &str) {
     pty.press(ENTER);
     pty.wait_for("its page", |screen| lines(screen)[0].contains(" → socket "));
-    let local = behind(pty.screen(), "local ").expect("a page tells of it");
-    assert_eq!(local.trim().trim_end_matches('│').trim(), socket);
+    let is_about = |screen: &Screen| {
+        let local = behind(screen, "local ");
+        local.is_some_and(|local| local.trim_end_matches('│').trim() == socket)
+    };
+    pty.wait_for(socket, is_about);
     pty.wait_for_text("The peer has closed; our process has not.");
     pty.press(ESCAPE);
-    pty.wait_for_text("▶ Sockets");
-    wait_for_selected(pty, socket);
+    pty.wait_for("the page before", |screen| !lines(screen)[0].contains(" → socket "));
+    pty.wait_for("the same row", |screen| selected_socket(screen).as_deref() == Some(socket));
 }
 
 /// A filter that is completed, a step back in time, and a picture that is held.
@@ -203,11 +213,13 @@ fn export(pty: &mut Pty) {
 fn copy(pty: &mut Pty) {
     pty.press("y");
     pty.wait_for_text("Copied: ");
-    let shown = behind(pty.screen(), "Copied: ").expect("just seen");
-    pty.wait_until("a command for the clipboard", |pty| clipboard(pty.raw()).is_some());
+    let told = |pty: &Pty| {
+        let shown = behind(pty.screen(), "Copied: ");
+        clipboard(pty.raw()).zip(shown).is_some_and(|(copied, shown)| shown.starts_with(&copied))
+    };
+    pty.wait_until("the clipboard to have what is shown", told);
     let copied = clipboard(pty.raw()).expect("just seen");
     assert!(copied.starts_with("ss ") && copied.contains("127.0.0.1:7001"), "{copied}");
-    assert!(shown.starts_with(&copied), "{shown} is not {copied}");
 }
 
 /// What the terminal was last asked to put on its clipboard (OSC 52).
