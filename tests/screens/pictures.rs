@@ -144,12 +144,12 @@ fn drawn(path: &Path, svg: &str) -> Vec<u8> {
 
 /// Whether that is a PNG of that SVG: as large as it, and made of it.
 fn shows(png: &[u8], svg: &str) -> bool {
-    let side = |name: &str| {
+    let told = |name: &str| {
         let (_, rest) = svg.split_once(&format!(" {name}=\""))?;
         rest.split('"').next()?.parse::<u32>().ok()
     };
-    let size = side("width").zip(side("height")).expect("an SVG says how large it is");
-    let head = [SIGNATURE, &[0, 0, 0, 13], b"IHDR", &size.0.to_be_bytes(), &size.1.to_be_bytes()].concat();
+    let (width, height) = told("width").zip(told("height")).expect("an SVG says how large it is");
+    let head = [SIGNATURE, &[0, 0, 0, 13], b"IHDR", &width.to_be_bytes(), &height.to_be_bytes()].concat();
     png.starts_with(&head) && png.get(HEAD..).is_some_and(|rest| rest.starts_with(&origin(svg)))
 }
 
