@@ -10,6 +10,8 @@ mod findings;
 mod incident;
 #[path = "screens/kernel.rs"]
 mod kernel;
+#[path = "screens/mark.rs"]
+mod mark;
 #[path = "screens/past.rs"]
 mod past;
 #[path = "screens/sizes.rs"]

@@ -20,6 +20,7 @@ use super::{
     Theme,
     chart::{Axes, Raster, Span},
     layout::{Chrome, Slot},
+    mark,
     pen::{self, Columns, Pen},
     recent,
     scene::{Data, Scene},
@@ -156,6 +157,28 @@ impl<'a> Context<'a> {
         let at = axes.plot.width.saturating_sub(back.unwrap_or(0));
         let per_cell = self.seconds_a_cell(span, raster);
         axes.times(buffer, (at, &self.moment_name()), per_cell, self.theme());
+    }
+
+    /// With a mark: since when what changed is told, or why that cannot be told; and whether only that is shown.
+    fn since(&self) -> Vec<(String, Style)> {
+        let Some(baseline) = self.data.selection.baseline.as_deref() else { return vec![] };
+        let theme = self.theme();
+        let mut facts = vec![];
+        if self.only_changed() {
+            facts.push(("changed only".to_owned(), theme.key()));
+        }
+        let of_kernel = self.scene.view.is_of_kernel() || self.pane == Pane::Findings;
+        facts.push(if of_kernel || baseline.compares() {
+            (mark::title(&self.data.moment.sample.stamp, baseline.stamp()), theme.key())
+        } else {
+            ("not comparable: totals only".to_owned(), theme.warning())
+        });
+        facts
+    }
+
+    /// Whether only what changed since the mark is shown.
+    fn only_changed(&self) -> bool {
+        self.scene.view.mark.as_ref().is_some_and(|mark| mark.only_changed)
     }
 
     /// Whether the moment shown has no sockets any more, and the page is about some of them only.

@@ -8,6 +8,7 @@ use crate::{
     model::TcpState,
     store::Activity,
     ui::{
+        Theme,
         pen::{Columns, Pen, bar_alone, spark, time_cursor, top},
         text::pad,
         update::window,
@@ -25,7 +26,9 @@ const CHANGE: usize = 7;
 
 pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let theme = context.theme();
-    let inner = context.frame(buffer, "States", &facts(context));
+    let mut told = facts(context);
+    told.extend(context.since());
+    let inner = context.frame(buffer, "States", &told);
     let table = context.table();
     let height = usize::from(inner.height);
     let first = window(table.offset, table.index, height, TcpState::ALL.len());
@@ -71,11 +74,17 @@ fn row(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, line: u16, state
     let activity = if maybe > 0 { context.noted() } else { context.activity() };
     let mut pen = Pen::new(buffer, inner, line);
     pen.put(&pad(state.name(), NAME, false), colour);
-    let style = if count == 0 { theme.dim() } else { theme.strong() };
+    let since = selection.baseline.as_deref().map(|baseline| baseline.state(selection, state));
+    let still = context.only_changed() && since == Some(Some(0));
+    let colour = if still { theme.dim() } else { colour };
+    let style = if count == 0 || still { theme.dim() } else { theme.strong() };
     pen.put(&pad(&figure(count), COUNT, true), style);
     let percent = if count == 0 { String::new() } else { format::percent(share * 100.0) };
     pen.put(&pad(&percent, SHARE + 1, true), theme.text());
-    if maybe > 0 {
+    if let Some(by) = since {
+        let (text, style) = difference(by, theme);
+        pen.put(&pad(&text, CHANGE + 1, true), style);
+    } else if maybe > 0 {
         pen.put(&pad(&format!("+{}?", figure(maybe)), CHANGE + 1, true), theme.warning());
     } else {
         let change = activity.and_then(|(activity, behind)| change(activity, behind, state));
@@ -100,6 +109,14 @@ fn row(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, line: u16, state
     if let Some(activity) = activity.filter(|_| area.width > 0) {
         curve(pen.buffer(), context, area, activity, state);
     }
+}
+
+/// How many more there are than at the mark: all digits while they fit.
+fn difference(by: Option<i64>, theme: &Theme) -> (String, Style) {
+    let Some(by) = by else { return (theme.glyphs.none.to_owned(), theme.dim()) };
+    let exact = format::signed(by, format::grouped);
+    let text = if exact.len() <= CHANGE { exact } else { format::signed(by, format::count) };
+    (text, if by == 0 { theme.dim() } else { theme.strong() })
 }
 
 /// A state's count, with what may be another's apart, and its change: for the legend of a chart.
