@@ -656,7 +656,9 @@ fn every_size_can_be_drawn() {
         "6<Enter>",
         "7",
         "1[[",
-        "<Home>1z",
+        "m<Home>",
+        "c",
+        "cM1z",
         "z/port:44x",
         "<Esc>?",
     ] {

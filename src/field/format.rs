@@ -13,7 +13,7 @@ pub const UNKNOWN: &str = "-";
 /// The greatest width of [`count`], in terminal cells.
 pub const COUNT_WIDTH: usize = 6;
 /// The greatest width of [`change`].
-pub const CHANGE_WIDTH: usize = COUNT_WIDTH + 1;
+pub const CHANGE_WIDTH: usize = 6;
 /// The greatest width of [`rate`].
 pub const RATE_WIDTH: usize = COUNT_WIDTH + 2;
 /// The greatest width of [`percent`].
@@ -63,12 +63,23 @@ pub fn count(n: u64) -> String {
     }
 }
 
-/// A difference: `+12`, `-12.3k`, `0`; `new` for what was not there.
+/// A difference: `+12`, `-12.3k`, `+123k`, `0`; `new` for what was not there.
 #[must_use]
 pub fn change(change: Change) -> String {
     match change {
         Change::New(_) => "new".to_owned(),
-        change => signed(change.by(), count),
+        change => signed(change.by(), short),
+    }
+}
+
+/// As [`count`], without the tenth of a figure that has three digits before it.
+fn short(n: u64) -> String {
+    let text = count(n);
+    match text.split_once('.') {
+        Some((whole, rest)) if whole.len() > 2 => {
+            format!("{whole}{}", rest.trim_start_matches(char::is_numeric))
+        }
+        _ => text,
     }
 }
 
@@ -179,10 +190,13 @@ mod tests {
 
     #[test]
     fn a_difference_has_its_sign() {
-        let all = [Change::By(0), Change::By(1_204), Change::By(-12_345), Change::New(3), Change::Gone(-7)];
-        assert_eq!(all.map(change), ["0", "+1204", "-12.3k", "new", "-7"]);
+        let all =
+            [Change::By(0), Change::By(1_204), Change::By(-12_345), Change::New(3), Change::Gone(-123_456)];
+        assert_eq!(all.map(change), ["0", "+1204", "-12.3k", "new", "-123k"]);
         assert_eq!(signed(1_204, grouped), "+1,204");
-        assert!(change(Change::By(i64::MIN)).len() <= CHANGE_WIDTH);
+        for by in [9_999, 99_999, 999_999, 9_999_999, 999_999_999_999_999] {
+            assert!(change(Change::By(-by)).len() <= CHANGE_WIDTH, "{by}");
+        }
     }
 
     #[test]

@@ -82,7 +82,7 @@ pub static PROCESSES: &[Field<ProcessRow>] = &[
     Processes::right("sockets", "SOCKETS", 7, "Sockets that it owns, in any state.", |row, _| {
         Value::Count(row.states.total().into())
     }),
-    Processes::right("change", "SINCE", 7, "How many sockets more it has than at the mark, or fewer.", |row, _| {
+    Processes::right("change", "SINCE", 6, "How many sockets more it has than at the mark, or fewer.", |row, _| {
         change(row.change)
     })
     .for_people(),
@@ -172,7 +172,7 @@ pub static PEERS: &[Field<PeerRow>] = &[
     Peers::right("sockets", "CONNS", 7, "Connections, in any state.", |row, _| {
         Value::Count(row.states.total().into())
     }),
-    Peers::right("change", "SINCE", 7, "How many connections more there are than at the mark, or fewer.", |row, _| {
+    Peers::right("change", "SINCE", 6, "How many connections more there are than at the mark, or fewer.", |row, _| {
         change(row.change)
     })
     .for_people(),
@@ -251,9 +251,13 @@ pub static DESTINATIONS: &[Field<DestinationRow>] = &[
         "Usable local ports that a socket towards it occupies.",
         |row, _| Value::Count(row.taken.into()),
     ),
-    Destinations::right("change", "SINCE", 7, "How many ports more are taken than at the mark, or fewer.", |row, _| {
-        change(row.change)
-    })
+    Destinations::right(
+        "change",
+        "SINCE",
+        6,
+        "How many ports more are taken than at the mark, or fewer.",
+        |row, _| change(row.change),
+    )
     .for_people(),
     Destinations::right(
         "left_max",

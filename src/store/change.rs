@@ -188,7 +188,8 @@ impl<R: Comparable> RowsThen<R> {
     fn gone(&self, now: &[R]) -> Vec<R> {
         let mut here: Vec<R::Key> = now.iter().map(R::key).collect();
         here.sort_unstable();
-        let left = self.rows.iter().filter(|then| then.size() > 0 && here.binary_search(&then.key()).is_err());
+        let left =
+            self.rows.iter().filter(|then| then.size() > 0 && here.binary_search(&then.key()).is_err());
         let mut left: Vec<&R> = left.collect();
         left.sort_by_key(|then| std::cmp::Reverse(then.size()));
         let gone = left.into_iter().map(|then| {
@@ -215,7 +216,11 @@ mod tests {
         row
     }
 
-    fn compared(then: &[PeerRow], now: &[PeerRow], (all_then, all_now): (bool, bool)) -> Vec<(u16, Option<Change>)> {
+    fn compared(
+        then: &[PeerRow],
+        now: &[PeerRow],
+        (all_then, all_now): (bool, bool),
+    ) -> Vec<(u16, Option<Change>)> {
         let mut rows = now.to_vec();
         RowsThen::new(then.to_vec(), all_then).compare(&mut rows, all_now);
         rows.iter().map(|row| (row.key.port, row.change)).collect()

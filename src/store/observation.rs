@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Aggregate, Comparable, ConnectFailure, CounterRate, DestinationRow, Moment, Owned, PeerRow, ProcessRow, Rates, rates,
-    tally,
+    Aggregate, Comparable, ConnectFailure, CounterRate, DestinationRow, Moment, Owned, PeerRow, ProcessRow,
+    Rates, rates, tally,
 };
 
 /// The newest of one or more moments, with counts of openings and closes summed and rates taken over all of them.

@@ -12,9 +12,7 @@ use crate::{
     findings::{Finding, Key},
     model::{Stamp, StateCounts, TcpState},
     query::Query,
-    store::{
-        Aggregate, Change, DestinationRow, Moment, Owned, PeerRow, ProcessRow, RowsThen,
-    },
+    store::{Aggregate, Change, DestinationRow, Moment, Owned, PeerRow, ProcessRow, RowsThen},
 };
 
 /// What a page showed at the marked moment through the filter in force. Taken once for a page, a filter and a mark.
@@ -199,7 +197,8 @@ impl Baseline {
         let moment = self.moment();
         let kernel = &mut selection.kernel;
         for row in &mut kernel.counters {
-            row.change = moment.sample.counters.get(&row.name).and_then(|then| Change::between(then, row.value));
+            row.change =
+                moment.sample.counters.get(&row.name).and_then(|then| Change::between(then, row.value));
         }
         for row in &mut kernel.settings {
             row.then = moment.sample.sysctls.get(&*row.name).cloned();
@@ -229,7 +228,8 @@ impl Baseline {
             selection.rows.retain(|row| then(row) != Some(SocketThen::Same));
         }
         if self.screen == Screen::Findings {
-            let had = |index: &u32| look.findings.get(*index as usize).is_some_and(|finding| self.had(finding));
+            let had =
+                |index: &u32| look.findings.get(*index as usize).is_some_and(|finding| self.had(finding));
             selection.findings.retain(|index| !had(index));
         }
         let kernel = &mut selection.kernel;
@@ -254,7 +254,8 @@ fn basis(view: &View, then: &Moment, now: &Moment) -> Basis {
 /// Whether processes, peers and destinations that are no rows of what `screen` shows of `moment` have nothing.
 fn complete(screen: &Screen, moment: &Moment, basis: Basis) -> [bool; 3] {
     let totals = &moment.totals;
-    let [peers, destinations] = [totals.peers_omitted, totals.destinations_omitted].map(|omitted| omitted == 0);
+    let [peers, destinations] =
+        [totals.peers_omitted, totals.destinations_omitted].map(|omitted| omitted == 0);
     let Some(digest) = moment.digest.filter(|_| basis == Basis::Totals) else {
         return [true, peers, destinations];
     };

@@ -13,6 +13,7 @@ use super::{
     command::Command,
     footer, help,
     layout::{self, Layout, Sayings, Slot},
+    mark::Room,
     names, notice, pane,
     pen::Pen,
     scene::{Data, Scene},
@@ -248,8 +249,12 @@ fn marks(pen: &mut Pen<'_>, scene: &Scene<'_>) {
     }
     if let (Some(mark), Some(shown)) = (&scene.view.mark, scene.view.shown(scene.live)) {
         let stamp = &shown.moment.sample.stamp;
-        let short = scene.view.size.0 < ROOMY || scene.view.is_held() && scene.view.size.0 < WIDE;
-        pen.put(&format!(" {} ", mark.told(stamp, short)), theme.key());
+        let room = match scene.view.size.0 {
+            WIDE.. => Room::Wide,
+            ROOMY.. if !scene.view.is_held() => Room::Middling,
+            _ => Room::Narrow,
+        };
+        pen.put(&format!(" {} ", mark.told(stamp, room)), theme.key());
     }
     if let Some(age) = scene.stale() {
         let why = scene

@@ -23,6 +23,17 @@ pub struct Mark {
     pub(super) only_changed: bool,
 }
 
+/// How much room the header has for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// For how long ago it was.
+    Narrow,
+    /// For when it was too.
+    Middling,
+    /// For all there is to say.
+    Wide,
+}
+
 impl Mark {
     /// When the marked moment was.
     #[must_use]
@@ -30,15 +41,16 @@ impl Mark {
         self.look.moment.sample.stamp
     }
 
-    /// How the moment of `now` lies to it: `since mark 09:31:02 (+42s)`, or `mark +42s` where there is little room.
-    pub(super) fn told(&self, now: &Stamp, short: bool) -> String {
+    /// How the moment of `now` lies to it, in as much room as there is: `mark +42s`, `since mark 09:31:02 (+42s)`, and whether
+    /// only what changed is shown.
+    pub(super) fn told(&self, now: &Stamp, room: Room) -> String {
         let mark = self.stamp();
         let (word, age) = lies(now, &mark);
-        let only = if self.only_changed { ", changed only" } else { "" };
-        match short {
-            true => format!("mark {age}"),
-            false if age == "0s" => format!("at mark {}{only}", clock(mark)),
-            false => format!("{word} mark {} ({age}){only}", clock(mark)),
+        let only = if self.only_changed && room == Room::Wide { ", changed only" } else { "" };
+        match room {
+            Room::Narrow => format!("mark {age}"),
+            _ if age == "0s" => format!("at mark {}{only}", clock(mark)),
+            _ => format!("{word} mark {} ({age}){only}", clock(mark)),
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    course::Course, export::Exportable, mark::Mark, playhead::Playhead, prompt::Prompt, recent::Recent, scene::Look,
-    settings::Settings, story::Story,
+    course::Course, export::Exportable, mark::Mark, playhead::Playhead, prompt::Prompt, recent::Recent,
+    scene::Look, settings::Settings, story::Story,
 };
 use crate::{
     findings::Key,

@@ -3,7 +3,11 @@
 use std::{borrow::Cow, sync::Arc};
 
 use super::super::{Field, Value};
-use crate::{findings::Counter, model::Counters, store::{Change, Moment}};
+use crate::{
+    findings::Counter,
+    model::Counters,
+    store::{Change, Moment},
+};
 
 type Fields = Field<CounterRow>;
 
@@ -94,7 +98,7 @@ pub static COUNTERS: &[Field<CounterRow>] = &[
     Fields::right("grown", "GROWN", 7, "By how much it grew since twtop began.", |row, _| {
         row.grown.map_or(Value::None, Value::Count)
     }),
-    Fields::right("change", "SINCE", 7, "How much more it says than at the mark, or less.", |row, _| {
+    Fields::right("change", "SINCE", 6, "How much more it says than at the mark, or less.", |row, _| {
         row.change.map_or(Value::None, Value::Change)
     })
     .for_people(),

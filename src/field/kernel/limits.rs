@@ -135,7 +135,7 @@ pub static LIMITS: &[Field<LimitRow>] = &[
     Fields::right("max", "MOST", 6, "How much there can be; none if there is no end to it.", |row, _| {
         row.max().map_or(Value::None, Value::Count)
     }),
-    Fields::right("change", "SINCE", 7, "How much more there is than at the mark, or less.", |row, _| {
+    Fields::right("change", "SINCE", 6, "How much more there is than at the mark, or less.", |row, _| {
         row.change.map_or(Value::None, Value::Change)
     })
     .for_people(),

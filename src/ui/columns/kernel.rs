@@ -16,7 +16,7 @@ use crate::{
 pub(super) static COUNTERS: &[Column] = &[
     text("counter", "", [18, 26, 34], 1),
     figure("value", "", 9, 3),
-    figure(CHANGE, "", 7, 1),
+    figure(CHANGE, "", 6, 1),
     figure("per_s", "", 6, 1),
     figure("grown", "", 7, 9),
     text("meaning", "", [16, 44, 70], 4),
@@ -34,7 +34,7 @@ pub(super) static SETTINGS: &[Column] = &[
 pub(super) static LIMITS: &[Column] = &[
     text("limit", "", [18, 22, 32], 1),
     figure("value", "", 6, 1),
-    figure(CHANGE, "", 7, 2),
+    figure(CHANGE, "", 6, 2),
     figure("max", "", 6, 3),
     text("percent", "", [5, 14, 24], 3),
     text("consequence", "", [18, 44, 60], 4),

@@ -89,6 +89,16 @@ fn text_width(view: &View) -> usize {
     usize::from(chrome.inner(Rect::new(0, 0, view.size.0, view.size.1)).width)
 }
 
+/// How something went over time.
+#[derive(Debug, Clone, Copy)]
+struct Went<'a> {
+    activity: &'a Activity,
+    /// How many samples newer than the shown one that goes on.
+    behind: usize,
+    /// The same of the marked one, if it is there.
+    marked: Option<usize>,
+}
+
 impl<'a> Context<'a> {
     fn theme(&self) -> &'a Theme {
         self.scene.theme
@@ -141,16 +151,20 @@ impl<'a> Context<'a> {
         if self.scene.view.is_held() { clock(self.data.moment.sample.stamp) } else { "now".to_owned() }
     }
 
-    /// Writes the times below a chart; where a moment is held, from there on, and marks it: it lies `cursor` columns of
-    /// dots from the right.
+    /// Writes the times below a chart; where a moment is held, from there on. Draws a line at it and at the mark: they lie so
+    /// many columns of dots from the right.
     fn times(
         &self,
         buffer: &mut Buffer,
         axes: &Axes,
         (span, raster): (Span, &Raster<'_>),
-        cursor: Option<u16>,
+        (cursor, mark): (Option<u16>, Option<u16>),
     ) {
-        let back = cursor.map(|dots| dots / u16::from(raster.dots_across()));
+        let cells = |dots: u16| dots / u16::from(raster.dots_across());
+        if let Some(back) = mark.map(cells) {
+            pen::time_mark(buffer, axes.plot, back, self.theme());
+        }
+        let back = cursor.map(cells);
         if let Some(back) = back {
             pen::time_cursor(buffer, axes.plot, back, self.theme());
         }
@@ -171,7 +185,7 @@ impl<'a> Context<'a> {
         facts.push(if of_kernel || baseline.compares() {
             (mark::title(&self.data.moment.sample.stamp, baseline.stamp()), theme.key())
         } else {
-            ("not comparable: totals only".to_owned(), theme.warning())
+            ("mark: totals only".to_owned(), theme.warning())
         });
         facts
     }
@@ -218,9 +232,9 @@ impl<'a> Context<'a> {
         self.table().sort
     }
 
-    /// How what the page is about went over time, and how many samples newer than the shown one that goes on. Of a
+    /// How what the page is about went over time. Of a
     /// filter, and of what was not followed, the past begins when it was first shown.
-    fn activity(&self) -> Option<(&'a Activity, usize)> {
+    fn activity(&self) -> Option<Went<'a>> {
         let followed = match self.scene.view.page().screen.subject() {
             _ if self.data.is_filtered() => None,
             Screen::Process(key) => self.data.history.process(key),
@@ -228,15 +242,25 @@ impl<'a> Context<'a> {
             Screen::Socket(_) => None,
             _ => Some(self.data.history.totals()),
         };
-        followed.map(|activity| (activity, self.data.behind())).or_else(|| self.noted())
+        let went = |activity| Went { activity, behind: self.data.behind(), marked: self.marked() };
+        followed.map(went).or_else(|| self.noted())
     }
 
     /// As [`Self::activity`], what was noted since the page was entered or the filter set. Nothing is noted while a
     /// moment is held, and what a filter kept says nothing of a moment that it cannot be applied to.
-    fn noted(&self) -> Option<(&'a Activity, usize)> {
+    fn noted(&self) -> Option<Went<'a>> {
         let view = self.scene.view;
         let applies = self.data.moment.is_whole() || view.filter.query.is_all();
-        recent::activity(view, &self.data.moment.sample.stamp).filter(|_| applies)
+        let (activity, behind) =
+            recent::activity(view, &self.data.moment.sample.stamp).filter(|_| applies)?;
+        let marked = view.mark.as_ref().and_then(|mark| recent::behind(view, &mark.stamp()));
+        Some(Went { activity, behind, marked })
+    }
+
+    /// How many samples newer than the marked one the history holds; nothing without a mark, or if it is older than that.
+    fn marked(&self) -> Option<usize> {
+        let mark = self.scene.view.mark.as_ref()?.stamp();
+        self.data.history.stamps().rev().position(|stamp| *stamp == mark)
     }
 
     /// How wide one more fact may be beside `title` and `facts`.

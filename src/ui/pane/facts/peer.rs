@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use ratatui::style::Style;
 
-use super::{Context, Fact, connect_failures, found, lifetimes, is_gone, per_second, rising, rows, since};
+use super::{Context, Fact, connect_failures, found, is_gone, lifetimes, per_second, rising, rows, since};
 use crate::{
     field::{format, ports, program},
     model::{Endpoint, Side},

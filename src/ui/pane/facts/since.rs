@@ -21,7 +21,8 @@ pub(super) fn states(context: &Context<'_>) -> Option<Fact> {
     };
     changes.retain(|(_, by)| *by != 0);
     changes.sort_by_key(|(_, by)| std::cmp::Reverse(by.abs()));
-    let part = |(state, by): &(TcpState, i64)| format!("{} {}", format::signed(*by, format::grouped), state.name());
+    let part =
+        |(state, by): &(TcpState, i64)| format!("{} {}", format::signed(*by, format::grouped), state.name());
     let parts: Vec<_> = changes.iter().take(STATES).map(part).collect();
     let text = if parts.is_empty() { "as many in each state".to_owned() } else { parts.join(", ") };
     Some(Fact::new("mark", said(context, &text)?))
