@@ -117,7 +117,7 @@ fn every_view_takes_few_bytes_under_churn_and_is_painted_whole_when_asked() {
         let churn = bytes_per_sample(&mut pty, 4);
         assert!(churn <= CHURN, "{churn} bytes a sample on page {keys:?}");
         pty.press("p");
-        pty.wait_for_text(" PAUSED");
+        pty.wait_for_text(" HELD");
         let (shown, (times, _)) = (picture(pty.screen()), wipes(pty.raw()));
         pty.press(CONTROL_L);
         // What was drawn by changes is what is painted as a whole.
@@ -126,7 +126,7 @@ fn every_view_takes_few_bytes_under_churn_and_is_painted_whole_when_asked() {
         let whole = pty.raw().len() - wipes(pty.raw()).1;
         assert!(whole <= WHOLE, "{whole} bytes for page {keys:?}");
         pty.press("p");
-        pty.wait_for("a live picture", |screen| !screen.contents().contains(" PAUSED"));
+        pty.wait_for("a live picture", |screen| !screen.contents().contains(" HELD"));
     }
 }
 
