@@ -16,7 +16,7 @@ pub static FINDINGS: &[Field<Finding>] = &[
         Value::Time(finding.since.wall)
     }),
     // What only a view can tell: it has the mark.
-    Findings::left("change", "MARK", 4, "Whether it is new since the mark, or over.", |_, _| Value::None)
+    Findings::left("change", "MARK", 5, "Whether it is new since the mark, or over.", |_, _| Value::None)
         .for_people(),
     Findings::left("finding", "FINDING", 24, "The name of the pattern.", |finding, _| {
         Value::Text(Cow::Borrowed(finding.id.name()))

@@ -62,6 +62,7 @@ mod tests {
             closed: 0,
             ports: Some(ports),
             forecast,
+            change: None,
         }
     }
 

@@ -123,7 +123,7 @@ static DESTINATIONS: &[Column] = &[
 static FINDINGS: &[Column] = &[
     text("severity", "", [9, 9, 9], 1),
     figure("since", "", 6, 3),
-    text(CHANGE, "", [4, 4, 4], 2),
+    text(CHANGE, "", [5, 5, 5], 2),
     text("finding", "", [24, 24, 24], 10),
     text("process", "", [15, 20, 30], 8),
     text("peer", "", [15, 15, 39], 9),
@@ -310,12 +310,14 @@ impl Shown for Finding {
             CHANGE => {
                 let baseline = frame.data.selection.baseline.as_ref()?;
                 let text = match (frame.data.is_over(row), baseline.had(row)) {
-                    (true, _) => "over",
+                    (true, _) => frame.data.over(),
                     (_, true) => "",
                     (_, false) => "new",
                 };
                 Some(text.to_owned())
             }
+            // It is of another time.
+            "since" if frame.data.is_over(row) => Some(frame.theme.glyphs.none.to_owned()),
             // For how long: what one compares is how old they are.
             "since" => Some(words::ago(frame.data.moment.sample.stamp.seconds_since(&row.since))),
             "process" => {

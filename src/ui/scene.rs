@@ -275,6 +275,19 @@ impl<'a> Data<'a> {
         }
     }
 
+    /// Whether the moment shown lies before the mark.
+    #[must_use]
+    pub fn is_before_mark(&self) -> bool {
+        let mark = self.selection.baseline.as_ref().map(|baseline| baseline.stamp());
+        mark.is_some_and(|mark| self.moment.sample.stamp.since_boot < mark.since_boot)
+    }
+
+    /// What a finding is called that held at the mark and does not now.
+    #[must_use]
+    pub fn over(&self) -> &'static str {
+        if self.is_before_mark() { "later" } else { "over" }
+    }
+
     /// Whether a finding is over: it held at the mark and does not now.
     #[must_use]
     pub fn is_over(&self, finding: &Finding) -> bool {

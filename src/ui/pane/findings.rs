@@ -62,7 +62,7 @@ fn counted(context: &Context<'_>) -> Vec<(String, Style)> {
 /// How many are over since the mark.
 fn over(context: &Context<'_>) -> Option<(String, Style)> {
     let count = context.data.selection.over.len();
-    (count > 0).then(|| (format!("{count} over"), context.theme().text()))
+    (count > 0).then(|| (format!("{count} {}", context.data.over()), context.theme().text()))
 }
 
 /// One line for each that there is room for; the last one says how many more there are, and where.

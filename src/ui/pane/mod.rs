@@ -232,18 +232,22 @@ impl<'a> Context<'a> {
         self.table().sort
     }
 
-    /// How what the page is about went over time. Of a
-    /// filter, and of what was not followed, the past begins when it was first shown.
+    /// How what the page is about went over time. Of a filter, and of what was not followed, the past begins when it was
+    /// first shown.
     fn activity(&self) -> Option<Went<'a>> {
-        let followed = match self.scene.view.page().screen.subject() {
-            _ if self.data.is_filtered() => None,
-            Screen::Process(key) => self.data.history.process(key),
-            Screen::Peer(key) => self.data.history.peer(&key),
-            Screen::Socket(_) => None,
-            _ => Some(self.data.history.totals()),
+        self.followed().or_else(|| self.noted())
+    }
+
+    /// The same, as far as the history followed it.
+    fn followed(&self) -> Option<Went<'a>> {
+        let activity = match self.scene.view.page().screen.subject() {
+            _ if self.data.is_filtered() => return None,
+            Screen::Process(key) => self.data.history.process(key)?,
+            Screen::Peer(key) => self.data.history.peer(&key)?,
+            Screen::Socket(_) => return None,
+            _ => self.data.history.totals(),
         };
-        let went = |activity| Went { activity, behind: self.data.behind(), marked: self.marked() };
-        followed.map(went).or_else(|| self.noted())
+        Some(Went { activity, behind: self.data.behind(), marked: self.marked() })
     }
 
     /// As [`Self::activity`], what was noted since the page was entered or the filter set. Nothing is noted while a
