@@ -47,9 +47,9 @@ pub(super) fn socket(context: &Context<'_>, cookie: u64, state: TcpState) -> Opt
     let baseline = context.data.selection.baseline.as_deref()?;
     let text = match baseline.socket(cookie, state) {
         None => UNKNOWN.to_owned(),
-        Some(SocketThen::New) => "it was not there at the mark".to_owned(),
-        Some(SocketThen::Was(then)) => format!("it was in {} at the mark", then.name()),
-        Some(SocketThen::Same) => "it was in the same state at the mark".to_owned(),
+        Some(SocketThen::New) => "new: not there at the mark".to_owned(),
+        Some(SocketThen::Was(then)) => format!("was in {} at the mark", then.name()),
+        Some(SocketThen::Same) => "in the same state".to_owned(),
     };
     Some(Fact::new(label(context), text))
 }
