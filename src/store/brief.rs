@@ -168,9 +168,11 @@ fn shared<R: PartialEq>(
         let here = before.get(place).filter(|known| is_of(known, row));
         here.or_else(|| before.iter().find(|known| is_of(known, row))).filter(|known| ***known == *row)
     };
-    rows.enumerate()
-        .map(|(place, row)| known(place, &row).map(Arc::clone).unwrap_or_else(|| Arc::new(row)))
-        .collect()
+    let row = |(place, row)| match known(place, &row) {
+        Some(known) => Arc::clone(known),
+        None => Arc::new(row),
+    };
+    rows.enumerate().map(row).collect()
 }
 
 /// The bytes of the rows that nobody else has, with those that `more` says beside each.

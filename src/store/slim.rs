@@ -5,7 +5,7 @@ use std::{array, sync::Arc};
 use super::{Lifetimes, PeerKey, PeerRow, ProcessRow};
 use crate::model::{Process, StateCounts, TcpState};
 
-/// A [`ProcessRow`].
+/// A [`ProcessRow`] of a moment: how it changed since another one is not kept.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SlimProcess {
     pub(super) process: Arc<Process>,
@@ -16,7 +16,7 @@ pub(super) struct SlimProcess {
     counts: Packed,
 }
 
-/// A [`PeerRow`].
+/// A [`PeerRow`] of a moment, likewise.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SlimPeer {
     pub(super) key: PeerKey,
@@ -55,6 +55,7 @@ impl SlimProcess {
             fds: self.fds,
             fd_limit: self.fd_limit,
             lifetimes: self.lives.then(|| Arc::new(counts.collect())),
+            change: None,
         }
     }
 
@@ -90,6 +91,7 @@ impl SlimPeer {
             opened: counts.next().unwrap_or(0),
             closed: counts.next().unwrap_or(0),
             lifetimes: self.lives.then(|| Arc::new(counts.collect())),
+            change: None,
         }
     }
 

@@ -55,13 +55,7 @@ impl Told {
     }
 
     fn stage(&self, width: u16, height: u16) -> Stage {
-        let mut stage = Stage::new(width, height);
-        stage.now = Some(self.live.moment.sample.stamp);
-        stage.history = self.history.clone();
-        stage.past = self.past.clone();
-        stage.live = Some(self.live.clone());
-        stage.refresh();
-        stage
+        Stage::showing(&self.history, &self.past, &self.live, (width, height))
     }
 }
 
@@ -128,6 +122,21 @@ impl Stage {
     pub(crate) fn traced_at_height(width: u16, height: u16) -> Self {
         static TOLD: LazyLock<Told> = LazyLock::new(|| Told::of(BOUND, &mut Incident::traced()));
         TOLD.stage(width, height)
+    }
+
+    /// A stage of that size to which the same samples came; no keys yet.
+    pub(crate) fn afresh(&self, size: (u16, u16)) -> Self {
+        Self::showing(&self.history, &self.past, self.live.as_ref().expect("samples came"), size)
+    }
+
+    fn showing(history: &History, past: &Past, live: &Look, (width, height): (u16, u16)) -> Self {
+        let mut stage = Self::new(width, height);
+        stage.now = Some(live.moment.sample.stamp);
+        stage.history = history.clone();
+        stage.past = past.clone();
+        stage.live = Some(live.clone());
+        stage.refresh();
+        stage
     }
 
     /// Another sample came.
