@@ -2,6 +2,8 @@
 //!
 //! `TWTOP_UPDATE=1` writes the pictures under `screenshots/` anew.
 
+#[path = "screens/crowd.rs"]
+mod crowd;
 #[path = "screens/drill.rs"]
 mod drill;
 #[path = "screens/findings.rs"]
@@ -10,8 +12,12 @@ mod findings;
 mod incident;
 #[path = "screens/kernel.rs"]
 mod kernel;
+#[path = "screens/packed.rs"]
+mod packed;
 #[path = "screens/past.rs"]
 mod past;
+#[path = "support/recording.rs"]
+mod recording;
 #[path = "screens/sizes.rs"]
 mod sizes;
 #[path = "screens/stage.rs"]

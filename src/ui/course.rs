@@ -46,8 +46,12 @@ pub(super) fn note(view: &mut View, data: &Data<'_>, past: &Past) {
             course.number = number;
         }
         None => {
-            let before = past.whole().filter(|before| before.sample.number < number);
-            let seen = store::states_of(id.cookie, before.chain([moment]));
+            let mut seen = store::Course::default();
+            for sighting in past.sightings(id.cookie, None, number) {
+                seen.see(sighting.stamp, sighting.state);
+            }
+            let row = moment.sample.sockets.rows().iter().find(|row| row.cookie == id.cookie);
+            seen.see(moment.sample.stamp, row.map(|row| row.state));
             view.course = Some(Arc::new(Course { id, number, seen }));
         }
     }
