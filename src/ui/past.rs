@@ -15,7 +15,8 @@ use crate::{
 /// Of each the counts are kept. The sockets themselves are kept from the newest look backwards, for as long as all of it
 /// stays within a bound; those of the newest look are there at any rate. Few looks have them as they came
 /// ([`Past::FRESH`]); those before are packed, which takes a tenth of the room, and are unpacked when somebody goes there.
-/// Looks of more than [`Past::PACKABLE`] are not packed: that would keep a key waiting.
+/// Both are done within the loop, so looks of more than [`Past::PACKABLE`] are not packed: they stay as they came while there
+/// is room.
 #[derive(Debug, Clone)]
 pub struct Past {
     kept: VecDeque<Kept>,
@@ -66,9 +67,9 @@ impl Past {
     /// So many of the newest looks are kept as they came, unless they take more than a quarter of the bound.
     pub const FRESH: usize = 8;
 
-    /// A look that takes more bytes is not packed: packing as much takes some milliseconds of the loop's time, and
-    /// unpacking it as many of a key's.
-    pub const PACKABLE: usize = 4 << 20;
+    /// A look that takes more bytes, as one of 180,000 `TIME_WAIT`s does, is not packed: packing as much takes some
+    /// milliseconds of the loop's time, and unpacking it as many of a key's.
+    pub const PACKABLE: usize = 8 << 20;
 
     /// So many packed sockets are looked through at once for one of them, some milliseconds' work. One that is not packed
     /// takes an eighth of the time.

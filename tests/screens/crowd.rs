@@ -39,8 +39,8 @@ pub(crate) fn samples(
     })
 }
 
-/// So many `TIME_WAIT`s towards 200 destinations, a 60th of which is new.
-pub(crate) fn time_waits(second: u32, count: u32) -> Vec<(NewSocket, Option<Detail>)> {
+/// So many `TIME_WAIT`s towards so many destinations, a 60th of which is new.
+pub(crate) fn time_waits(second: u32, count: u32, destinations: u32) -> Vec<(NewSocket, Option<Detail>)> {
     let rate = count / 60;
     let socket = |age: u32| {
         let n = second * rate + count - age;
@@ -48,7 +48,7 @@ pub(crate) fn time_waits(second: u32, count: u32) -> Vec<(NewSocket, Option<Deta
             cookie: 1_000_000 + u64::from(n),
             family: Family::V4,
             local: Endpoint::new(Ipv4Addr::new(10, 0, 3, 4).into(), port(n)),
-            peer: Endpoint::new(Ipv4Addr::from_bits(0xc633_6400 + below(n.into(), 200)).into(), 5432),
+            peer: Endpoint::new(Ipv4Addr::from_bits(0xc633_6400 + below(n.into(), destinations)).into(), 5432),
             state: TcpState::TimeWait,
             timer: Timer::TimeWait,
             retransmits: 0,
@@ -105,9 +105,9 @@ pub(crate) fn clients(second: u32, count: u32) -> Vec<(NewSocket, Option<Detail>
     (0..count).map(socket).collect()
 }
 
-/// Both.
-pub(crate) fn busy(second: u32, waiting: u32, open: u32) -> Vec<(NewSocket, Option<Detail>)> {
-    let mut sockets = time_waits(second, waiting);
-    sockets.extend(clients(second, open));
+/// 3,000 `TIME_WAIT`s and 300 connections of clients.
+pub(crate) fn busy(second: u32) -> Vec<(NewSocket, Option<Detail>)> {
+    let mut sockets = time_waits(second, 3_000, 12);
+    sockets.extend(clients(second, 300));
     sockets
 }

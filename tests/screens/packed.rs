@@ -121,7 +121,7 @@ fn a_socket_is_found_in_packed_moments_as_in_whole_ones() {
 /// The older part of what is looked for in a long past is not looked at.
 #[test]
 fn only_so_many_sockets_are_looked_through() {
-    let all: Vec<Look> = looks(crowd::samples(60, |second| time_waits(second, 10_000))).collect();
+    let all: Vec<Look> = looks(crowd::samples(60, |second| time_waits(second, 10_000, 12))).collect();
     let past = kept(4 * BOUND, SOCKET_CODEC, all.iter());
     assert_eq!(past.sockets_since(), past.oldest());
     let seen = past.sightings(9_999, None, 60);
@@ -147,13 +147,16 @@ fn a_moment_that_cannot_be_unpacked_has_its_totals_and_says_so() {
     }
 }
 
-/// For how many seconds a bound of 16 MiB keeps sockets, packed and as they came.
-fn lasts(looks: impl Iterator<Item = Look>) -> [usize; 2] {
-    let mut pasts = [Past::new(BOUND).packed_by(SOCKET_CODEC), Past::new(BOUND)];
-    for look in looks {
+/// For how many seconds a bound of 4 MiB keeps sockets, packed and as they came, if it goes on like that.
+fn lasts(looks: &[Look], seconds: u32) -> [usize; 2] {
+    let mut pasts = [Past::new(BOUND / 4).packed_by(SOCKET_CODEC), Past::new(BOUND / 4)];
+    for (look, second) in looks.iter().cycle().zip(0..seconds) {
+        let mut moment = (*look.moment).clone();
+        (moment.sample.stamp, moment.sample.number) = (stamp(second), second.into());
+        let look = Look { moment: Arc::new(moment), findings: Arc::clone(&look.findings) };
         for past in &mut pasts {
             past.push(&look);
-            assert!(past.bytes() <= BOUND);
+            assert!(past.bytes() <= BOUND / 4);
         }
     }
     let second = |stamp: Option<Stamp>| stamp.expect("not empty").since_boot.as_secs();
@@ -161,26 +164,31 @@ fn lasts(looks: impl Iterator<Item = Look>) -> [usize; 2] {
     pasts.map(|past| past.len() - without(&past).expect("few"))
 }
 
-/// The recorded incident over and over.
-fn recorded(seconds: u32) -> impl Iterator<Item = Look> {
-    let all: Vec<Look> = looks(recording::incident()).collect();
-    (0..seconds).map(move |second| {
-        let Look { moment, findings } = &all[second as usize % all.len()];
-        let mut moment = (**moment).clone();
-        (moment.sample.stamp, moment.sample.number) = (stamp(second), second.into());
-        Look { moment: Arc::new(moment), findings: Arc::clone(findings) }
-    })
-}
-
 #[test]
-fn the_bound_keeps_the_sockets_of_minutes() {
+fn the_bound_keeps_the_sockets_of_ten_times_as_long() {
     let told = |what, [packed, plain]: [usize; 2], least| {
         println!("{what}: {packed} s, as they came {plain} s");
         assert!(packed >= least, "{what}: {packed} s, as they came {plain} s");
     };
-    told("the incident", lasts(recorded(900)), 100);
-    let busy = crowd::samples(900, |second| busy(second, 3_000, 300));
-    told("3,000 TIME_WAIT, 300 ESTABLISHED", lasts(looks(busy)), 100);
-    let waits = crowd::samples(160, |second| time_waits(second, 50_000));
-    told("50,000 TIME_WAIT", lasts(looks(waits)), 20);
+    let incident: Vec<Look> = looks(recording::incident()).collect();
+    told("the incident", lasts(&incident, 225), 150);
+    let host: Vec<Look> = looks(crowd::samples(60, busy)).collect();
+    told("3,000 TIME_WAIT, 300 ESTABLISHED", lasts(&host, 150), 100);
+    let waits = crowd::samples(8, |second| time_waits(second, 50_000, 12));
+    told("50,000 TIME_WAIT", lasts(&looks(waits).collect::<Vec<_>>(), 16), 12);
+}
+
+/// Too many sockets to be packed while a key waits: they are kept as they came, while there is room, and then let go of.
+#[test]
+fn a_great_many_sockets_are_not_packed() {
+    let many = looks(crowd::samples(3, |second| time_waits(second, 190_000, 12)));
+    let few = looks(crowd::samples(14, |second| time_waits(second + 3, 600, 12))).skip(3);
+    let never = SocketCodec { unpack: |_| Err("this one was packed".to_owned()), ..SOCKET_CODEC };
+    let mut past = Past::new(BOUND).packed_by(never);
+    many.for_each(|look| past.push(&look));
+    few.for_each(|look| past.push(&look));
+    let whole = |second| past.by(stamp(second).since_boot).expect("kept").moment.is_whole();
+    assert_eq!((0..3).map(whole).collect::<Vec<_>>(), [false, false, true]);
+    let packed = (3..14).filter(|second| !whole(*second)).count();
+    assert_eq!(packed, 11 - Past::FRESH);
 }
