@@ -182,7 +182,8 @@ impl Bundle {
         let process = |row: &ProcessRow| row.lifetimes.as_ref().map_or(0, |_| lifetimes);
         let peer = |row: &PeerRow| row.bytes() + row.lifetimes.as_ref().map_or(0, |_| lifetimes);
         let set = |set: &Box<[u32]>| size_of_val(set) + size_of_val(&**set);
-        let holders = if Arc::strong_count(&self.holders) == 1 { self.holders.iter().map(set).sum() } else { 0 };
+        let holders =
+            if Arc::strong_count(&self.holders) == 1 { self.holders.iter().map(set).sum() } else { 0 };
         size_of::<Self>()
             + self.present.len()
             + self.ended.len()
@@ -254,9 +255,8 @@ fn attribution_key(known: &Attribution) -> impl Hash + Eq + use<> {
 
 /// The sockets that listen.
 fn listeners(moment: &Moment) -> Vec<u32> {
-    let is_listener = |(row, link): (&crate::model::Socket, &Link)| {
-        row.state == TcpState::Listen && link.side().is_none()
-    };
+    let is_listener =
+        |(row, link): (&crate::model::Socket, &Link)| row.state == TcpState::Listen && link.side().is_none();
     let rows = moment.sample.sockets.rows().iter().zip(&moment.links);
     (0..).zip(rows).filter(|(_, row)| is_listener(*row)).map(|(index, _)| index).collect()
 }
@@ -274,9 +274,7 @@ fn shared<R: PartialEq + Clone, K: Hash + Eq>(
     let known = |(place, row): (usize, &R)| {
         // Most rows keep their place.
         let here = before.get(place).filter(|known| ***known == *row);
-        here.or_else(|| {
-            places.get_or_init(by_key).get(&key(row)).copied().filter(|known| ***known == *row)
-        })
+        here.or_else(|| places.get_or_init(by_key).get(&key(row)).copied().filter(|known| ***known == *row))
     };
     let row = |(place, row)| known((place, row)).map_or_else(|| Arc::new(R::clone(row)), Arc::clone);
     rows.iter().enumerate().map(row).collect()

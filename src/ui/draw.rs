@@ -232,6 +232,8 @@ fn marks(pen: &mut Pen<'_>, scene: &Scene<'_>) {
     if let Some(held) = scene.view.playhead.held() {
         let age =
             scene.live.map_or(0.0, |live| live.moment.sample.stamp.seconds_since(&held.moment.sample.stamp));
+        // Samples are a little less or more than a second apart.
+        let age = age.round();
         let behind = if age < 1.0 { String::new() } else { format!(" {} ago", words::ago(age)) };
         // The time itself stands at the right, as ever.
         let thin = if held.moment.is_whole() { "" } else { ", totals only" };

@@ -105,9 +105,7 @@ pub(super) fn back(
     let look = match stride {
         Stride::Sample => before(),
         // From a minute that is cut short one still goes back.
-        Stride::Minute => {
-            past.by(now.since_boot.saturating_sub(LEAP)).filter(is_before).or_else(before)
-        }
+        Stride::Minute => past.by(now.since_boot.saturating_sub(LEAP)).filter(is_before).or_else(before),
     };
     let Some(look) = look else {
         say(view, format!("Nothing older is kept: this is {}, the oldest sample.", clock(now)));

@@ -85,7 +85,7 @@ fn line(buffer: &mut Buffer, context: &Context<'_>) {
     pen.skip(2);
     pen.put(&words, style);
     if context.focused() && table.present {
-        buffer.set_style(area, theme.selected());
+        theme.select(buffer, area);
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     if let Some(line) = selected.filter(|line| context.focused() && table.present && *line < inner.height) {
         // The curve keeps its colours: reversed blocks would turn it upside down.
         let width = inner.width.min(u16::try_from(NAME + COUNT + SHARE + 3).unwrap_or(0));
-        buffer.set_style(Rect { y: inner.y + line, height: 1, width, ..inner }, theme.selected());
+        theme.select(buffer, Rect { y: inner.y + line, height: 1, width, ..inner });
     }
 }
 
