@@ -48,7 +48,10 @@ pub(crate) fn time_waits(second: u32, count: u32, destinations: u32) -> Vec<(New
             cookie: 1_000_000 + u64::from(n),
             family: Family::V4,
             local: Endpoint::new(Ipv4Addr::new(10, 0, 3, 4).into(), port(n)),
-            peer: Endpoint::new(Ipv4Addr::from_bits(0xc633_6400 + below(n.into(), destinations)).into(), 5432),
+            peer: Endpoint::new(
+                Ipv4Addr::from_bits(0xc633_6400 + below(n.into(), destinations)).into(),
+                5432,
+            ),
             state: TcpState::TimeWait,
             timer: Timer::TimeWait,
             retransmits: 0,
