@@ -13,6 +13,8 @@ mod findings;
 mod incident;
 #[path = "screens/kernel.rs"]
 mod kernel;
+#[path = "screens/mark.rs"]
+mod mark;
 #[path = "screens/packed.rs"]
 mod packed;
 #[path = "screens/past.rs"]
@@ -663,7 +665,9 @@ fn every_size_can_be_drawn() {
         "6<Enter>",
         "7",
         "1[[",
-        "<Home>1z",
+        "m<Home>",
+        "c",
+        "cM1z",
         "z/port:44x",
         "<Esc>?",
     ] {

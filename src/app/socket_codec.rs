@@ -7,11 +7,11 @@ use crate::{
 
 /// The form of [`crate::wire::pack`].
 pub const SOCKET_CODEC: SocketCodec = SocketCodec {
-    pack: |table, numbers| pack_numbered(table, numbers).map_err(told),
-    unpack: |blob| unpack_numbered(blob).map_err(told),
-    state_in: |blob, cookie| state_in(blob, cookie).map_err(told),
+    pack: |table, numbers| told(pack_numbered(table, numbers)),
+    unpack: |blob| told(unpack_numbered(blob)),
+    state_in: |blob, cookie| told(state_in(blob, cookie)),
 };
 
-fn told(error: PackError) -> String {
-    error.to_string()
+fn told<T>(result: Result<T, PackError>) -> Result<T, String> {
+    result.map_err(|error| error.to_string())
 }

@@ -64,6 +64,7 @@ mod tests {
             closed: 0,
             ports: Some(ports),
             forecast,
+            change: None,
         }
     }
 

@@ -11,13 +11,16 @@ use super::{
 };
 use crate::model::{Fault, FaultKind, ProcKey, Process, ProcessSeen, SocketTable, TcpState};
 
+/// A table of sockets with a number for each, in the same order.
+pub type Numbered = (SocketTable, Vec<u32>);
+
 /// How sockets are packed; the wiring says how. An error is told in words.
 #[derive(Debug, Clone, Copy)]
 pub struct SocketCodec {
     /// Packs a table with a number for each of its sockets.
     pub pack: fn(&SocketTable, &[u32]) -> Result<Vec<u8>, String>,
     /// Unpacks them. The order may be another one, the same for both.
-    pub unpack: fn(&[u8]) -> Result<(SocketTable, Vec<u32>), String>,
+    pub unpack: fn(&[u8]) -> Result<Numbered, String>,
     /// The state of the socket with a cookie, without unpacking the others.
     pub state_in: fn(&[u8], u64) -> Result<Option<TcpState>, String>,
 }
@@ -181,9 +184,12 @@ impl Bundle {
         let owners = |known: &Attribution| known.owners.capacity() * size_of::<Arc<Process>>();
         let process = |row: &ProcessRow| row.lifetimes.as_ref().map_or(0, |_| lifetimes);
         let peer = |row: &PeerRow| row.bytes() + row.lifetimes.as_ref().map_or(0, |_| lifetimes);
-        let set = |set: &Box<[u32]>| size_of_val(set) + size_of_val(&**set);
-        let holders =
-            if Arc::strong_count(&self.holders) == 1 { self.holders.iter().map(set).sum() } else { 0 };
+        let set = |set: &[u32]| size_of::<Box<[u32]>>() + size_of_val(set);
+        let holders = if Arc::strong_count(&self.holders) == 1 {
+            self.holders.iter().map(|members| set(members)).sum()
+        } else {
+            0
+        };
         size_of::<Self>()
             + self.present.len()
             + self.ended.len()

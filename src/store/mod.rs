@@ -9,6 +9,7 @@ mod aggregate;
 mod attribute;
 mod brief;
 mod bundle;
+mod change;
 mod coverage;
 mod flow_table;
 mod flows;
@@ -42,7 +43,8 @@ mod traced;
 
 pub use aggregate::{Aggregate, BindPool, DestinationRow, PeerKey, PeerRow, ProcessRow};
 pub use brief::Brief;
-pub use bundle::{Bundle, SocketCodec};
+pub use bundle::{Bundle, Numbered, SocketCodec};
+pub use change::{Change, Comparable, RowsThen};
 pub use coverage::Coverage;
 pub use flow_table::{FlowCounts, FlowKey, FlowRow, FlowTable, Service};
 pub use flows::{Flow, Flows, Sums};

@@ -12,6 +12,7 @@
 //! * [`settings`] are what the configuration file says of the screen: keys, columns, orders, the first view.
 //! * [`view`] holds what the person has chosen, and nothing else; only [`update()`] changes it.
 //! * [`past`] keeps the looks of the last 15 minutes, and [`playhead`] goes from one to another.
+//! * [`mark`] is the moment that others are compared with; `baseline` is what a page showed then.
 //! * [`scene`] brings the view and the data together for one frame; `totals` stands in for the sockets of a moment that no
 //!   longer has them.
 //! * `prompt` is a line that is typed: a filter (`filter_line`), a command (`palette`), words that narrow the kernel's view
@@ -22,6 +23,7 @@
 //! * `chart` turns values into dots and dots into cells.
 //! * [`picture`] turns a frame into an SVG.
 
+mod baseline;
 mod chart;
 mod closer;
 mod columns;
@@ -37,6 +39,7 @@ mod kernel;
 mod key;
 pub mod keymap;
 pub mod layout;
+pub mod mark;
 mod mouse;
 mod names;
 mod notice;

@@ -34,7 +34,9 @@ pub(crate) fn samples(
         let mut rows = sockets(second);
         rows.sort_by_key(|(row, _)| noise(row.cookie));
         let mut table = SocketTable::new();
-        rows.iter().for_each(|(row, detail)| table.push(row, *detail));
+        for (row, detail) in &rows {
+            table.push(row, *detail);
+        }
         Sample { sockets: table, stamp: stamp(second), number: second.into(), ..like.clone() }
     })
 }

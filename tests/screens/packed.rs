@@ -104,7 +104,9 @@ fn a_packed_moment_has_all_of_its_rows() {
 fn a_socket_is_found_in_packed_moments_as_in_whole_ones() {
     let all: Vec<Look> = looks(recording::incident()).collect();
     let (packed, mut plain) = (kept(BOUND, SOCKET_CODEC, all.iter()), Past::new(64 * BOUND));
-    all.iter().for_each(|look| plain.push(look));
+    for look in &all {
+        plain.push(look);
+    }
     let mut states = 0;
     for row in all[100].moment.sample.sockets.rows().iter().step_by(50) {
         let seen = packed.sightings(row.cookie, None, 120);
@@ -167,7 +169,6 @@ fn lasts(looks: &[Look], seconds: u32) -> [usize; 2] {
 #[test]
 fn the_bound_keeps_the_sockets_of_ten_times_as_long() {
     let told = |what, [packed, plain]: [usize; 2], least| {
-        println!("{what}: {packed} s, as they came {plain} s");
         assert!(packed >= least, "{what}: {packed} s, as they came {plain} s");
     };
     let incident: Vec<Look> = looks(recording::incident()).collect();

@@ -192,6 +192,16 @@ impl Theme {
         }
     }
 
+    /// The column of a curve at the moment that is marked: another colour than that of [`Self::time_cursor`], or a line below
+    /// what it shows.
+    #[must_use]
+    pub fn time_mark(&self) -> Style {
+        match self.palette.colour(Hue::Mark) {
+            Some(behind) => Style::new().fg(Color::Reset).bg(behind),
+            None => Style::new().add_modifier(Modifier::UNDERLINED),
+        }
+    }
+
     /// A bar that is `share` (0 to 1) full: calm, then a warning past one half, then an alarm past nine tenths.
     #[must_use]
     pub fn gauge(&self, share: f64) -> Style {
