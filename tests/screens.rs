@@ -3,6 +3,8 @@
 //! `TWTOP_UPDATE=1` writes the pictures under `screenshots/` anew; it needs `rsvg-convert` (Debian: `librsvg2-bin` and
 //! `fonts-dejavu-core`).
 
+#[path = "screens/crowd.rs"]
+mod crowd;
 #[path = "screens/drill.rs"]
 mod drill;
 #[path = "screens/findings.rs"]
@@ -13,6 +15,8 @@ mod incident;
 mod kernel;
 #[path = "screens/mark.rs"]
 mod mark;
+#[path = "screens/packed.rs"]
+mod packed;
 #[path = "screens/past.rs"]
 mod past;
 #[path = "screens/pictures.rs"]
