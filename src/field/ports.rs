@@ -29,8 +29,8 @@ pub fn forecast(row: &DestinationRow) -> Option<String> {
     }
 }
 
-/// A change by fewer percent of the ports is none.
-const NOTABLE: f64 = 1.0;
+/// A change by fewer percent of the ports is none: rates go up and down by as much.
+const NOTABLE: f64 = 5.0;
 
 /// At how many percent of the usable ports a destination settles; `None` if it is not foretold to.
 #[must_use]
@@ -50,8 +50,15 @@ mod tests {
 
     fn row(forecast: Option<Forecast>) -> DestinationRow {
         let left = PortsLeft { min: 120, max: 500, doubt: Doubt::default() };
-        let ports =
-            DestinationPorts { left, capacity: 900, usable: 1000, blocked: 400, slow: None, holds_s: 62.0 };
+        let ports = DestinationPorts {
+            left,
+            capacity: 900,
+            usable: 1000,
+            blocked: 400,
+            slow: None,
+            crowded: false,
+            holds_s: 62.0,
+        };
         let ip = std::net::Ipv4Addr::LOCALHOST.into();
         DestinationRow {
             source: ip,
@@ -80,7 +87,7 @@ mod tests {
         assert_eq!(words(Some(Forecast::Full { in_s: 0.0 })).as_deref(), Some("full"));
         assert_eq!(words(Some(Forecast::Full { in_s: 41.2 })).as_deref(), Some("full in 41s"));
         // What nobody can have counts as used.
-        for (held, said) in [(530, "settles at 63%"), (0, "falls to 10%"), (409, "steady"), (391, "steady")] {
+        for (held, said) in [(530, "settles at 63%"), (0, "falls to 10%"), (440, "steady"), (360, "steady")] {
             assert_eq!(words(Some(Forecast::Settles { held })).as_deref(), Some(said));
         }
     }
