@@ -1,7 +1,7 @@
 //! What is left of the local ports, in words.
 
 use super::format;
-use crate::store::{DestinationRow, Forecast, PortsLeft};
+use crate::store::{DestinationPorts, DestinationRow, Forecast, PortsLeft};
 
 /// What is left: a number, or an interval with `dash` between its ends: `25,051`, `3,120-8,400`.
 #[must_use]
@@ -9,6 +9,18 @@ pub fn left(left: &PortsLeft, dash: &str) -> String {
     let (min, max) = (format::grouped(left.min.into()), format::grouped(left.max.into()));
     if left.min == left.max { max } else { format!("{min}{dash}{max}") }
 }
+
+/// What is left as one figure, and whether it is the most that it can be. Where little is in doubt it is the least: a few
+/// connections that are told of a sample later would make it another one each second.
+#[must_use]
+pub fn left_figure(ports: &DestinationPorts) -> (u32, bool) {
+    let PortsLeft { min, max, doubt } = ports.left;
+    let is_little = !doubt.bound_unlisted && (max - min) * LITTLE <= ports.usable;
+    if is_little { (min, false) } else { (max, true) }
+}
+
+/// One in so many of the ports is little.
+const LITTLE: u32 = 100;
 
 /// What becomes of a destination's ports: `full in 41s`, `settles at 63%`, `falls to 5%`, `steady`; `None` if nothing is
 /// foretold.
@@ -78,6 +90,16 @@ mod tests {
         assert_eq!(left(&of, "–"), "3,120–8,400");
         of.min = 8400;
         assert_eq!(left(&of, "–"), "8,400");
+    }
+
+    #[test]
+    fn little_doubt_is_not_told() {
+        let mut ports = row(None).ports.expect("known");
+        assert_eq!(left_figure(&ports), (500, true));
+        ports.left.min = 490;
+        assert_eq!(left_figure(&ports), (490, false));
+        ports.left.doubt.bound_unlisted = true;
+        assert_eq!(left_figure(&ports), (500, true));
     }
 
     #[test]

@@ -7,11 +7,11 @@ use std::borrow::Cow;
 use ratatui::style::Style;
 
 use super::{
-    Theme,
+    Theme, in_short,
     pen::bar_text,
     scene::Data,
     table::{Frame, endpoint},
-    text::{fit, fit_before, fit_figures, pad, width},
+    text::{fit, fit_before, pad, width},
     view::Pane,
     words,
 };
@@ -252,8 +252,9 @@ impl Shown for DestinationRow {
             "percent" => used(row, frame.context, cells, frame.theme),
             // Not more than that: the least is another column.
             "left_max" => {
-                let left = row.ports.map(|ports| ports.left).filter(|left| !left.is_exact())?;
-                Some(format!("{}{}", frame.theme.glyphs.at_most, format::count(left.max.into())))
+                let (left, at_most) = field::ports::left_figure(&row.ports?);
+                let mark = if at_most { frame.theme.glyphs.at_most } else { "" };
+                Some(format!("{mark}{}", format::count(left.into())))
             }
             _ => None,
         }
@@ -273,10 +274,7 @@ impl Shown for Finding {
                 let rest = text.strip_prefix(&*program::program(first))?;
                 Some(format!("{}{rest}", named(first, cells.saturating_sub(width(rest)), frame.theme)))
             }
-            "summary" => {
-                let text = frame.theme.duration(&row.summary);
-                Some(fit_figures(&text, cells, frame.theme.glyphs.ellipsis).into_owned())
-            }
+            "summary" => Some(in_short::sentence(row, cells, frame.theme)),
             _ => None,
         }
     }
