@@ -133,6 +133,7 @@ mod tests {
             closed: 0,
             ports: Some(ports),
             forecast: None,
+            change: None,
         }
     }
 

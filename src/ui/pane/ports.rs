@@ -13,7 +13,7 @@ use crate::{
         select,
         table::{self, Frame, endpoint},
         text::{pad, width},
-        view::Screen,
+        view::{Pane, Screen},
     },
 };
 
@@ -42,6 +42,7 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     if context.data.is_filtered() {
         facts.push((UNFILTERED.to_owned(), theme.warning()));
     }
+    facts.extend(context.since());
     let inner = context.frame(buffer, "Ports", &facts);
     let head = layout::ports_head(inner);
     let rows = &aggregate.destinations;
@@ -69,6 +70,7 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
 /// Why there is no destination.
 pub(super) fn nothing(context: &Context<'_>) -> &'static str {
     match context.scene.view.page().screen.subject() {
+        _ if context.pane == Pane::Destinations && context.only_changed() => "Nothing changed.",
         Screen::Peer(_) => "No port is taken towards it.",
         _ if context.data.is_filtered() => "None of what the filter keeps takes a port.",
         Screen::Process(_) => "None of its connections takes a port.",
@@ -108,7 +110,7 @@ fn line(buffer: &mut Buffer, context: &Context<'_>) {
     pen.skip(2);
     pen.put(&words, outlook.style);
     if context.focused() && table.present {
-        buffer.set_style(area, theme.selected());
+        theme.select(buffer, area);
     }
 }
 
@@ -282,6 +284,7 @@ mod tests {
             closed: 0,
             ports: None,
             forecast: None,
+            change: None,
         };
         let said = |forecast: &str, is_slow, cells| {
             let outlook = Outlook { forecast: forecast.to_owned(), is_slow, style: Style::new() };
