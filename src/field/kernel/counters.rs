@@ -3,7 +3,11 @@
 use std::{borrow::Cow, sync::Arc};
 
 use super::super::{Field, Value};
-use crate::{findings::Counter, model::Counters, store::Moment};
+use crate::{
+    findings::Counter,
+    model::Counters,
+    store::{Change, Moment},
+};
 
 type Fields = Field<CounterRow>;
 
@@ -18,6 +22,8 @@ pub struct CounterRow {
     pub rate: Option<f64>,
     /// By how much it grew since the first sample; `None` for a level, and for one that went down.
     pub grown: Option<u64>,
+    /// By how much it grew since another moment, where that is asked and known.
+    pub change: Option<Change>,
     /// What it means, if somebody acts on it.
     pub told: Option<&'static Counter>,
 }
@@ -36,7 +42,7 @@ impl CounterRow {
         counters.iter().zip(rates).map(|((name, value), rate)| {
             let level = Counters::is_gauge(name);
             let grown = if level { None } else { counters.growth(&moment.first_counters, name) };
-            Self { name: name.clone(), value, rate, grown, told: Counter::named(name) }
+            Self { name: name.clone(), value, rate, grown, change: None, told: Counter::named(name) }
         })
     }
 
@@ -92,6 +98,10 @@ pub static COUNTERS: &[Field<CounterRow>] = &[
     Fields::right("grown", "GROWN", 7, "By how much it grew since twtop began.", |row, _| {
         row.grown.map_or(Value::None, Value::Count)
     }),
+    Fields::right("change", "SINCE", 6, "How much more it says than at the mark, or less.", |row, _| {
+        row.change.map_or(Value::None, Value::Change)
+    })
+    .for_people(),
     Fields::left("meaning", "MEANING", 40, "What it counts, or what it is a sign of.", |row, _| {
         text(row.meaning())
     }),
