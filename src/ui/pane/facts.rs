@@ -197,13 +197,10 @@ fn rising(context: &Context<'_>) -> Option<Fact> {
     Some(Fact::new("rising", text).styled(context.theme().warning()))
 }
 
-/// What has become of a process that ended, as far as that is known by now; nothing of what was known is of that.
+/// What has become of a process that ended. At a moment that was gone back to it may have lived.
 fn end(context: &Context<'_>, process: &Process) -> Option<String> {
     let inspected = context.scene.inspected.filter(|inspected| inspected.key() == process.key);
-    if context.scene.view.is_held() {
-        return None;
-    }
-    match *inspected? {
+    match *inspected.filter(|_| !context.scene.view.is_held())? {
         Inspected::Running(_) => None,
         Inspected::Zombie(_) => Some("ended, a zombie: its parent has not reaped it".to_owned()),
         Inspected::Ended { seen: None, .. } => Some("ended".to_owned()),
