@@ -475,7 +475,7 @@ mod tests {
         // The last column is there to be looked at.
         assert_eq!(
             command("pid:1 state:tw,est").line,
-            "ss -tanp state established state time-wait | grep 'pid=1,'"
+            "ss -tanp state time-wait state established | grep 'pid=1,'"
         );
         assert_eq!(command("pid:1,2").line, "ss -tanp | grep -E 'pid=(1|2),'");
         // One pipeline can keep the lines of one list of processes.
@@ -486,7 +486,7 @@ mod tests {
     fn of_closed_sockets_all_are_listed_as_ss_names_nobody_for_them() {
         for (filter, line) in [
             ("state:tw pid:1 peer:127.0.0.1:5432", "ss -tan state time-wait 'dst 127.0.0.1:5432'"),
-            ("state:tw,fw2 pid:1,2", "ss -tanp state fin-wait-2 state time-wait"),
+            ("state:tw,fw2 pid:1,2", "ss -tanp state time-wait state fin-wait-2"),
         ] {
             let SsCommand { line: made, notes } = command(filter);
             assert_eq!(made, line);
