@@ -152,8 +152,8 @@ mod tests {
     fn no_file_is_written_over() {
         let folder = tempfile::tempdir().expect("a folder");
         let made = |extension| create_new(folder.path(), "twtop", extension).expect("a new file").1;
-        let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode();
-        assert_eq!(mode(&made("txt")) & 0o777, 0o600, "in a folder that may be everybody's");
+        let rights = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode();
+        assert_eq!(rights(&made("txt")) & 0o777, 0o600, "in a folder that may be everybody's");
         std::os::unix::fs::symlink("/dev/null", folder.path().join("twtop.link")).expect("a link");
         assert!(made("link").ends_with("twtop-1.link"), "a link is not followed");
         let names: Vec<_> = [made("csv"), made("csv"), made("json")]
