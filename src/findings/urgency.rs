@@ -26,16 +26,16 @@ fn urgency(finding: &Finding) -> u8 {
         },
         FindingId::AcceptQueueOverflow | FindingId::FdLimit | FindingId::SynQueueOverflow => 4,
         FindingId::ConntrackFull | FindingId::OrphanLimit | FindingId::TimeWaitBucketOverflow => 5,
-        FindingId::SynSentPileup
-        | FindingId::Retransmits
-        | FindingId::ZeroWindow
-        | FindingId::UnreadData => 7,
         FindingId::EstablishedLeak
         | FindingId::CloseWaitLeak
         | FindingId::FinWait2Pileup
-        | FindingId::LastAckPileup => 8,
-        FindingId::TimeWaitClient | FindingId::TimeWaitServer | FindingId::ResetChurn => 9,
-        FindingId::ListenerInEphemeralRange | FindingId::NoKeepalive => 10,
+        | FindingId::LastAckPileup
+        | FindingId::SynSentPileup
+        | FindingId::UnreadData
+        | FindingId::Retransmits
+        | FindingId::ZeroWindow => 7,
+        FindingId::TimeWaitClient | FindingId::TimeWaitServer | FindingId::ResetChurn => 8,
+        FindingId::ListenerInEphemeralRange | FindingId::NoKeepalive => 9,
     }
 }
 

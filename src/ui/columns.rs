@@ -10,10 +10,10 @@ use super::{
     Theme,
     pen::bar_text,
     scene::Data,
+    since,
     table::{Frame, endpoint},
     text::{fit, fit_before, fit_figures, pad, width},
     view::Pane,
-    words,
 };
 use crate::{
     field::{
@@ -115,7 +115,7 @@ static DESTINATIONS: &[Column] = &[
 
 static FINDINGS: &[Column] = &[
     text("severity", "", [9, 9, 9], 1),
-    figure("since", "", 6, 2),
+    figure("since", "", 7, 2),
     text("finding", "", [24, 24, 24], 9),
     text("process", "", [15, 20, 30], 7),
     text("peer", "", [15, 15, 39], 8),
@@ -265,7 +265,7 @@ impl Shown for Finding {
         match key {
             "severity" => Some(severity(row.severity).to_owned()),
             // For how long: what one compares is how old they are.
-            "since" => Some(words::ago(frame.data.moment.sample.stamp.seconds_since(&row.since))),
+            "since" => Some(since::age(row, &frame.data, frame.theme)),
             "process" => {
                 let value = field::find::<Self>(key)?.of(row, frame.context);
                 let first = row.subject.processes.first()?;
@@ -294,6 +294,9 @@ pub(super) const fn severity(severity: Severity) -> &'static str {
 impl Shown for SocketRows {
     fn cell(key: &str, row: Owned<'_>, frame: &Frame<'_>, cells: usize) -> Option<String> {
         match key {
+            "process" if row.attribution.owners.is_empty() => {
+                row.attribution.unknown.map(|why| reason(why.name(), cells, frame.theme))
+            }
             "process" => {
                 let value = field::find::<Self>(key)?.of(row, frame.context);
                 let first = row.attribution.owners.first();
@@ -310,6 +313,14 @@ impl Shown for SocketRows {
             _ => None,
         }
     }
+}
+
+/// Why nobody is named, in whole words: `[before start]`, or as much of it as says the same.
+fn reason(name: &str, cells: usize, theme: &Theme) -> String {
+    let word = name.split(' ').next().unwrap_or(name);
+    let forms = [format!("[{name}]"), name.to_owned(), format!("[{word}]")];
+    let whole = forms.into_iter().find(|form| width(form) <= cells);
+    whole.unwrap_or_else(|| theme.glyphs.ellipsis.to_owned())
 }
 
 /// A process with its PID, which stays whole.

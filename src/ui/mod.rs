@@ -47,6 +47,7 @@ mod recent;
 pub mod scene;
 mod select;
 pub mod settings;
+mod since;
 mod sorting;
 mod story;
 mod table;

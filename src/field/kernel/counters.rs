@@ -18,6 +18,8 @@ pub struct CounterRow {
     pub rate: Option<f64>,
     /// By how much it grew since the first sample; `None` for a level, and for one that went down.
     pub grown: Option<u64>,
+    /// Whether it moved within the last ten seconds: what moves now and then does not come and go.
+    pub moves: bool,
     /// What it means, if somebody acts on it.
     pub told: Option<&'static Counter>,
 }
@@ -36,14 +38,9 @@ impl CounterRow {
         counters.iter().zip(rates).map(|((name, value), rate)| {
             let level = Counters::is_gauge(name);
             let grown = if level { None } else { counters.growth(&moment.first_counters, name) };
-            Self { name: name.clone(), value, rate, grown, told: Counter::named(name) }
+            let moves = moment.moved.binary_search(name).is_ok();
+            Self { name: name.clone(), value, rate, grown, moves, told: Counter::named(name) }
         })
-    }
-
-    /// Whether it moves now.
-    #[must_use]
-    pub fn moves(&self) -> bool {
-        self.rate.is_some_and(|rate| rate > 0.0)
     }
 
     /// Whether its moving is a sign of trouble.
@@ -59,11 +56,12 @@ impl CounterRow {
     }
 
     /// Its place before it is sorted otherwise, the least first: what moves and tells of trouble, what did so since the
-    /// start, other explained ones, those that nobody acts on; each the fastest first.
+    /// start, other explained ones, those that nobody acts on; each with what grew most first, roughly, so that rows keep
+    /// their places.
     #[must_use]
     pub fn urgency(&self) -> impl Ord + use<> {
         let grew = self.grown.is_some_and(|grown| grown > 0);
-        let class = match (self.is_trouble(), self.moves(), grew) {
+        let class = match (self.is_trouble(), self.moves, grew) {
             (true, true, _) => 0,
             (true, false, true) => 1,
             (false, true, _) if self.told.is_some() => 2,
@@ -71,15 +69,9 @@ impl CounterRow {
             (_, true, _) => 4,
             _ => 5,
         };
-        // Rates are compared as whole thousandths; the value decides among those that stand still.
-        let rate = self.rate.unwrap_or(0.0).max(0.0) * 1000.0;
-        (class, std::cmp::Reverse(rounded(rate)), self.value == 0)
+        let size = self.grown.and_then(u64::checked_ilog2);
+        (class, std::cmp::Reverse(size), self.value == 0)
     }
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, as wanted")]
-fn rounded(n: f64) -> u64 {
-    n as u64
 }
 
 /// The metrics of a counter.

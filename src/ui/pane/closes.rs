@@ -43,6 +43,16 @@ fn rate_of(context: &Context<'_>, name: &str) -> Option<f64> {
     moment.counter_rates.get(index).copied().flatten()
 }
 
+/// Attempts to connect that failed. The kernel counts those that were refused or not answered; of those that found no port
+/// only the trace tells.
+fn failed(context: &Context<'_>) -> (&'static str, Option<f64>) {
+    let counted = rate_of(context, "TcpAttemptFails");
+    match context.data.moment.rates.connect_failures {
+        Some(no_port) => ("failed", counted.map(|counted| counted + no_port)),
+        None => ("refused", counted),
+    }
+}
+
 /// Whether connections within the host end: then both of their ends are ours.
 fn both_ends(context: &Context<'_>) -> bool {
     context.data.moment.totals.peers.iter().any(|row| row.key.ip.is_loopback() && row.closed > 0)
@@ -55,7 +65,7 @@ fn figures(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, has_bound: b
     let half = usize::from(inner.width / 2);
     let lines = [
         [("opened", rates.opened), ("accepted", rates.accepted)],
-        [("ended", rates.closed), ("failed", rate_of(context, "TcpAttemptFails"))],
+        [("ended", rates.closed), failed(context)],
     ];
     for (line, pair) in (0..).zip(lines) {
         let mut pen = Pen::new(buffer, inner, line);
@@ -68,13 +78,17 @@ fn figures(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, has_bound: b
         }
     }
     let mut notes = vec![];
+    if let Some(no_port) = rates.connect_failures.filter(|rate| *rate > 0.0) {
+        notes.push((format!("{} found no port", format::rate(no_port)), theme.warning()));
+    }
     if has_bound {
-        notes.push("grey: at least");
+        notes.push(("grey: at least".to_owned(), theme.dim()));
     }
     if both_ends(context) {
-        notes.push("on loopback both ends count");
+        notes.push(("on loopback both ends count".to_owned(), theme.dim()));
     }
-    Pen::new(buffer, inner, 2).put_cut(&notes.join("; "), theme.dim(), theme);
+    notes.iter_mut().skip(1).for_each(|(note, _)| note.insert_str(0, "; "));
+    Pen::new(buffer, inner, 2).put_pieces(&notes, theme);
 }
 
 /// The curve, with its scale and times. Whether some of it is a lower bound.

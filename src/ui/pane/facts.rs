@@ -171,8 +171,9 @@ fn found(context: &Context<'_>) -> Vec<Fact> {
 
 /// Since when what the page is about has had ever more sockets in a state.
 fn rising(context: &Context<'_>) -> Option<Fact> {
-    let text = verdict::of_page(context.scene, &context.data)?;
-    Some(Fact::new("rising", text).styled(context.theme().warning()))
+    let (text, goes_on) = verdict::of_page(context.scene, &context.data)?;
+    let theme = context.theme();
+    Some(if goes_on { Fact::new("rising", text).styled(theme.warning()) } else { Fact::new("risen", text) })
 }
 
 fn identity(context: &Context<'_>, process: &Process) -> Fact {

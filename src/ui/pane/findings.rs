@@ -11,19 +11,18 @@ use crate::{
         keymap::Keymap,
         layout::Chrome,
         pen::Pen,
-        table,
+        since, table,
         text::{pad, width},
         update::window,
         verdict,
         view::Screen,
-        words,
     },
 };
 
 /// Width of how bad a finding is.
 const SEVERITY: usize = 8;
 /// Width of how old it is.
-const AGE: usize = 6;
+const AGE: usize = 7;
 
 pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     if context.chrome == Chrome::Bare {
@@ -93,7 +92,7 @@ fn more(count: usize, keymap: &Keymap) -> String {
 /// How bad it is, how old, and what.
 fn one(pen: &mut Pen<'_>, context: &Context<'_>, finding: &Finding) {
     let theme = context.theme();
-    let age = words::ago(context.data.moment.sample.stamp.seconds_since(&finding.since));
+    let age = since::age(finding, &context.data, theme);
     pen.skip(1);
     let severity = columns::severity(finding.severity);
     pen.put(severity, theme.severity(finding.severity));
