@@ -174,6 +174,37 @@ fn no_figure_of_the_kernel_is_cut_at_any_width() {
 }
 
 #[test]
+fn counters_that_move_now_and_then_keep_their_places() {
+    let mut incident = Incident::new();
+    let mut stage = Stage::of(&mut incident, 55, 120, 40);
+    stage.keys("7");
+    let mut seen = || {
+        stage.sample(incident.sample());
+        let text = stage.text();
+        let title = text.lines().find(|line| line.contains("Counters")).expect("a title").to_owned();
+        let names = text.lines().filter(|line| ["Tcp", "Ip"].iter().any(|of| line.contains(of)));
+        let names = names.filter_map(|line| line.split_whitespace().nth(1).map(str::to_owned));
+        (title, names.collect::<Vec<_>>())
+    };
+    let first = seen();
+    // One of them moves every third second.
+    assert!(first.1.iter().any(|name| name == "TcpExtTCPSynRetrans"), "{first:?}");
+    for _ in 0..9 {
+        assert_eq!(seen(), first);
+    }
+}
+
+#[test]
+fn a_setting_that_was_changed_says_so_beside_its_finding() {
+    for (size, note) in [((60, 16), " both "), (SMALL, " both "), (LARGE, " changed, finding ")] {
+        let stage = after_keys(size, "7");
+        let text = stage.text();
+        let line = text.lines().find(|line| line.contains("tcp_fin_timeout")).expect("a row");
+        assert!(line.contains(note) || line.contains(" changed, "), "{text}");
+    }
+}
+
+#[test]
 fn a_selected_counter_stays_selected_while_rows_change_places() {
     let mut incident = Incident::new();
     let mut stage = Stage::of(&mut incident, 30, 80, 24);

@@ -78,6 +78,7 @@ impl Shown for SettingRow {
             // The finding is worth more than that somebody chose the value.
             "note" if width(&row.note()) > cells => Some(match row.finding {
                 Some(_) if row.is_changed() && cells >= BOTH.len() => BOTH.to_owned(),
+                Some(_) if row.is_changed() && cells < 12 => "both".to_owned(),
                 Some(_) if cells < 12 => "finding".to_owned(),
                 Some(id) => fit_figures(id.name(), cells, ellipsis).into_owned(),
                 None => return None,
