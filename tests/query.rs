@@ -265,7 +265,11 @@ fn a_process_is_meant_by_the_name_that_is_shown() {
         assert_eq!(kept(&moment, filter), [1], "{filter}");
     }
     assert_eq!(kept(&moment, "candidate:app.py"), [3]);
-    assert_eq!(kept(&moment, "proc:=app or proc:srv"), [0_u64; 0], "a part is not the whole, a path is not shown");
+    assert_eq!(
+        kept(&moment, "proc:=app or proc:srv"),
+        [0_u64; 0],
+        "a part is not the whole, a path is not shown"
+    );
 }
 
 #[test]

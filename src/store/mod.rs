@@ -8,6 +8,7 @@ mod accept;
 mod aggregate;
 mod attribute;
 mod brief;
+mod change;
 mod coverage;
 mod flow_table;
 mod flows;
@@ -42,6 +43,7 @@ mod traced;
 
 pub use aggregate::{Aggregate, BindPool, DestinationRow, PeerKey, PeerRow, ProcessRow};
 pub use brief::Brief;
+pub use change::{Change, Comparable, RowsThen};
 pub use coverage::Coverage;
 pub use flow_table::{FlowCounts, FlowKey, FlowRow, FlowTable, Service};
 pub use flows::{Flow, Flows, Sums};

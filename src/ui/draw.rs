@@ -13,6 +13,7 @@ use super::{
     command::Command,
     footer, help,
     layout::{self, Layout, Sayings, Slot},
+    mark::Room,
     names, notice, pane,
     pen::Pen,
     scene::{Data, Scene},
@@ -25,6 +26,10 @@ use crate::field::format;
 
 /// For how many samples a line below the header stays after there was something to say.
 const LINE_SAMPLES: u64 = 15;
+
+/// From this width on the mark is told in full; beside a held moment from this one on.
+const ROOMY: u16 = 76;
+const WIDE: u16 = 110;
 
 /// Draws `scene`. Pure: the same scene on the same size is the same frame.
 pub fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>) {
@@ -232,10 +237,26 @@ fn marks(pen: &mut Pen<'_>, scene: &Scene<'_>) {
     if let Some(held) = scene.view.playhead.held() {
         let age =
             scene.live.map_or(0.0, |live| live.moment.sample.stamp.seconds_since(&held.moment.sample.stamp));
+        // Samples are a little less or more than a second apart.
+        let age = age.round();
         let behind = if age < 1.0 { String::new() } else { format!(" {} ago", words::ago(age)) };
         // The time itself stands at the right, as ever.
-        let thin = if held.moment.is_whole() { "" } else { ", totals only" };
+        let thin = match held.moment.is_whole() {
+            true => "",
+            // The mark needs room as well.
+            false if scene.view.mark.is_some() => ", totals",
+            false => ", totals only",
+        };
         pen.put(&format!(" HELD{behind}{thin} "), theme.mark());
+    }
+    if let (Some(mark), Some(shown)) = (&scene.view.mark, scene.view.shown(scene.live)) {
+        let stamp = &shown.moment.sample.stamp;
+        let room = match scene.view.size.0 {
+            WIDE.. => Room::Wide,
+            ROOMY.. if !scene.view.is_held() => Room::Middling,
+            _ => Room::Narrow,
+        };
+        pen.put(&format!(" {} ", mark.told(stamp, room)), theme.key());
     }
     if let Some(age) = scene.stale() {
         let why = scene

@@ -180,7 +180,7 @@ fn mark_selected(buffer: &mut Buffer, area: Rect, frame: &Frame<'_>, first: usiz
         return;
     }
     let y = area.y + 1 + u16::try_from(line).unwrap_or(0);
-    buffer.set_style(Rect { y, height: 1, ..area }, frame.theme.selected());
+    frame.theme.select(buffer, Rect { y, height: 1, ..area });
 }
 
 /// A handle on a track that shows which part of `len` rows is in sight.

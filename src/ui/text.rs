@@ -132,7 +132,10 @@ mod tests {
         assert_eq!(cut("nf_conntrack_tcp_timeout_established"), "nf_conntra…stablished");
         assert_eq!(cut("nf_conntrack_tcp_timeout_time_wait"), "nf_conntra…_time_wait");
         assert_eq!(cut("tcp_rmem"), "tcp_rmem");
-        assert_eq!((fit_middle("名前名前", 5, "…").into_owned(), fit_middle("ab", 1, "…").into_owned()), ("名…前".to_owned(), "…".to_owned()));
+        assert_eq!(
+            (fit_middle("名前名前", 5, "…").into_owned(), fit_middle("ab", 1, "…").into_owned()),
+            ("名…前".to_owned(), "…".to_owned())
+        );
         assert_eq!(fit_middle("abc", 1, "..."), "");
     }
 

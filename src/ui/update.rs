@@ -9,7 +9,7 @@ use super::{
     export::{self, ExportRequest},
     filter_line, help,
     layout::{self, Layout},
-    mouse, names, palette, pane,
+    mark, mouse, names, palette, pane,
     playhead::{self, Sources, Stride},
     recent,
     scene::{Data, Look},
@@ -76,6 +76,7 @@ pub fn update(view: &mut View, input: Input, data: Option<Data<'_>>, sources: So
             if let Some(data) = &data {
                 course::note(view, data, sources.past);
                 story::note(view, data);
+                mark::keep(view, data);
                 // What was noted is of the time that goes on; a held moment is no part of that.
                 if !view.is_held() {
                     recent::note(view, data);
@@ -182,6 +183,9 @@ pub(super) fn obey(
         Command::Later => playhead::forward(view, Stride::Sample, sources),
         Command::MinuteLater => playhead::forward(view, Stride::Minute, sources),
         Command::Live => playhead::go_live(view),
+        Command::Mark => mark::set(view, marked(view, data, sources)),
+        Command::ForgetMark => mark::forget(view),
+        Command::OnlyChanged => mark::toggle_changed(view),
         Command::Export => {
             export::ask(view, data);
             vec![]
@@ -247,6 +251,11 @@ fn focus(view: &mut View, step: isize, data: Option<Data<'_>>) -> Vec<Effect> {
 /// The look on screen, not a newer one that is still being counted.
 fn shown(data: Option<Data<'_>>, sources: Sources<'_>) -> Option<Look> {
     data.map(|data| data.look()).or(sources.live.cloned())
+}
+
+/// The look to mark: what is held, though it may still be being counted, else what is on screen.
+fn marked(view: &View, data: Option<Data<'_>>, sources: Sources<'_>) -> Option<Look> {
+    view.playhead.held().cloned().or_else(|| shown(data, sources))
 }
 
 /// Pasted text is typed where text is being typed. It never becomes commands.

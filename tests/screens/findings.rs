@@ -131,7 +131,7 @@ fn from_a_finding_to_a_socket_and_back_to_the_same_row() {
 
 #[test]
 fn a_finding_can_be_opened_on_the_overview() {
-    let mut stage = traced(SMALL, HEIGHT, "<Tab><Tab>jj<Enter>");
+    let mut stage = traced(SMALL, HEIGHT, "<Tab><Tab>j<Enter>");
     assert!(matches!(stage.view.page().screen, Screen::Finding(_)), "{}", stage.text());
     stage.keys("<Esc>");
     assert_eq!(stage.view.page().screen, Screen::Overview);

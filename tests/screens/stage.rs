@@ -96,6 +96,15 @@ impl Stage {
             (stage.history, stage.past, stage.live.expect("samples came"))
         });
         let (history, past, live) = &*TOLD;
+        Self::showing(history, past, live, (width, height))
+    }
+
+    /// A stage of that size to which the same samples came; no keys yet.
+    pub(crate) fn afresh(&self, size: (u16, u16)) -> Self {
+        Self::showing(&self.history, &self.past, self.live.as_ref().expect("samples came"), size)
+    }
+
+    fn showing(history: &History, past: &Past, live: &Look, (width, height): (u16, u16)) -> Self {
         let mut stage = Self::new(width, height);
         stage.now = Some(live.moment.sample.stamp);
         stage.history = history.clone();

@@ -1,4 +1,4 @@
-//! The configuration file: one table of what may stand in it ([`items`]), from which it is read (`read`) and written
+//! The configuration file: one table of what may stand in it (`items`), from which it is read (`read`) and written
 //! (`template`).
 //!
 //! Nothing in it is ever run, and no other file is named by it.

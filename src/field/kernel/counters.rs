@@ -3,7 +3,11 @@
 use std::{borrow::Cow, sync::Arc};
 
 use super::super::{Field, Value};
-use crate::{findings::Counter, model::Counters, store::Moment};
+use crate::{
+    findings::Counter,
+    model::Counters,
+    store::{Change, Moment},
+};
 
 type Fields = Field<CounterRow>;
 
@@ -20,6 +24,8 @@ pub struct CounterRow {
     pub grown: Option<u64>,
     /// Whether it moved within the last ten seconds: what moves now and then does not come and go.
     pub moves: bool,
+    /// By how much it grew since another moment, where that is asked and known.
+    pub change: Option<Change>,
     /// What it means, if somebody acts on it.
     pub told: Option<&'static Counter>,
 }
@@ -39,7 +45,8 @@ impl CounterRow {
             let level = Counters::is_gauge(name);
             let grown = if level { None } else { counters.growth(&moment.first_counters, name) };
             let moves = moment.moved.binary_search(name).is_ok();
-            Self { name: name.clone(), value, rate, grown, moves, told: Counter::named(name) }
+            let told = Counter::named(name);
+            Self { name: name.clone(), value, rate, grown, moves, change: None, told }
         })
     }
 
@@ -84,6 +91,10 @@ pub static COUNTERS: &[Field<CounterRow>] = &[
     Fields::right("grown", "GROWN", 7, "By how much it grew since twtop began.", |row, _| {
         row.grown.map_or(Value::None, Value::Count)
     }),
+    Fields::right("change", "SINCE", 6, "How much more it says than at the mark, or less.", |row, _| {
+        row.change.map_or(Value::None, Value::Change)
+    })
+    .for_people(),
     Fields::left("meaning", "MEANING", 40, "What it counts, or what it is a sign of.", |row, _| {
         text(row.meaning())
     }),

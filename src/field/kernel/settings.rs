@@ -23,6 +23,8 @@ pub struct SettingRow {
     pub topic: Option<&'static Topic>,
     /// The worst finding that names it.
     pub finding: Option<FindingId>,
+    /// What it was set to at another moment, where that is asked and known.
+    pub then: Option<String>,
 }
 
 impl SettingRow {
@@ -37,6 +39,7 @@ impl SettingRow {
                 .iter()
                 .find(|finding| Self::is_named_by(name, finding))
                 .map(|finding| finding.id),
+            then: None,
         })
     }
 
@@ -112,6 +115,13 @@ pub static SETTINGS: &[Field<SettingRow>] = &[
             note => Value::Text(Cow::Owned(note)),
         },
     ),
+    Fields::left("change", "SINCE", 14, "What it was set to at the mark, if something else.", |row, _| {
+        match &row.then {
+            Some(then) if *then != row.value => Value::Text(Cow::Owned(format!("was {then}"))),
+            then => then.as_ref().map_or(Value::None, |_| Value::Text(Cow::Borrowed(""))),
+        }
+    })
+    .for_people(),
     Fields::left("purpose", "WHAT FOR", 40, "What it is for, and in parentheses its default.", |row, _| {
         Value::Text(Cow::Borrowed(row.purpose()))
     }),
