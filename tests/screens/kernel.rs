@@ -184,7 +184,8 @@ fn counters_that_move_now_and_then_keep_their_places() {
         let title = text.lines().find(|line| line.contains("Counters")).expect("a title").to_owned();
         let names = text.lines().filter(|line| ["Tcp", "Ip"].iter().any(|of| line.contains(of)));
         let names = names.filter_map(|line| line.split_whitespace().nth(1).map(str::to_owned));
-        (title, names.collect::<Vec<_>>())
+        // Of the others the larger overtakes the smaller once in a while.
+        (title, names.take(3).collect::<Vec<_>>())
     };
     let first = seen();
     // One of them moves every third second.
@@ -196,11 +197,10 @@ fn counters_that_move_now_and_then_keep_their_places() {
 
 #[test]
 fn a_setting_that_was_changed_says_so_beside_its_finding() {
-    for (size, note) in [((60, 16), " both "), (SMALL, " both "), (LARGE, " changed, finding ")] {
-        let stage = after_keys(size, "7");
-        let text = stage.text();
+    for (size, note) in [((60, 16), " both "), (SMALL, " both "), ((120, 40), " changed, finding ")] {
+        let text = after_keys(size, "7").text();
         let line = text.lines().find(|line| line.contains("tcp_fin_timeout")).expect("a row");
-        assert!(line.contains(note) || line.contains(" changed, "), "{text}");
+        assert!(line.contains(note), "{text}");
     }
 }
 
