@@ -305,8 +305,15 @@ fn travel(view: &mut View, command: Command, data: Option<Data<'_>>) -> Vec<Effe
     table.selected = data.id(pane, to);
     table.present = table.selected.is_some();
     table.offset = window(table.offset, to, height, data.len(pane));
-    let partly_sorted = pane == Pane::Sockets && table.sort.is_some() && data.len(pane) > MANY;
-    if partly_sorted { vec![Effect::Select] } else { vec![] }
+    order_in_sight(view, pane, &data)
+}
+
+/// What it takes to have the rows of `pane` in order that are in sight now: of a large table only those are that are near
+/// to where it was.
+pub(super) fn order_in_sight(view: &View, pane: Pane, data: &Data<'_>) -> Vec<Effect> {
+    let is_sorted = view.page().table(pane).sort.is_some();
+    let is_partly = pane == Pane::Sockets && is_sorted && data.len(pane) > MANY;
+    if is_partly { vec![Effect::Select] } else { vec![] }
 }
 
 /// Finds every selected row again and keeps it in sight. A selected row that is gone stays selected, as a row

@@ -34,20 +34,26 @@ impl CounterRow {
     /// The counter of that name in `moment`.
     #[must_use]
     pub fn of(moment: &Moment, name: &str) -> Option<Self> {
-        Self::all(moment).find(|row| &*row.name == name)
+        let mut counters = moment.sample.counters.iter().enumerate();
+        let (place, (name, value)) = counters.find(|(_, (known, _))| &***known == name)?;
+        Some(Self::new(moment, place, name, value))
     }
 
     /// Every counter of `moment`, by name.
     pub fn all(moment: &Moment) -> impl Iterator<Item = Self> {
-        let counters = &moment.sample.counters;
-        let rates = moment.counter_rates.iter().copied().chain(std::iter::repeat(None));
-        counters.iter().zip(rates).map(|((name, value), rate)| {
-            let level = Counters::is_gauge(name);
-            let grown = if level { None } else { counters.growth(&moment.first_counters, name) };
-            let moves = moment.moved.binary_search(name).is_ok();
-            let told = Counter::named(name);
-            Self { name: name.clone(), value, rate, grown, moves, change: None, told }
-        })
+        let counters = moment.sample.counters.iter().enumerate();
+        counters.map(|(place, (name, value))| Self::new(moment, place, name, value))
+    }
+
+    /// The counter that is at `place` among those of `moment`.
+    fn new(moment: &Moment, place: usize, name: &Arc<str>, value: u64) -> Self {
+        let rate = moment.counter_rates.get(place).copied().flatten();
+        let level = Counters::is_gauge(name);
+        let growth = || moment.sample.counters.growth(&moment.first_counters, name);
+        let grown = if level { None } else { growth() };
+        let moves = moment.moved.binary_search(name).is_ok();
+        let told = Counter::named(name);
+        Self { name: Arc::clone(name), value, rate, grown, moves, change: None, told }
     }
 
     /// Whether its moving is a sign of trouble.
