@@ -55,6 +55,7 @@ mod recent;
 pub mod scene;
 mod select;
 pub mod settings;
+mod since;
 mod sorting;
 mod story;
 mod table;
