@@ -107,6 +107,23 @@ pub(super) fn bar_text(share: f64, cells: usize, theme: &Theme) -> String {
     bar_glyphs(share, cells, theme).collect()
 }
 
+/// Shows a line that keys act on. Bars keep their colours: a reversed block is a hole, and the bar would read as what
+/// is left of it. Bars of ASCII are text.
+pub(super) fn select(buffer: &mut Buffer, line: Rect, theme: &Theme) {
+    let glyphs = theme.glyphs;
+    let line = line.intersection(buffer.area);
+    let mut in_bar = false;
+    for at in line.positions() {
+        let cell = &mut buffer[at];
+        let symbol = cell.symbol();
+        let filled = !symbol.is_ascii() && (symbol == glyphs.bar || glyphs.bar_parts.contains(&symbol));
+        in_bar = filled || in_bar && symbol == glyphs.bar_rest;
+        if !in_bar {
+            cell.set_style(theme.selected());
+        }
+    }
+}
+
 fn bar_glyphs(share: f64, cells: usize, theme: &Theme) -> impl Iterator<Item = &'static str> {
     let glyphs = theme.glyphs;
     let parts = glyphs.bar_parts.len() + 1;
@@ -258,6 +275,31 @@ mod tests {
         let theme = Theme::new(Palette::Monochrome, false);
         let half = line(3, |buffer, area| super::bar(buffer, area, 0.5, Style::new(), &theme));
         assert_eq!(half, "█▌·");
+    }
+
+    #[test]
+    fn a_bar_reads_the_same_on_a_selected_line() {
+        for palette in [Palette::Sixteen, Palette::Monochrome] {
+            let theme = Theme::new(palette, false);
+            let drawn = |selected| {
+                let area = Rect::new(0, 0, 14, 1);
+                let mut buffer = Buffer::empty(area);
+                let mut pen = Pen::new(&mut buffer, area, 0);
+                pen.put("ports ", theme.text());
+                let place = pen.take(5);
+                bar(pen.buffer(), place, 0.73, theme.gauge(0.73), &theme);
+                pen.put("73%", theme.text());
+                if selected {
+                    select(&mut buffer, area, &theme);
+                }
+                buffer
+            };
+            let (plain, selected) = (drawn(false), drawn(true));
+            for x in 0..14 {
+                let is_of_bar = (6..11).contains(&x);
+                assert_eq!(plain[(x, 0)] == selected[(x, 0)], is_of_bar, "{palette:?} {x}");
+            }
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use super::{
     Theme,
     columns::{Column, Shown, absent, fitting, title},
+    pen,
     scene::Data,
     text::{fit, fit_before, fit_figures, pad, width},
     update::window,
@@ -180,7 +181,7 @@ fn mark_selected(buffer: &mut Buffer, area: Rect, frame: &Frame<'_>, first: usiz
         return;
     }
     let y = area.y + 1 + u16::try_from(line).unwrap_or(0);
-    buffer.set_style(Rect { y, height: 1, ..area }, frame.theme.selected());
+    pen::select(buffer, Rect { y, height: 1, ..area }, frame.theme);
 }
 
 /// A handle on a track that shows which part of `len` rows is in sight.

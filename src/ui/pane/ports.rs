@@ -9,7 +9,7 @@ use crate::{
     ui::{
         columns,
         layout::{self, Chrome},
-        pen::{Pen, bar},
+        pen::{self, Pen, bar},
         select,
         table::{self, Frame, endpoint},
         text::{pad, width},
@@ -85,7 +85,7 @@ fn line(buffer: &mut Buffer, context: &Context<'_>) {
     pen.skip(2);
     pen.put(&words, style);
     if context.focused() && table.present {
-        buffer.set_style(area, theme.selected());
+        pen::select(buffer, area, theme);
     }
 }
 
