@@ -139,7 +139,7 @@ impl Theme {
     /// Something to know about.
     #[must_use]
     pub fn warning(&self) -> Style {
-        self.fg_or(Hue::Amber, Modifier::BOLD)
+        self.fg_or(Hue::Warn, Modifier::BOLD)
     }
 
     /// Something wrong.
@@ -174,14 +174,15 @@ impl Theme {
         }
     }
 
-    /// A bar that is `share` (0 to 1) full: calm, then a warning past one half, then an alarm past nine tenths.
+    /// A bar that is `share` (0 to 1) full, and its figure: plain, then a warning past one half, a bold one past nine
+    /// tenths. No state has these colours.
     #[must_use]
     pub fn gauge(&self, share: f64) -> Style {
-        self.fg(match share {
-            s if s >= 0.9 => Hue::Vermilion,
-            s if s >= 0.5 => Hue::Amber,
-            _ => Hue::Sky,
-        })
+        match share {
+            s if s >= 0.9 => self.warning().add_modifier(Modifier::BOLD),
+            s if s >= 0.5 => self.warning(),
+            _ => self.text(),
+        }
     }
 
     /// A curve that is not a state's.
@@ -202,6 +203,18 @@ mod tests {
         let states = TcpState::ALL.map(|state| theme.state(state));
         for style in styles.iter().chain(&states) {
             assert!(matches!((style.fg, style.bg), (None | Some(Color::Reset), None)));
+        }
+    }
+
+    #[test]
+    fn no_gauge_has_the_colour_of_a_state() {
+        for palette in [Palette::Sixteen, Palette::Indexed(Ground::Dark), Palette::True(Ground::Light)] {
+            let theme = Theme::new(palette, false);
+            let waiting = [TcpState::TimeWait, TcpState::CloseWait, TcpState::Established, TcpState::SynSent];
+            let states = waiting.map(|state| theme.state(state).fg);
+            for style in [theme.gauge(0.1), theme.gauge(0.6), theme.gauge(0.95), theme.warning()] {
+                assert!(!states.contains(&style.fg), "{style:?}");
+            }
         }
     }
 
