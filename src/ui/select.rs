@@ -1,5 +1,7 @@
 //! From a moment and a view to the rows that are shown, in their order.
 
+use std::cmp::Reverse;
+
 use super::{
     baseline::{Baseline, SocketThen},
     columns::CHANGE,
@@ -11,7 +13,7 @@ use super::{
 use crate::{
     field::{Context, FailureRow, Row},
     findings::{Finding, Severity},
-    model::{Evidence, ProcKey, StateCounts, TcpState, Unknown},
+    model::{Evidence, ProcKey, Socket, StateCounts, TcpState, Unknown},
     query,
     store::{Aggregate, DestinationRow, Moment, PeerRow, PortRange, ProcessRow},
 };
@@ -266,5 +268,25 @@ fn order_sockets(
         let place = first.into_iter().chain(URGENT).position(|urgent| Some(urgent) == state);
         by_state[place.unwrap_or(URGENT.len())].push(*row);
     }
+    // Of a million, none but those in sight would be put in order for nothing.
+    let mut left = if rows.len() > MANY { table.offset + NEAR } else { rows.len() };
+    for alike in &mut by_state {
+        let end = left.min(alike.len());
+        let key = |row: &u32| age_and_port(sockets, *row);
+        if end > 0 && end < alike.len() {
+            alike.select_nth_unstable_by_key(end - 1, key);
+        }
+        alike[..end].sort_unstable_by_key(key);
+        left -= end;
+    }
     *rows = by_state.concat();
+}
+
+/// The place of a socket among those in its state: the oldest first where an age is known, else by our port and the
+/// peer's. Those whose age is not known come by port after them.
+fn age_and_port(sockets: &[Socket], row: u32) -> (Reverse<Option<u32>>, u16, u16, u32) {
+    let socket = sockets.get(row as usize);
+    let age = socket.and_then(Socket::time_wait_age_ms);
+    let ports = socket.map_or((0, 0), |socket| (socket.local_port, socket.peer_port));
+    (Reverse(age), ports.0, ports.1, row)
 }
