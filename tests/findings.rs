@@ -74,6 +74,8 @@ scenarios! {
     cookies_keep_a_service_reachable: "syn-queue-cookies",
     a_destination_without_ports: "ephemeral-exhaustion",
     connect_is_slow_past_half: "ephemeral-cliff",
+    connect_stays_slow_while_ports_come_and_go: "ephemeral-crowded",
+    ports_that_come_and_go_are_none: "ephemeral-passing",
     ports_that_run_out_soon: "ephemeral-soon",
     time_waits_that_run_out_of_ports: "ephemeral-soon-closes",
     connect_fails_by_the_trace: "ephemeral-failures",

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    EXIT_DONE, RunError, clipboard, export_part,
+    EXIT_DONE, RunError, SOCKET_CODEC, clipboard, export_part,
     pace::{Meter, Pace},
     sampler::Sampler,
     sampling_config, terminal,
@@ -139,7 +139,8 @@ impl App {
             history: History::default(),
             past: Past::new(
                 usize::try_from(common.history_mib).unwrap_or(usize::MAX).saturating_mul(1 << 20),
-            ),
+            )
+            .packed_by(SOCKET_CODEC),
             watch: Watch::new(),
             newest: None,
             ready: None,

@@ -33,6 +33,7 @@ mod port_pools;
 mod reset_churn;
 mod retransmits;
 pub mod settings;
+mod short;
 mod syn_queue_overflow;
 mod syn_sent_pileup;
 mod time_wait;

@@ -78,6 +78,12 @@ impl Brief {
         self.rest.sample.stamp
     }
 
+    /// The number of its sample.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.rest.sample.number
+    }
+
     /// The moment, without its sockets.
     #[must_use]
     pub fn moment(&self) -> Moment {

@@ -8,6 +8,7 @@ mod accept;
 mod aggregate;
 mod attribute;
 mod brief;
+mod bundle;
 mod change;
 mod coverage;
 mod flow_table;
@@ -43,6 +44,7 @@ mod traced;
 
 pub use aggregate::{Aggregate, BindPool, DestinationRow, PeerKey, PeerRow, ProcessRow};
 pub use brief::Brief;
+pub use bundle::{Bundle, Numbered, SocketCodec};
 pub use change::{Change, Comparable, RowsThen};
 pub use coverage::Coverage;
 pub use flow_table::{FlowCounts, FlowKey, FlowRow, FlowTable, Service};

@@ -88,6 +88,18 @@ impl Link {
         Self(self.0 & !(Self::BOUND | Self::UNBOUND) | bit)
     }
 
+    /// All of it as a number that is small where the attribution's index is.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.0.rotate_left(Self::INDEX.leading_zeros())
+    }
+
+    /// The link of a [`Self::number`].
+    #[must_use]
+    pub const fn from_number(number: u32) -> Self {
+        Self(number.rotate_right(Self::INDEX.leading_zeros()))
+    }
+
     /// Whether the connection had its port before it connected: then nobody else can have it. `None` if not known;
     /// only the trace tells.
     #[must_use]

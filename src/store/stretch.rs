@@ -1,6 +1,5 @@
 //! The states that one connection went through, as far as the moments that are kept tell.
 
-use super::Moment;
 use crate::model::{Stamp, TcpState};
 
 /// How long a connection was in one state: from the first moment that saw it there to the last. Between two moments it
@@ -38,13 +37,6 @@ impl Course {
             self.stretches.drain(..more);
         }
         self.present = state.is_some();
-    }
-
-    /// Adds what `moment`, the newest, says of the socket with that cookie. Looks through all its sockets: for moments
-    /// that were missed, not for every sample.
-    pub fn see_in(&mut self, moment: &Moment, cookie: u64) {
-        let row = moment.sample.sockets.rows().iter().find(|row| row.cookie == cookie);
-        self.see(moment.sample.stamp, row.map(|row| row.state));
     }
 
     /// Nobody looked between the last moment and the next: what was seen before is not taken to have lasted.

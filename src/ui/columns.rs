@@ -9,10 +9,11 @@ use ratatui::style::Style;
 use super::{
     Theme,
     baseline::SocketThen,
+    in_short,
     pen::bar_text,
     scene::Data,
     table::{Frame, endpoint},
-    text::{fit, fit_before, fit_figures, pad, width},
+    text::{fit, fit_before, pad, width},
     view::Pane,
     words,
 };
@@ -291,8 +292,9 @@ impl Shown for DestinationRow {
             "left_max" if row.change.is_some_and(Change::is_gone) => gone(row.change),
             // Not more than that: the least is another column.
             "left_max" => {
-                let left = row.ports.map(|ports| ports.left).filter(|left| !left.is_exact())?;
-                Some(format!("{}{}", frame.theme.glyphs.at_most, format::count(left.max.into())))
+                let (left, at_most) = field::ports::left_figure(&row.ports?);
+                let mark = if at_most { frame.theme.glyphs.at_most } else { "" };
+                Some(format!("{mark}{}", format::count(left.into())))
             }
             _ => None,
         }
@@ -327,10 +329,7 @@ impl Shown for Finding {
                 let rest = text.strip_prefix(&*program::program(first))?;
                 Some(format!("{}{rest}", named(first, cells.saturating_sub(width(rest)), frame.theme)))
             }
-            "summary" => {
-                let text = frame.theme.duration(&row.summary);
-                Some(fit_figures(&text, cells, frame.theme.glyphs.ellipsis).into_owned())
-            }
+            "summary" => Some(in_short::sentence(row, cells, frame.theme)),
             _ => None,
         }
     }

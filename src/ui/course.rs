@@ -9,12 +9,8 @@ use super::{
 };
 use crate::{
     model::{Sample, SockId, Stamp},
-    store::{self, Moment},
+    store,
 };
-
-/// So many rows of sockets of the past are looked through at once, a few milliseconds' work; what lies before them was not
-/// seen.
-const ROWS: usize = 1_000_000;
 
 /// So many samples without a look in between are passed over, as of dumps that broke off. After more of them nobody knows
 /// what happened.
@@ -62,29 +58,13 @@ pub(super) fn note(view: &mut View, data: &Data<'_>, past: &Past) {
     }
     let new = || Course { id, number: None, seen: store::Course::default() };
     let mut course = view.course.take().filter(same).map_or_else(new, Arc::unwrap_or_clone);
-    for missed in missed(past, course.number, number) {
-        course.turn_to(missed.sample.number);
-        course.seen.see_in(missed, id.cookie);
+    for sighting in past.sightings(id.cookie, course.number, number) {
+        course.turn_to(sighting.number);
+        course.seen.see(sighting.stamp, sighting.state);
     }
     course.turn_to(number);
     course.seen.see(stamp, row.map(|row| row.state));
     view.course = Some(Arc::new(course));
-}
-
-/// The moments of the past between two samples that have their sockets, oldest first: the newest of them, as far as it is no
-/// great work to look through them.
-fn missed(past: &Past, after: Option<u64>, before: u64) -> Vec<&Moment> {
-    let between = |moment: &&Moment| Some(moment.sample.number) > after && moment.sample.number < before;
-    let mut moments: Vec<&Moment> = past.whole().filter(between).collect();
-    let mut room = ROWS;
-    let fits = |moment: &&Moment| {
-        let left = room.checked_sub(moment.sample.sockets.len());
-        room = left.unwrap_or(0);
-        left.is_some()
-    };
-    let kept = moments.iter().rev().copied().take_while(fits).count();
-    moments.drain(..moments.len() - kept);
-    moments
 }
 
 /// What was seen by `at` of the socket that the page is about.

@@ -35,6 +35,7 @@ mod export;
 mod filter_line;
 mod footer;
 mod help;
+mod in_short;
 mod kernel;
 mod key;
 pub mod keymap;

@@ -9,6 +9,7 @@ use ratatui::{
     style::{Color, Modifier},
 };
 use twtop::{
+    app::SOCKET_CODEC,
     findings::{Finding, Watch},
     model::{Inspected, ProcessLoad, Sample, Stamp},
     store::{History, Ledger},
@@ -72,7 +73,7 @@ impl Stage {
             slow: false,
             ledger: Ledger::new(),
             history: History::default(),
-            past: Past::new(BOUND),
+            past: Past::new(BOUND).packed_by(SOCKET_CODEC),
             watch: Watch::new(),
             live: None,
             selection: None,
@@ -98,7 +99,7 @@ impl Stage {
         (width, height): (u16, u16),
     ) -> Self {
         let mut stage = Self::new(width, height);
-        stage.past = Past::new(bound);
+        stage.past = Past::new(bound).packed_by(SOCKET_CODEC);
         for _ in 0..seconds {
             stage.fold(incident.sample());
         }

@@ -67,14 +67,15 @@ fn figures(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, has_bound: b
             pen.skip(u16::try_from(half.saturating_sub(used)).unwrap_or(0));
         }
     }
-    let mut notes = vec![];
-    if has_bound {
-        notes.push("grey: at least");
+    let notes = [("grey: at least", has_bound), ("on loopback both ends count", both_ends(context))];
+    // Part of a note is none.
+    let mut pen = Pen::new(buffer, inner, 2);
+    let mut lead = "";
+    for (note, _) in notes.iter().filter(|(_, holds)| *holds) {
+        if pen.put(&format!("{lead}{note}"), theme.dim()) {
+            lead = "; ";
+        }
     }
-    if both_ends(context) {
-        notes.push("on loopback both ends count");
-    }
-    Pen::new(buffer, inner, 2).put_cut(&notes.join("; "), theme.dim(), theme);
 }
 
 /// The curve, with its scale and times. Whether some of it is a lower bound.

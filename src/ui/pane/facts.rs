@@ -13,7 +13,7 @@ use crate::{
     model::{Evidence, Inspected, ProcKey, Process, ProcessSeen, Unknown, text::printable},
     store::{Aggregate, Change, Lifetimes, ProcessRow},
     ui::{
-        columns, layout,
+        columns, in_short, layout,
         pen::{Pen, bar},
         text::wrap,
         verdict,
@@ -185,7 +185,10 @@ fn found(context: &Context<'_>) -> Vec<Fact> {
             Severity::Critical => context.theme().gauge(1.0),
             severity => context.theme().severity(severity),
         };
-        let text = format!("{} {}", columns::severity(finding.severity), finding.summary);
+        let severity = columns::severity(finding.severity);
+        let room = usize::from(context.chrome.inner(context.area).width.saturating_sub(LABEL));
+        let room = room.saturating_sub(severity.len() + 1);
+        let text = format!("{severity} {}", in_short::sentence(finding, room, context.theme()));
         Fact { whole: false, ..Fact::new("finding", text).styled(style) }
     })
     .collect()
