@@ -192,7 +192,7 @@ mod tests {
     fn a_difference_has_its_sign() {
         let all =
             [Change::By(0), Change::By(1_204), Change::By(-12_345), Change::New(3), Change::Gone(-123_456)];
-        assert_eq!(all.map(change), ["0", "+1204", "-12.3k", "new", "-123k"]);
+        assert_eq!(all.map(change), ["0", "+1,204", "-12.3k", "new", "-123k"]);
         assert_eq!(signed(1_204, grouped), "+1,204");
         for by in [9_999, 99_999, 999_999, 9_999_999, 999_999_999_999_999] {
             assert!(change(Change::By(-by)).len() <= CHANGE_WIDTH, "{by}");

@@ -216,7 +216,7 @@ fn what_a_filter_hides_is_not_said_to_be_gone() {
 fn what_a_socket_did_while_a_moment_was_held_is_told_after_that() {
     let mut incident = Incident::new();
     let mut stage = Stage::of(&mut incident, 30, LARGE.0, LARGE.1);
-    stage.keys("/rport:5432 state:established<Enter>2G<Enter>/<C-u><Enter>p");
+    stage.keys("/rport:5432 state:established lport:<50000<Enter>2G<Enter>/<C-u><Enter>p");
     // It closes at once and is gone a minute later: all of it unseen.
     (0..65).for_each(|_| stage.sample(incident.sample()));
     assert!(stage.text().contains("so far     ESTABLISHED, first seen at 09:30:29"), "{}", stage.text());
