@@ -73,7 +73,8 @@
 //! # How the past is kept
 //!
 //! The loop keeps every look for as long as the series last ([`ui::Past`]), as a [`store::Brief`]: its counts, shared with
-//! the one before where they are equal. The newest looks keep their sockets as well, as far as a bound allows; a moment
+//! the one before where they are equal. Its sockets are kept as well, as far as a bound allows: those of the newest looks as they came,
+//! those of older ones packed ([`store::Bundle`], in a form that the wiring hands over) and unpacked when somebody goes there. A moment
 //! without them says so ([`store::Moment::is_whole`]), and what only sockets could tell is then not shown. A held picture
 //! ([`ui::Playhead`]) has the series as they were when it was held, and finds its place in them by the stamp: what is drawn
 //! of it depends on nothing that came later.

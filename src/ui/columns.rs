@@ -376,7 +376,7 @@ impl Shown for SocketRows {
 
 /// A process with its PID, which stays whole.
 fn who(process: &Process, cells: usize, theme: &Theme) -> Option<String> {
-    fit_before(&process.name, &format!(" {}", process.key.pid), cells, theme.glyphs.ellipsis)
+    fit_before(program::name(process), &format!(" {}", process.key.pid), cells, theme.glyphs.ellipsis)
 }
 
 impl Shown for FailureRow {

@@ -79,6 +79,7 @@ pub(super) fn apply(view: &mut View, text: String, data: Option<Data<'_>>) -> Ve
     };
     remember(&mut view.past_filters, &text);
     view.filter = Filter { text, query };
+    view.page_mut().refilter();
     view.mode = Mode::Normal;
     vec![Effect::Select]
 }

@@ -30,7 +30,7 @@ pub fn select(view: &View, look: &Look) -> Selection {
     let moment = &*look.moment;
     let (query::Selection { aggregate, rows }, unknown, findings) = if moment.is_whole() {
         let kept = sockets(view, look);
-        let unknown = moment.unknown(kept.rows.iter().map(|row| *row as usize));
+        let unknown = moment.unknown_of(kept.rows.iter().map(|row| *row as usize));
         let findings = findings(view, look, &kept.rows);
         (kept, unknown, findings)
     } else {
@@ -161,14 +161,8 @@ fn maybe(moment: &Moment, rows: &[u32], key: ProcKey) -> Maybe {
 
 /// How many sockets of `moment` have an owner that we may not see.
 fn hidden(moment: &Moment) -> u32 {
-    if let Some(digest) = moment.digest {
-        let denied = Unknown::ALL.iter().position(|reason| *reason == Unknown::Denied);
-        return denied.map_or(0, |denied| digest.unknown[denied]);
-    }
-    let denied: Vec<bool> =
-        moment.attributions.iter().map(|set| set.unknown == Some(Unknown::Denied)).collect();
-    let hidden = moment.links.iter().filter(|link| denied[link.attribution()]).count();
-    u32::try_from(hidden).unwrap_or(u32::MAX)
+    let denied = Unknown::ALL.iter().position(|reason| *reason == Unknown::Denied);
+    denied.map_or(0, |denied| moment.unknown[denied])
 }
 
 /// Puts the rows of a table into the order that was asked for; they come with the worst first.

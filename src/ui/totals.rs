@@ -65,8 +65,7 @@ fn is_towards(row: &DestinationRow, key: &PeerKey) -> bool {
 
 /// Sockets without an owner, by reason, as far as that was kept.
 pub(super) fn unknown(screen: &Screen, moment: &Moment) -> [u32; Unknown::ALL.len()] {
-    let digest = moment.digest.filter(|_| !screen.is_closer());
-    digest.map_or([0; Unknown::ALL.len()], |digest| digest.unknown)
+    if screen.is_closer() { Default::default() } else { moment.unknown }
 }
 
 /// The findings about what the page is about. Which sockets they are about is not known any more.

@@ -1,6 +1,9 @@
 //! Pages about one thing, and the way back from them.
 
-use twtop::ui::{Input, Palette, Theme};
+use twtop::{
+    model::Inspected,
+    ui::{Input, Palette, Theme},
+};
 
 use crate::{
     HEIGHT, LARGE, SMALL, after_keys, at_height,
@@ -140,5 +143,66 @@ fn charts_tell_states_apart_without_colours() {
         assert_eq!(text.is_ascii(), ascii, "{text}");
         stage.input(Input::Resized(80, 40));
         assert!(stage.text().contains("TIME_WAIT"), "{}", stage.text());
+    }
+}
+
+#[test]
+fn a_process_that_has_ended_is_not_said_to_live() {
+    let mut stage = Stage::at_height(120, 40);
+    stage.keys("3<Enter>");
+    let Some(Inspected::Running(load)) = stage.inspected else { panic!("a process was chosen") };
+    assert!(stage.text().contains(", up "));
+    let at = stage.now.expect("samples came").wall;
+    stage.inspected = Some(Inspected::Ended { key: load.key, seen: Some(at) });
+    let text = stage.text();
+    assert!(text.contains(&format!("ended (seen last at {}, lived ", at.strftime("%H:%M:%S"))), "{text}");
+    for claim in [", up ", "descriptors", "resources"] {
+        assert!(!text.contains(claim), "{claim}\n{text}");
+    }
+    stage.inspected = Some(Inspected::Zombie(load.key));
+    let text = stage.text();
+    assert!(text.contains("its parent has not reaped it") && !text.contains("memory"), "{text}");
+    // At a moment that is gone back to it lived.
+    stage.keys("[");
+    assert!(stage.text().contains(", up "), "{}", stage.text());
+}
+
+#[test]
+fn what_a_filter_hides_is_not_said_to_be_gone() {
+    for keys in ["3<Enter>/port:1<Enter>", "3w/port:1<Enter>", "4w/port:1<Enter>"] {
+        let mut stage = Stage::at_height(120, 40);
+        stage.keys(keys);
+        let text = stage.text();
+        assert!(text.contains("Nothing of it passes the filter."), "{keys}\n{text}");
+        assert!(!text.contains("any more"), "{keys}\n{text}");
+    }
+}
+
+#[test]
+fn what_a_socket_did_while_a_moment_was_held_is_told_after_that() {
+    let mut incident = Incident::new();
+    let mut stage = Stage::of(&mut incident, 30, LARGE.0, LARGE.1);
+    stage.keys("/rport:5432 state:established<Enter>2G<Enter>/<C-u><Enter>p");
+    // It closes at once and is gone a minute later: all of it unseen.
+    (0..65).for_each(|_| stage.sample(incident.sample()));
+    assert!(stage.text().contains("so far     ESTABLISHED, first seen at 09:30:29"), "{}", stage.text());
+    stage.keys("p");
+    let text = stage.text();
+    assert!(text.contains("so far     ESTABLISHED at 09:30:29, TIME_WAIT 09:30:30–09:31:30"), "{text}");
+}
+
+#[test]
+fn what_nobody_saw_is_not_taken_to_have_lasted() {
+    // Of the past there are totals only: what a listener did meanwhile is not known.
+    for (held, wanted) in [
+        (3, "so far     LISTEN, first seen at 09:30:29"),
+        (30, "so far     LISTEN at 09:30:29, LISTEN since 09:30:59"),
+    ] {
+        let mut incident = Incident::new();
+        let mut stage = Stage::keeping(0, &mut incident, 30, LARGE);
+        stage.keys("2/state:listen<Enter><Enter>/<C-u><Enter>p");
+        (0..held).for_each(|_| stage.sample(incident.sample()));
+        stage.keys("p");
+        assert!(stage.text().contains(wanted), "{}", stage.text());
     }
 }

@@ -4,9 +4,15 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use proptest::prelude::*;
 use ratatui::style::Color;
-use twtop::ui::{Effect, ExportPart, Input, Palette, Theme, view::Pane};
+use twtop::{
+    model::{Endpoint, Family, NewSocket, TcpState, Timer},
+    ui::{Effect, ExportPart, Input, Palette, Theme, view::Pane},
+};
 
-use crate::stage::{HEIGHT, Stage};
+use crate::{
+    incident::Incident,
+    stage::{HEIGHT, Stage},
+};
 
 const SIZES: [(u16, u16); 3] = [(60, 16), (80, 24), (160, 45)];
 
@@ -144,6 +150,17 @@ fn rows_are_copied_as_what_lists_just_them() {
 }
 
 #[test]
+fn a_copy_says_what_ss_will_not_tell() {
+    let (line, notes) = copied(&mut after_keys((160, 45), "/pid:4711 state:tw<Enter>Y"));
+    assert_eq!(line, "ss -tan state time-wait");
+    assert!(notes.contains("ss cannot tell whose these are"), "{notes}");
+    let (_, notes) = copied(&mut after_keys((160, 45), "y"));
+    assert!(notes.contains("(without its 3,000 in TIME_WAIT; "), "{notes}");
+    let (_, notes) = copied(&mut after_keys((160, 45), " Y"));
+    assert!(notes.contains("ss lists what is there now, not at the moment shown"), "{notes}");
+}
+
+#[test]
 fn every_row_and_every_page_can_be_copied() {
     for (keys, begins) in [
         ("2y", "ss -tanpoie 'src "),
@@ -202,6 +219,8 @@ fn an_export_asks_what_and_offers_only_what_there_is() {
     assert!(matches!(part("ev"), Some(ExportPart::Table(Pane::Processes, _))));
     assert!(matches!(part("4ev"), Some(ExportPart::Table(Pane::Peers, _))));
     assert!(matches!(part("eS"), Some(ExportPart::Sample)));
+    assert!(matches!(part("e<Enter>"), Some(ExportPart::Table(Pane::Processes, _))));
+    assert!(matches!(part("2<Enter>e<Enter>"), Some(ExportPart::Sample)), "the only one");
     assert!(matches!(part("6ef"), Some(ExportPart::Finding(_))));
     assert!(matches!(part("6<Enter>er"), Some(ExportPart::Report(_))));
     assert!(matches!(part(":export view<Enter>"), Some(ExportPart::Table(Pane::Processes, _))));
@@ -276,6 +295,44 @@ fn the_wheel_scrolls_what_is_under_it_by_three_rows() {
 }
 
 #[test]
+fn the_wheel_goes_on_through_rows_in_order_where_only_those_in_sight_are() {
+    let mut incident = Incident::new();
+    let mut sample = incident.sample();
+    let end = |port| Endpoint { ip: [10, 0, 0, 1].into(), port };
+    // More sockets than are put in order at once, and none next to its neighbour.
+    for n in 0..50_021_u32 {
+        let port = u16::try_from(1_024 + u64::from(n) * 7_919 % 50_021).expect("a port");
+        sample.sockets.push(
+            &NewSocket {
+                cookie: 1_000_000 + u64::from(n),
+                family: Family::V4,
+                local: end(port),
+                peer: end(9),
+                state: TcpState::Established,
+                timer: Timer::Off,
+                retransmits: 0,
+                expires_ms: 0,
+            },
+            None,
+        );
+    }
+    let mut stage = Stage::new(80, 24);
+    stage.sample(sample);
+    stage.keys("2/rport:9<Enter>:sort local<Enter>");
+    stage.slow = true;
+    (0..500).for_each(|_| stage.mouse(MouseEventKind::ScrollDown, 10, 12));
+    stage.slow = false;
+    stage.mouse(MouseEventKind::ScrollDown, 10, 12);
+    let text = stage.text();
+    let ports: Vec<u32> = text
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix("10.0.0.1:")?.parse().ok())
+        .filter(|port| *port != 9)
+        .collect();
+    assert!(ports.len() > 10 && ports.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{text}");
+}
+
+#[test]
 fn a_click_on_a_hint_is_as_good_as_its_key() {
     let mut stage = after_keys((80, 24), "");
     stage.click("? help");
@@ -345,4 +402,25 @@ proptest! {
             prop_assert!(!text.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'), "{text}");
         }
     }
+}
+
+#[test]
+fn what_is_to_be_typed_leaves_the_help_page() {
+    let stage = after_keys((80, 24), "?:export");
+    assert!(stage.text().contains("\n:export"), "{}", stage.text());
+    let stage = after_keys((80, 24), "?/port");
+    assert!(stage.text().contains("\n/port"), "{}", stage.text());
+}
+
+#[test]
+fn a_new_filter_that_drops_the_selected_row_selects_the_first() {
+    let mut stage = after_keys((80, 24), "3j/pid:4711<Enter>");
+    assert!(stage.selected_line().is_some_and(|line| line.contains("4711")), "{}", stage.text());
+    stage.keys("<Enter>");
+    assert!(stage.text().contains(" 4711 "), "{}", stage.text());
+    // While the rows are being counted those of before are not opened.
+    let mut stage = after_keys((80, 24), "3j");
+    stage.slow = true;
+    stage.keys("/pid:4711<Enter><Enter>");
+    assert!(stage.text().contains("Still counting. Press it again."), "{}", stage.text());
 }

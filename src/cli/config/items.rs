@@ -9,7 +9,7 @@ use super::Config;
 use crate::{
     cli::resolve::{BUDGET, INTERVAL},
     model::text::printable,
-    query::{Query, QueryError},
+    query::Query,
     ui::settings::VIEWS,
 };
 
@@ -85,7 +85,7 @@ pub(super) static ITEMS: &[Item] = &[
     },
     Item {
         name: "history_mib",
-        meaning: "How much memory sockets of the past may take.",
+        meaning: "How much memory sockets of the past may take. Totals come on top: a few MiB, at most 64.",
         allowed: || "a whole number of MiB from 1 to 4096".to_owned(),
         default: "16",
         set: |config, value| {
@@ -107,8 +107,7 @@ pub(super) static ITEMS: &[Item] = &[
         default: "\"\"",
         set: |config, value| {
             let text = value.as_str().ok_or(None)?;
-            let wrong = |error: QueryError| Some(format!("{error} (character {})", error.column + 1));
-            Query::parse(text).map_err(wrong)?;
+            Query::parse(text).map_err(|error| Some(error.to_string()))?;
             put(&mut config.filter, Some(text.to_owned()))
         },
     },

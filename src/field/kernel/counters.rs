@@ -32,18 +32,24 @@ impl CounterRow {
     /// The counter of that name in `moment`.
     #[must_use]
     pub fn of(moment: &Moment, name: &str) -> Option<Self> {
-        Self::all(moment).find(|row| &*row.name == name)
+        let mut counters = moment.sample.counters.iter().enumerate();
+        let (place, (name, value)) = counters.find(|(_, (known, _))| &***known == name)?;
+        Some(Self::new(moment, place, name, value))
     }
 
     /// Every counter of `moment`, by name.
     pub fn all(moment: &Moment) -> impl Iterator<Item = Self> {
-        let counters = &moment.sample.counters;
-        let rates = moment.counter_rates.iter().copied().chain(std::iter::repeat(None));
-        counters.iter().zip(rates).map(|((name, value), rate)| {
-            let level = Counters::is_gauge(name);
-            let grown = if level { None } else { counters.growth(&moment.first_counters, name) };
-            Self { name: name.clone(), value, rate, grown, change: None, told: Counter::named(name) }
-        })
+        let counters = moment.sample.counters.iter().enumerate();
+        counters.map(|(place, (name, value))| Self::new(moment, place, name, value))
+    }
+
+    /// The counter that is at `place` among those of `moment`.
+    fn new(moment: &Moment, place: usize, name: &Arc<str>, value: u64) -> Self {
+        let rate = moment.counter_rates.get(place).copied().flatten();
+        let level = Counters::is_gauge(name);
+        let growth = || moment.sample.counters.growth(&moment.first_counters, name);
+        let grown = if level { None } else { growth() };
+        Self { name: Arc::clone(name), value, rate, grown, change: None, told: Counter::named(name) }
     }
 
     /// Whether it moves now.

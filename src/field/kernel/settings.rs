@@ -30,9 +30,13 @@ pub struct SettingRow {
 impl SettingRow {
     /// Every setting of `moment`, by name. `findings` is what is wrong by then, the worst first.
     pub fn all<'a>(moment: &'a Moment, findings: &'a [Finding]) -> impl Iterator<Item = Self> + 'a {
-        moment.sample.sysctls.iter().map(|(name, value)| Self {
-            name: name.as_str().into(),
-            value: value.clone(),
+        moment.sample.sysctls.iter().map(|(name, value)| Self::new(name, value, findings))
+    }
+
+    fn new(name: &str, value: &str, findings: &[Finding]) -> Self {
+        Self {
+            name: name.into(),
+            value: value.to_owned(),
             default: settings::default_of(name),
             topic: Topic::named(name),
             finding: findings
@@ -40,13 +44,13 @@ impl SettingRow {
                 .find(|finding| Self::is_named_by(name, finding))
                 .map(|finding| finding.id),
             then: None,
-        })
+        }
     }
 
     /// The setting of that name.
     #[must_use]
     pub fn of(moment: &Moment, findings: &[Finding], name: &str) -> Option<Self> {
-        Self::all(moment, findings).find(|row| &*row.name == name)
+        moment.sample.sysctls.get(name).map(|value| Self::new(name, value, findings))
     }
 
     /// Whether a finding tells of the setting of that name: as its cause, or as something to change.
