@@ -1,4 +1,4 @@
-//! Figures as people read them: exact below 10,000, then `12.3k`; rates `120/s`; durations `4m12s`;
+//! Figures as people read them: exact below 10,000 (`2,820`), then `12.3k`; rates `120/s`; durations `4m12s`;
 //! bytes in KiB. Ids are never abbreviated.
 
 use std::borrow::Cow;
@@ -46,7 +46,7 @@ pub fn value<'a>(value: &'a Value<'_>) -> Cow<'a, str> {
     }
 }
 
-/// A count: `9999`, `12.3k`, `123.4k`, `1.2M`. Rounds down, so that no figure looks greater than it is.
+/// A count: `9,999`, `12.3k`, `123.4k`, `1.2M`. Rounds down, so that no figure looks greater than it is.
 #[must_use]
 pub fn count(n: u64) -> String {
     const SCALES: [(u64, char); 6] = [
@@ -58,7 +58,7 @@ pub fn count(n: u64) -> String {
         (1_000, 'k'),
     ];
     match SCALES.iter().find(|(scale, _)| n >= 10_000 && n >= *scale) {
-        None => n.to_string(),
+        None => grouped(n),
         Some((scale, letter)) => format!("{}.{}{letter}", n / scale, n % scale / (scale / 10)),
     }
 }
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn counts_are_exact_below_ten_thousand() {
         let texts = [0, 9_999, 10_000, 12_345, 999_999, 1_000_000, 28_232_000, 5_000_000_000].map(count);
-        assert_eq!(texts, ["0", "9999", "10.0k", "12.3k", "999.9k", "1.0M", "28.2M", "5.0G"]);
+        assert_eq!(texts, ["0", "9,999", "10.0k", "12.3k", "999.9k", "1.0M", "28.2M", "5.0G"]);
         for n in [0, 9_999, 999_999, 999_999_999, 999_999_999_999, 999_999_999_999_999, u64::MAX] {
             assert!(count(n).len() <= COUNT_WIDTH, "{}", count(n));
         }

@@ -16,7 +16,9 @@ use crate::{
 };
 
 /// A forecast beyond so many seconds is no reason to act now.
-const SOON_S: f64 = 600.0;
+pub(super) const SOON_S: f64 = 600.0;
+/// Who has less time than this until ports run out has to act now, seconds.
+const URGENT_S: f64 = 120.0;
 /// Below this share of the ports a forecast is about a start, not about an end, percent.
 const LEAST_PERCENT: f64 = 20.0;
 /// Where `connect()` fails, or will within so many seconds, none is left as far as anybody can use it.
@@ -57,8 +59,8 @@ impl Diagnosis for EphemeralExhaustion {
                 |case: &Case<'_>, finding: &Finding| is_towards(finding, case.service.ip, case.service.port);
             let unexplained =
                 failing.0.iter().filter(|case| !findings.iter().any(|finding| explains(case, finding)));
-            let alone: Vec<Finding> = unexplained.take(MOST).map(|case| failing_alone(view, case)).collect();
-            findings.extend(alone);
+            let services = by_service(unexplained);
+            findings.extend(services.iter().take(MOST).map(|case| failing_alone(view, case)));
             findings.extend(port_pools::full(view));
         }
         findings.extend(hoarder);
@@ -117,6 +119,7 @@ fn finding(
     let failures = failing.per_s();
     let severity = match stand {
         Stand::Out | Stand::Fails => Severity::Critical,
+        Stand::Soon(in_s) if in_s < URGENT_S => Severity::Critical,
         Stand::Soon(_) | Stand::Slow => Severity::Warning,
     };
     let mut holders = Holders::of(view, row.peer);
@@ -322,6 +325,18 @@ impl<'c, 'a> Failing<'c, 'a> {
 fn failures_per_s(case: &Case<'_>) -> f64 {
     let sums = &case.sums;
     if sums.traced_s > 0.0 { words::figure(sums.traced.no_port) / sums.traced_s } else { 0.0 }
+}
+
+/// The cases of each destination as one: its ports are what they have in common.
+fn by_service<'c, 'a: 'c>(cases: impl Iterator<Item = &'c &'c Case<'a>>) -> Vec<Case<'a>> {
+    let mut services: Vec<Case<'a>> = Vec::new();
+    for &case in cases {
+        match services.iter_mut().find(|other| other.service == case.service) {
+            Some(all) => all.merge(case),
+            None => services.push(case.clone()),
+        }
+    }
+    services
 }
 
 /// `connect()` of a process fails, and nothing that is seen explains it.

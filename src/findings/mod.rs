@@ -41,6 +41,7 @@ mod time_wait_bucket_overflow;
 mod time_wait_client;
 mod time_wait_server;
 mod unread_data;
+mod urgency;
 mod watch;
 mod words;
 mod zero_window;

@@ -246,7 +246,8 @@ impl Activity {
         self.states.iter().find(|(s, _)| *s == state).map(|(_, series)| series)
     }
 
-    /// The change of the count in `state` per second over the last `samples` samples; `None` until two came.
+    /// The change of the count in `state` per second over the last `samples` samples; `None` until two came. Both ends
+    /// are means, of up to four samples each: the kernel takes `TIME_WAIT`s away every two seconds, which is no news.
     #[must_use]
     pub fn change_per_s(&self, state: TcpState, samples: usize) -> Option<f32> {
         self.change_back(state, samples, 0)
@@ -257,12 +258,45 @@ impl Activity {
     pub fn change_back(&self, state: TcpState, samples: usize, behind: usize) -> Option<f32> {
         let before = self.opened.len().checked_sub(behind.checked_add(1)?)?;
         let steps = samples.min(before).min(Self::LOOK_BACK);
-        let seconds: f32 = self.gaps.iter().rev().skip(behind).take(steps).sum();
+        self.change_between(state, behind, steps, whole_pairs(steps.div_ceil(2).min(4)))
+    }
+
+    /// The change of the count in `state` per second, from the mean of some samples to that of as many after them, as
+    /// it was `behind` samples ago: of four samples each and of four seconds, two rounds of the kernel's, or of what
+    /// there is. `None` until four came.
+    #[must_use]
+    pub fn recent_change(&self, state: TcpState, behind: usize) -> Option<f32> {
+        let samples = self.opened.len().checked_sub(behind)?.min(Self::LOOK_BACK);
+        let gap = self.gaps.iter().rev().nth(behind).copied().filter(|gap| *gap > 0.0)?;
+        let within = (4..=samples).find(|count| gap * count_f32(u32::try_from(*count).unwrap_or(0)) >= 4.0);
+        let each = whole_pairs(within.unwrap_or(samples).min(samples / 2));
+        // Less than a round of the kernel's tells nothing.
+        if each < 2 || gap * count_f32(u32::try_from(each).unwrap_or(0)) < 2.0 {
+            None
+        } else {
+            self.change_between(state, behind, 2 * each - 1, each)
+        }
+    }
+
+    /// The change per second from the mean of the oldest `each` of `steps` + 1 samples to that of the newest.
+    fn change_between(&self, state: TcpState, behind: usize, steps: usize, each: usize) -> Option<f32> {
+        let gaps: Vec<f32> = self.gaps.iter().rev().skip(behind).take(steps).copied().collect();
+        // How long before the newest each sample was.
+        let mut ages = vec![0.0];
+        ages.extend(gaps.iter().scan(0.0, |age, gap| {
+            *age += gap;
+            Some(*age)
+        }));
+        let mean = |values: &[f32]| values.iter().sum::<f32>() / count_f32(u32::try_from(each).unwrap_or(1));
+        let oldest = ages.len().checked_sub(each)?;
+        let seconds = mean(&ages[oldest..]) - mean(&ages[..each]);
         if seconds.is_nan() || seconds <= 0.0 {
             return None;
         }
         let Some(series) = self.state(state) else { return Some(0.0) };
-        Some((series.back(behind)? - series.back(behind + steps)?) / seconds)
+        let counts: Option<Vec<f32>> = (0..=steps).map(|back| series.back(behind + back)).collect();
+        let counts = counts?;
+        Some((mean(&counts[..each]) - mean(&counts[oldest..])) / seconds)
     }
 
     /// Connections begun per second, over the last `samples` samples; `None` if not known of any.
@@ -331,6 +365,11 @@ impl Activity {
     }
 }
 
+/// One, or an even number: at one sample a second, every second one comes after `TIME_WAIT`s were taken away.
+const fn whole_pairs(count: usize) -> usize {
+    if count < 2 { 1 } else { count & !1 }
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "a series is drawn: seven digits are enough")]
 pub(super) const fn narrow(value: f64) -> f32 {
     value as f32
@@ -392,7 +431,7 @@ mod tests {
         assert_eq!(activity.state(TcpState::TimeWait), None);
         assert_eq!(activity.change_per_s(TcpState::CloseWait, 1), Some(1.0));
         assert_eq!(activity.change_per_s(TcpState::CloseWait, 2), Some(1.25));
-        assert_eq!(activity.change_per_s(TcpState::CloseWait, 100), Some(5.0 / 6.0));
+        assert_eq!(activity.change_per_s(TcpState::CloseWait, 100), Some(1.0));
         assert_eq!(activity.change_per_s(TcpState::TimeWait, 5), Some(0.0));
         assert_eq!(Activity::default().change_per_s(TcpState::TimeWait, 5), None);
         // One sample ago the newest change was that from 0 to 3, and three ago there was none yet.
@@ -400,6 +439,42 @@ mod tests {
         assert_eq!(activity.change_back(TcpState::CloseWait, 5, 2), Some(0.0));
         assert_eq!(activity.change_back(TcpState::CloseWait, 5, 3), None);
         assert_eq!(activity.change_back(TcpState::CloseWait, 5, 9), None);
+    }
+
+    #[test]
+    fn what_the_kernel_takes_away_by_rounds_is_no_change() {
+        // 48 a second for 60 s, taken away every 2.048 s, and looked at at several intervals.
+        for interval in [0.25_f32, 0.5, 1.0, 1.5, 2.0, 5.0] {
+            let mut activity = Activity::default();
+            for sample in 0..200_u16 {
+                let at = f32::from(sample) * interval;
+                let mut states = StateCounts::default();
+                let above =
+                    [(); 50].iter().zip(1_u8..).filter(|((), n)| at % 2.048 * 24.0 >= f32::from(*n)).count();
+                states[TcpState::TimeWait] = 2_880 + 2 * u32::try_from(above).expect("few");
+                activity.push(&states, [None, None], (sample > 0).then_some(interval));
+                let change = activity.recent_change(TcpState::TimeWait, 0).unwrap_or(0.0);
+                // Less than half of a hundredth of the count.
+                assert!(change.abs() < 14.4 || at < 8.0, "every {interval}: {change} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_slow_leak_is_a_change_from_the_fourth_sample_on() {
+        let mut activity = Activity::default();
+        let mut states = StateCounts::default();
+        let changes = [3, 6, 9, 12, 15_u32, 18, 21, 24, 27, 30].map(|count| {
+            states[TcpState::CloseWait] = count;
+            activity.push(&states, [None, None], Some(5.0));
+            activity.recent_change(TcpState::CloseWait, 0)
+        });
+        assert_eq!(changes[..3], [None; 3]);
+        assert!(
+            changes[3..].iter().all(|change| change.is_some_and(|c| (c - 0.6).abs() < 1e-4)),
+            "{changes:?}"
+        );
+        assert_eq!(activity.recent_change(TcpState::CloseWait, 7), None);
     }
 
     #[test]

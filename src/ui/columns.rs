@@ -12,10 +12,10 @@ use super::{
     in_short,
     pen::bar_text,
     scene::Data,
+    since,
     table::{Frame, endpoint},
     text::{fit, fit_before, pad, width},
     view::Pane,
-    words,
 };
 use crate::{
     field::{
@@ -123,7 +123,7 @@ static DESTINATIONS: &[Column] = &[
 
 static FINDINGS: &[Column] = &[
     text("severity", "", [9, 9, 9], 1),
-    figure("since", "", 6, 3),
+    figure("since", "", 7, 3),
     text(CHANGE, "", [5, 5, 5], 2),
     text("finding", "", [24, 24, 24], 10),
     text("process", "", [15, 20, 30], 8),
@@ -321,7 +321,7 @@ impl Shown for Finding {
             // It is of another time.
             "since" if frame.data.is_over(row) => Some(frame.theme.glyphs.none.to_owned()),
             // For how long: what one compares is how old they are.
-            "since" => Some(words::ago(frame.data.moment.sample.stamp.seconds_since(&row.since))),
+            "since" => Some(since::age(row, &frame.data, frame.theme)),
             "process" => {
                 let value = field::find::<Self>(key)?.of(row, frame.context);
                 let first = row.subject.processes.first()?;
@@ -347,6 +347,9 @@ pub(super) const fn severity(severity: Severity) -> &'static str {
 impl Shown for SocketRows {
     fn cell(key: &str, row: Owned<'_>, frame: &Frame<'_>, cells: usize) -> Option<String> {
         match key {
+            "process" if row.attribution.owners.is_empty() => {
+                row.attribution.unknown.map(|why| reason(why.name(), cells, frame.theme))
+            }
             "process" => {
                 let value = field::find::<Self>(key)?.of(row, frame.context);
                 let first = row.attribution.owners.first();
@@ -372,6 +375,14 @@ impl Shown for SocketRows {
             _ => None,
         }
     }
+}
+
+/// Why nobody is named, in whole words: `[before start]`, or as much of it as says the same.
+fn reason(name: &str, cells: usize, theme: &Theme) -> String {
+    let word = name.split(' ').next().unwrap_or(name);
+    let forms = [format!("[{name}]"), name.to_owned(), format!("[{word}]")];
+    let whole = forms.into_iter().find(|form| width(form) <= cells);
+    whole.unwrap_or_else(|| theme.glyphs.ellipsis.to_owned())
 }
 
 /// A process with its PID, which stays whole.

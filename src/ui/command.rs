@@ -44,6 +44,8 @@ pub enum Command {
     Filter,
     /// Sort by the next column.
     Sort,
+    /// Sort by the column before.
+    SortBack,
     /// Turn the order round.
     Reverse,
     /// Hold the picture, or let it go on.
@@ -163,6 +165,7 @@ impl Command {
             Self::HalfUp => "half-up",
             Self::Filter => "filter",
             Self::Sort => "sort",
+            Self::SortBack => "sort-back",
             Self::Reverse => "reverse",
             Self::Pause => "pause",
             Self::Earlier => "earlier",
@@ -195,7 +198,7 @@ const fn view_name(number: u8) -> &'static str {
 
 impl Group {
     /// Every group, in the order of the help page.
-    pub const ALL: [Self; 4] = [Self::Views, Self::Program, Self::Choosing, Self::Moving];
+    pub const ALL: [Self; 4] = [Self::Views, Self::Moving, Self::Choosing, Self::Program];
 
     /// Its heading.
     #[must_use]
@@ -338,13 +341,26 @@ pub static TABLE: &[Entry] = &[
     row(C::HalfUp, &[Key::ctrl('u')], "half a page up", "Go half a page up.", (Moving, Tables, 0)),
     row(
         C::Filter,
-        &[Key::char('/')],
+        &[Key::char('/'), Key::char('f'), Key::code(KeyCode::F(3)), Key::code(KeyCode::F(4))],
         "filter",
         "Type a filter that every pane obeys: port:443 state:time-wait proc:nginx peer:10.0.0.0/8. In the kernel's view: words \
          of a name or a meaning.",
         (Choosing, Everywhere, 5),
     ),
-    row(C::Sort, &[Key::char('s')], "sort", "Sort by the next column.", (Choosing, Tables, 6)),
+    row(
+        C::Sort,
+        &[Key::char('s'), Key::code(KeyCode::F(6)), Key::char('>'), Key::code(KeyCode::Right)],
+        "sort",
+        "Sort by the next column.",
+        (Choosing, Tables, 6),
+    ),
+    row(
+        C::SortBack,
+        &[Key::char('<'), Key::code(KeyCode::Left)],
+        "sort back",
+        "Sort by the column before.",
+        (Choosing, Tables, 0),
+    ),
     row(C::Reverse, &[Key::char('S')], "reverse", "Turn the order round.", (Choosing, Tables, 0)),
     row(
         C::Pause,
@@ -434,7 +450,13 @@ pub static TABLE: &[Entry] = &[
         "Go to the background; fg brings twtop back.",
         (Program, Everywhere, 0),
     ),
-    row(C::Quit, &[Key::char('q'), Key::ctrl('c')], "quit", "Leave twtop.", (Program, Everywhere, 9)),
+    row(
+        C::Quit,
+        &[Key::char('q'), Key::code(KeyCode::F(10)), Key::ctrl('c')],
+        "quit",
+        "Leave twtop.",
+        (Program, Everywhere, 9),
+    ),
 ];
 
 #[cfg(test)]

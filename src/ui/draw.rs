@@ -1,7 +1,5 @@
 //! One frame: the header, the notice, the panes, the filter and the footer.
 
-use std::time::Duration;
-
 use ratatui::{
     Frame,
     buffer::Buffer,
@@ -11,25 +9,19 @@ use ratatui::{
 
 use super::{
     command::Command,
-    footer, help,
+    footer, header, help,
     layout::{self, Layout, Sayings, Slot},
-    mark::Room,
     names, notice, pane,
     pen::Pen,
     scene::{Data, Scene},
     text::{self, width},
     verdict,
-    view::{Mode, Screen, View},
-    words,
+    view::{Mode, View},
 };
 use crate::field::format;
 
 /// For how many samples a line below the header stays after there was something to say.
 const LINE_SAMPLES: u64 = 15;
-
-/// From this width on the mark is told in full; beside a held moment from this one on.
-const ROOMY: u16 = 76;
-const WIDE: u16 = 110;
 
 /// Draws `scene`. Pure: the same scene on the same size is the same frame.
 pub fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>) {
@@ -47,7 +39,7 @@ pub fn render(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) -> Option<Posi
         too_small(buffer, area);
         return None;
     };
-    header(buffer, &layout, scene);
+    header::draw(buffer, layout.header, scene);
     if let Mode::Help(offset) = scene.view.mode {
         let body = Rect { y: 1, height: area.height - 2, ..area };
         help::draw(buffer, body, offset, data.map(|data| &**data.moment), scene);
@@ -144,126 +136,6 @@ fn waiting(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
     let mut pen = Pen::new(buffer, line, 0);
     pen.skip(area.width.saturating_sub(u16::try_from(width(&sentence)).unwrap_or(0)) / 2);
     pen.put_cut(&sentence, style, theme);
-}
-
-/// Who, where, how it is looked at, what that costs; at the right the time of the sample.
-fn header(buffer: &mut Buffer, layout: &Layout, scene: &Scene<'_>) {
-    let theme = scene.theme;
-    let moment = scene.view.shown(scene.live).map(|look| &look.moment);
-    let time = moment.map(|moment| {
-        let at = format::time(moment.sample.stamp.wall);
-        // Without much room the date gives way: twtop is watched now.
-        let whole = at.trim_end_matches('Z').replace('T', " ");
-        let short = whole.get(11..).unwrap_or(&whole).to_owned();
-        format!("{} UTC", if layout.header.width >= 110 { whole } else { short })
-    });
-    let time = time.unwrap_or_default();
-    let reserved = u16::try_from(width(&time) + 2).unwrap_or(0);
-    let left = Rect { width: layout.header.width.saturating_sub(reserved), ..layout.header };
-    let mut pen = Pen::new(buffer, left, 0);
-    pen.put(" twtop ", theme.strong());
-    marks(&mut pen, scene);
-    if let Some(moment) = moment {
-        let sample = &moment.sample;
-        let host = text::fit(&sample.host.name, 24, theme.glyphs.ellipsis).into_owned();
-        pen.put(&format!(" {host} "), theme.text());
-        let path: Vec<_> = scene.view.trail().map(name).collect();
-        let whole = path.join(&format!(" {} ", theme.glyphs.arrow));
-        if !pen.put(&format!(" {whole} "), theme.key()) {
-            path.last().map(|page| pen.put(&format!(" {page} "), theme.key()));
-        }
-        if let Some(netns) = scene.netns {
-            pen.put(&format!(" netns {} ", text::fit(netns, 20, theme.glyphs.ellipsis)), theme.text());
-        }
-        let interval = sample.cost.interval;
-        let slow = if scene.link.slow { ", slow" } else { "" };
-        pen.put(&format!(" every {}{slow} ", every(interval)), theme.head());
-        let seconds = moment.elapsed_s.unwrap_or(interval.as_secs_f64());
-        if seconds > 0.0 {
-            let cost = sample.cost.cpu.as_secs_f64() / seconds * 100.0;
-            pen.put(&format!(" cost {:>4} CPU ", format::percent(cost)), theme.head());
-        }
-        // On no other page: a figure that changes with every frame would itself be much of what it tells.
-        if let (Mode::Help(_), Some(bytes)) = (&scene.view.mode, scene.link.bytes_per_s) {
-            pen.put(&format!(" link {}/s ", format::bytes(bytes)), theme.head());
-        }
-        if layout.header.width >= 110 {
-            let memory = format::bytes(sample.cost.rss_bytes);
-            let dump = format::seconds(sample.cost.dump.as_secs_f64());
-            pen.put(&format!(" {memory:>8}, dump {dump:>6} "), theme.head());
-            pen.put(
-                &format!(" Linux {} ", text::fit(&sample.host.kernel, 24, theme.glyphs.ellipsis)),
-                theme.dim(),
-            );
-        }
-    }
-    let right = Rect { x: left.right(), width: layout.header.width - left.width, ..layout.header };
-    let mut pen = Pen::new(buffer, right, 0);
-    pen.skip(1);
-    pen.put(&time, if scene.view.is_held() { theme.strong() } else { theme.text() });
-}
-
-/// An interval: `1.0s`, `250ms`. As wide when it is stretched as when it is not.
-fn every(interval: Duration) -> String {
-    if interval.as_millis() < 1000 {
-        format!("{}ms", interval.as_millis())
-    } else {
-        format!("{:.1}s", interval.as_secs_f64())
-    }
-}
-
-fn name(screen: &Screen) -> String {
-    match screen {
-        Screen::Overview => "overview".to_owned(),
-        Screen::Sockets => "sockets".to_owned(),
-        Screen::Processes => "processes".to_owned(),
-        Screen::Peers => "peers".to_owned(),
-        Screen::Ports => "ports".to_owned(),
-        Screen::Findings => "findings".to_owned(),
-        Screen::Kernel => "kernel".to_owned(),
-        Screen::Explained(matter) => pane::explained::title(matter),
-        Screen::Finding(key) => key.id().to_string(),
-        Screen::Process(key) => format!("process {}", key.pid),
-        Screen::Peer(_) => "peer".to_owned(),
-        Screen::Socket(_) => "socket".to_owned(),
-        Screen::ProcessEvidence(key) => format!("why process {}", key.pid),
-        Screen::PeerEvidence(_) => "why peer".to_owned(),
-    }
-}
-
-/// What must not be overlooked: a picture that is held, or old.
-fn marks(pen: &mut Pen<'_>, scene: &Scene<'_>) {
-    let theme = scene.theme;
-    if let Some(held) = scene.view.playhead.held() {
-        let age =
-            scene.live.map_or(0.0, |live| live.moment.sample.stamp.seconds_since(&held.moment.sample.stamp));
-        // Samples are a little less or more than a second apart.
-        let age = age.round();
-        let behind = if age < 1.0 { String::new() } else { format!(" {} ago", words::ago(age)) };
-        // The time itself stands at the right, as ever.
-        let thin = match held.moment.is_whole() {
-            true => "",
-            // The mark needs room as well.
-            false if scene.view.mark.is_some() => ", totals",
-            false => ", totals only",
-        };
-        pen.put(&format!(" HELD{behind}{thin} "), theme.mark());
-    }
-    if let (Some(mark), Some(shown)) = (&scene.view.mark, scene.view.shown(scene.live)) {
-        let stamp = &shown.moment.sample.stamp;
-        let room = match scene.view.size.0 {
-            WIDE.. => Room::Wide,
-            ROOMY.. if !scene.view.is_held() => Room::Middling,
-            _ => Room::Narrow,
-        };
-        pen.put(&format!(" {} ", mark.told(stamp, room)), theme.key());
-    }
-    if let Some(age) = scene.stale() {
-        let why = scene
-            .trouble
-            .map_or(String::new(), |why| format!(": {}", text::fit(why, 40, theme.glyphs.ellipsis)));
-        pen.put(&format!(" STALE {}{why} ", words::ago(age.as_secs_f64())), theme.alarm());
-    }
 }
 
 /// What is being typed with what could be next, or the filter in force and how much it keeps.

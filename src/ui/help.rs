@@ -31,8 +31,10 @@ enum Line {
 }
 
 /// Words on screen that are not explained where they stand.
-const WORDS: [(&str, &str); 11] = [
+const WORDS: [(&str, &str); 13] = [
     ("TW CW EST", "Sockets in TIME_WAIT, CLOSE_WAIT and ESTABLISHED; ALL is in any state."),
+    ("->X:P", "A peer written with the arrow first: we connect to port P of X."),
+    ("X->:P", "One with the arrow in the middle: X connects to our port P."),
     ("TW?", "TIME_WAITs that are this process's or another candidate's, beside those in TW."),
     (
         "grey: at least",
@@ -110,7 +112,7 @@ fn draw_line(pen: &mut Pen<'_>, line: &Line, theme: &Theme) {
             pen.put(title, theme.strong());
         }
         Line::Item(word, text) => {
-            pen.put(&pad(word, KEYS, false), theme.key());
+            pen.put(&pad(&word.replace("->", theme.glyphs.arrow), KEYS, false), theme.key());
             pen.put_cut(text, theme.text(), theme);
         }
         Line::Text(text) => {

@@ -8,7 +8,7 @@ use crate::model::{Side, TcpState};
 /// The least width and height that can be used.
 pub const MINIMUM: (u16, u16) = (60, 16);
 
-/// From this height on there is a line for what piles up.
+/// From this height on there is more than one line for what is wrong and what piles up.
 const VERDICT_HEIGHT: u16 = 20;
 
 /// How panes are set apart.
@@ -107,11 +107,9 @@ pub fn layout(view: &View, (width, height): (u16, u16), say: Sayings) -> Option<
     let line = |y| Rect::new(0, y, width, 1);
     let page = view.page();
     let notices = 1 + u16::from(say.notice);
-    let (findings, verdict) = match page.screen {
-        Screen::Overview if !page.zoomed => verdicts(height, say),
-        _ => (0, false),
-    };
-    let top = notices + findings + u16::from(verdict);
+    let told = if page.screen == Screen::Overview && !page.zoomed { told_lines(height) } else { 0 };
+    let (findings, verdict) = verdicts(told, say);
+    let top = notices + told;
     let bottom = 1 + u16::from(filtering);
     let ports = u16::from(!page.zoomed && page.screen == Screen::Overview && has_ports_line((width, height)));
     let body = Rect::new(0, top + ports, width, height - top - bottom - ports);
@@ -135,19 +133,19 @@ pub fn layout(view: &View, (width, height): (u16, u16), say: Sayings) -> Option<
     })
 }
 
-/// How many lines of the overview tell of findings, and whether there is one for what piles up, or to say that nothing
-/// is wrong: from some height on there is always a line for the one or the other, so that nothing jumps.
-fn verdicts(height: u16, say: Sayings) -> (u16, bool) {
-    let most = match height {
+/// How many lines of the overview are for what is wrong: as many when there is nothing to say, so that nothing jumps.
+fn told_lines(height: u16) -> u16 {
+    match height {
         0..VERDICT_HEIGHT => 1,
-        VERDICT_HEIGHT..28 => 2,
-        28..32 => 3,
-        32..40 => 4,
-        _ => 6,
-    };
-    let findings = say.findings.min(most);
-    let verdict = height >= VERDICT_HEIGHT && (findings == 0 || say.verdict && findings < most);
-    (findings, verdict)
+        VERDICT_HEIGHT..40 => 2,
+        _ => 3,
+    }
+}
+
+/// How many of `lines` lines tell of findings, and whether the one after them says what piles up, or that nothing is wrong.
+fn verdicts(lines: u16, say: Sayings) -> (u16, bool) {
+    let findings = say.findings.min(lines);
+    (findings, findings < lines && (findings == 0 || say.verdict))
 }
 
 impl Layout {
@@ -302,7 +300,8 @@ fn overview(body: Rect, chrome: Chrome, (width, height): (u16, u16)) -> Vec<(Pan
 
 /// The overview on a narrow terminal: one pane below the other.
 fn stacked(body: Rect, chrome: Chrome, height: u16) -> Vec<(Pane, Rect)> {
-    let states = states_lines(chrome).min(body.height / 2);
+    // By the terminal's height: the line of a filter is one of the lowest panes' lines.
+    let states = states_lines(chrome).min(height.saturating_sub(4) / 2).min(body.height);
     let (top, rest) = split_height(body, states);
     let mut slots = vec![(Pane::States, top)];
     let below: &[Pane] = match height {
@@ -349,7 +348,7 @@ fn kernel(body: Rect, chrome: Chrome, limits: u16) -> Vec<(Pane, Rect)> {
 }
 
 /// How many more facts there are on a page: what the trace tells, unless a chart does, and what is wrong.
-fn told(say: Sayings, size: (u16, u16)) -> u16 {
+fn told_facts(say: Sayings, size: (u16, u16)) -> u16 {
     let told = u16::from(say.failures > 0).saturating_add(say.findings);
     if has_charts(size) {
         // Room for what mostly is told: nothing jumps when it comes.
@@ -371,7 +370,7 @@ fn story(page: &Page, body: Rect, chrome: Chrome, lines: u16) -> Vec<(Pane, Rect
 /// What is known of a process; what it does over time and towards whom; how long its connections live; its sockets.
 fn process(body: Rect, chrome: Chrome, size: (u16, u16), say: Sayings) -> Vec<(Pane, Rect)> {
     let (facts, rest) =
-        split_height(body, told(say, size).saturating_add(7 + chrome.lines()).min(body.height / 2));
+        split_height(body, told_facts(say, size).saturating_add(7 + chrome.lines()).min(body.height / 2));
     let mut slots = vec![(Pane::Facts, facts)];
     if !has_charts(size) {
         slots.extend(listed(rest, chrome, Pane::Peers));
@@ -393,7 +392,7 @@ fn process(body: Rect, chrome: Chrome, size: (u16, u16), say: Sayings) -> Vec<(P
 /// connect to it, and how long connections live; the sockets.
 fn peer(body: Rect, chrome: Chrome, size: (u16, u16), (dialled, say): (bool, Sayings)) -> Vec<(Pane, Rect)> {
     let (facts, rest) =
-        split_height(body, told(say, size).saturating_add(5 + chrome.lines()).min(body.height / 3));
+        split_height(body, told_facts(say, size).saturating_add(5 + chrome.lines()).min(body.height / 3));
     let mut slots = vec![(Pane::Facts, facts)];
     if !has_charts(size) {
         slots.extend(listed(rest, chrome, Pane::Processes));
@@ -482,20 +481,30 @@ mod tests {
         let states = layout.slot(Pane::States).expect("on the overview");
         assert_eq!(states.rows(), TcpState::ALL.len());
         let processes = layout.slot(Pane::Processes).expect("on the overview");
-        assert!(processes.rows() >= 4, "{processes:?}");
+        assert!(processes.rows() >= 3, "{processes:?}");
     }
 
     #[test]
-    fn findings_take_few_lines_and_nothing_jumps_when_the_first_comes() {
-        let lines =
-            |height, findings, verdict| verdicts(height, Sayings { verdict, findings, ..Sayings::default() });
-        assert_eq!(
-            [0, 1, 2, 9].map(|n| lines(24, n, false)),
-            [(0, true), (1, false), (2, false), (2, false)]
-        );
-        assert_eq!([0, 1, 2].map(|n| lines(24, n, true)), [(0, true), (1, true), (2, false)]);
-        assert_eq!([0, 1, 9].map(|n| lines(16, n, true)), [(0, false), (1, false), (1, false)]);
-        assert_eq!([3, 9].map(|n| lines(45, n, false)), [(3, false), (6, false)]);
+    fn findings_take_few_lines_and_nothing_jumps_when_they_come_and_go() {
+        let at = |height, findings, verdict| {
+            verdicts(told_lines(height), Sayings { verdict, findings, ..Sayings::default() })
+        };
+        assert_eq!([0, 1, 2, 9].map(|n| at(24, n, false)), [(0, true), (1, false), (2, false), (2, false)]);
+        assert_eq!([0, 1, 2].map(|n| at(24, n, true)), [(0, true), (1, true), (2, false)]);
+        assert_eq!([0, 1, 9].map(|n| at(16, n, true)), [(0, true), (1, false), (1, false)]);
+        assert_eq!([3, 9].map(|n| at(45, n, false)), [(3, false), (3, false)]);
+        for size in [(60, 16), (80, 24), (120, 40), (160, 45)] {
+            let panes = |findings, verdict| {
+                let view = View::new(size, Filter::default());
+                let say = Sayings { verdict, findings, ..Sayings::default() };
+                let slots = layout(&view, size, say).expect("large enough").slots;
+                slots.into_iter().filter(|slot| slot.pane != Pane::Findings).collect::<Vec<_>>()
+            };
+            let calm = panes(0, false);
+            assert!(
+                [(1, false), (1, true), (2, true), (9, false)].iter().all(|(n, v)| panes(*n, *v) == calm)
+            );
+        }
     }
 
     /// Every page that there is, but for the story of a finding, which needs one.

@@ -4,7 +4,7 @@ use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
 use super::{
-    closer, columns, footer, help,
+    closer, columns, footer, header, help,
     layout::Slot,
     pane,
     playhead::Sources,
@@ -71,13 +71,16 @@ fn wheel(view: &mut View, at: Position, down: bool, data: Option<Data<'_>>) -> V
         table.selected = data.id(slot.pane, index);
         table.present = table.selected.is_some();
     }
-    order_in_sight(view, slot.pane, &data)
+    order_in_sight(slot.pane, &data)
 }
 
-/// A hint in the footer is obeyed; in a pane, which gets the focus, a title sorts and a row is selected.
+/// A tab in the header and a hint in the footer are obeyed; in a pane, which gets the focus, a title sorts and a row is selected.
 fn click(view: &mut View, at: Position, data: Option<Data<'_>>, sources: Sources<'_>) -> Vec<Effect> {
     let Some(layout) = place(view, data) else { return vec![] };
     let told = view.message.take().is_some();
+    if layout.header.contains(at) {
+        return header::view_at(view, at.x).map_or(vec![], |command| obey(view, command, data, sources));
+    }
     if layout.footer.contains(at) {
         let command = if told { None } else { footer::command_at(view, at.x) };
         return command.map_or(vec![], |command| obey(view, command, data, sources));

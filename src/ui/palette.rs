@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn the_best_comes_first() {
-        assert_eq!(names("sort"), ["sort"]);
+        assert_eq!(names("sort"), ["sort", "sort-back"]);
         assert_eq!(names("page")[..2], ["page-down", "page-up"]);
         assert_eq!(names("pane")[..2], ["next-pane", "previous-pane"]);
         // Letters in their order.

@@ -288,6 +288,31 @@ mod tests {
     }
 
     #[test]
+    fn a_bar_reads_the_same_on_a_selected_line() {
+        for palette in [Palette::Sixteen, Palette::Monochrome] {
+            let theme = Theme::new(palette, false);
+            let drawn = |selected| {
+                let area = Rect::new(0, 0, 14, 1);
+                let mut buffer = Buffer::empty(area);
+                let mut pen = Pen::new(&mut buffer, area, 0);
+                pen.put("ports ", theme.text());
+                let place = pen.take(5);
+                bar(pen.buffer(), place, 0.73, theme.gauge(0.73), &theme);
+                pen.put("73%", theme.text());
+                if selected {
+                    theme.select(&mut buffer, area);
+                }
+                buffer
+            };
+            let (plain, selected) = (drawn(false), drawn(true));
+            for x in 0..14 {
+                let is_of_bar = (6..11).contains(&x);
+                assert_eq!(plain[(x, 0)] == selected[(x, 0)], is_of_bar, "{palette:?} {x}");
+            }
+        }
+    }
+
+    #[test]
     fn a_sparkline_ends_at_the_right_edge() {
         let theme = Theme::new(Palette::Monochrome, false);
         let values = [Some(0.0), Some(4.0), None, Some(8.0)];

@@ -8,8 +8,9 @@ use super::{
 };
 use crate::query::Sort;
 
-/// Sorts the pane that has the focus by its next column, and after the last one as at first.
-pub(super) fn next(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
+/// Sorts the pane that has the focus by its next column, or by the one before if not `forward`; beyond the last and the
+/// first one as at first.
+pub(super) fn step(view: &mut View, data: Option<Data<'_>>, forward: bool) -> Vec<Effect> {
     let pane = view.page().focus;
     let Some(layout) = place(view, data) else { return vec![] };
     let width = layout.slot(pane).map_or(0, |slot| slot.table_width(view.size.0));
@@ -22,9 +23,12 @@ pub(super) fn next(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
         view.message = Some(Message { text: text.to_owned(), failure: false });
         return vec![];
     }
-    let next = match view.page().table(pane).sort {
-        None => Some(0),
-        Some(sort) => keys.iter().position(|key| *key == sort.key).map(|i| i + 1).filter(|i| *i < keys.len()),
+    let here = view.page().table(pane).sort.and_then(|sort| keys.iter().position(|key| *key == sort.key));
+    let next = match (here, forward) {
+        (None, true) => Some(0),
+        (None, false) => Some(keys.len() - 1),
+        (Some(here), true) => Some(here + 1).filter(|next| *next < keys.len()),
+        (Some(here), false) => here.checked_sub(1),
     };
     let sort = next.map(|i| Sort { key: keys[i], descending: columns::starts_descending(pane, keys[i]) });
     put(view, pane, sort)
@@ -44,14 +48,16 @@ pub(super) fn reverse(view: &mut View) -> Vec<Effect> {
     let pane = view.page().focus;
     let Some(first) = columns::default_sort(pane) else { return vec![] };
     let sort = view.page().table(pane).sort.unwrap_or(first);
-    view.page_mut().table_mut(pane).sort = Some(Sort { descending: !sort.descending, ..sort });
-    vec![Effect::Select]
+    put(view, pane, Some(Sort { descending: !sort.descending, ..sort }))
 }
 
 fn put(view: &mut View, pane: Pane, sort: Option<Sort>) -> Vec<Effect> {
     view.page_mut().table_mut(pane).sort = sort;
     let text = match sort {
-        Some(sort) => format!("Sorted by {}.", columns::name(pane, sort.key)),
+        Some(sort) => {
+            let way = if sort.descending { "the greatest first" } else { "the least first" };
+            format!("Sorted by {}, {way}.", columns::name(pane, sort.key))
+        }
         None => "Sorted as at first: the worst first.".to_owned(),
     };
     view.message = Some(Message { text, failure: false });

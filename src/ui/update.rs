@@ -1,11 +1,11 @@
 //! What a key or a new sample does to the view. Pure: what must happen outside is handed back as [`Effect`]s.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEvent};
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEvent};
 
 use super::{
     closer,
-    command::Command,
-    copy, course, draw,
+    command::{Command, Key},
+    copy, course, draw, elsewhere,
     export::{self, ExportRequest},
     filter_line, help,
     layout::{self, Layout},
@@ -109,14 +109,23 @@ fn key(view: &mut View, event: &KeyEvent, data: Option<Data<'_>>, sources: Sourc
     obey(view, command, data, sources)
 }
 
-/// Says that a character means nothing here; other keys are passed over in silence.
+/// Says that a key means nothing here, and if it does elsewhere, what there is instead; others than characters and the
+/// keys of functions are passed over in silence.
 fn unknown_key(view: &mut View, event: &KeyEvent) {
-    let KeyCode::Char(key) = event.code else { return };
-    if event.modifiers.difference(KeyModifiers::SHIFT).is_empty() && !key.is_control() {
-        let help = view.settings.keymap.label(Command::Help).map(|key| format!(" ({key} for help)"));
-        let text = format!("No such key: {key}{}", help.unwrap_or_default());
-        view.message = Some(Message { text, failure: false });
+    let key = Key { code: event.code, modifiers: event.modifiers.difference(KeyModifiers::SHIFT) };
+    let told = match key.code {
+        KeyCode::Char(c) => !c.is_control(),
+        code => matches!(code, KeyCode::F(_)),
+    };
+    if !told || !key.modifiers.is_empty() || event.kind == KeyEventKind::Release {
+        return;
     }
+    let keymap = &view.settings.keymap;
+    let text = elsewhere::instead(key, keymap).unwrap_or_else(|| {
+        let help = keymap.label(Command::Help).map(|key| format!(" ({key} for help)"));
+        format!("No such key: {}{}", key.label(), help.unwrap_or_default())
+    });
+    view.message = Some(Message { text, failure: false });
 }
 
 /// Commands while the help page is open: it scrolls and closes; what is to be typed closes it too; leaving and
@@ -180,13 +189,20 @@ pub(super) fn obey(
             palette::open(view, data);
             vec![]
         }
-        Command::Sort => sorting::next(view, data),
+        Command::Sort => sorting::step(view, data, true),
+        Command::SortBack => sorting::step(view, data, false),
         Command::Reverse => sorting::reverse(view),
         Command::Pause => playhead::pause(view, shown(data, sources), sources),
         Command::Earlier => playhead::back(view, Stride::Sample, shown(data, sources), sources),
         Command::MinuteEarlier => playhead::back(view, Stride::Minute, shown(data, sources), sources),
         Command::Later => playhead::forward(view, Stride::Sample, sources),
         Command::MinuteLater => playhead::forward(view, Stride::Minute, sources),
+        Command::Live if !view.is_held() => {
+            let first = view.settings.keymap.label(Command::First);
+            let first = first.map_or(String::new(), |key| format!("; {key} goes to the first row"));
+            view.message = Some(Message { text: format!("This is live{first}."), failure: false });
+            vec![]
+        }
         Command::Live => playhead::go_live(view),
         Command::Mark => mark::set(view, marked(view, data, sources)),
         Command::ForgetMark => mark::forget(view),
@@ -310,14 +326,13 @@ fn travel(view: &mut View, command: Command, data: Option<Data<'_>>) -> Vec<Effe
     table.selected = data.id(pane, to);
     table.present = table.selected.is_some();
     table.offset = window(table.offset, to, height, data.len(pane));
-    order_in_sight(view, pane, &data)
+    order_in_sight(pane, &data)
 }
 
 /// What it takes to have the rows of `pane` in order that are in sight now: of a large table only those are that are near
 /// to where it was.
-pub(super) fn order_in_sight(view: &View, pane: Pane, data: &Data<'_>) -> Vec<Effect> {
-    let is_sorted = view.page().table(pane).sort.is_some();
-    let is_partly = pane == Pane::Sockets && is_sorted && data.len(pane) > MANY;
+pub(super) fn order_in_sight(pane: Pane, data: &Data<'_>) -> Vec<Effect> {
+    let is_partly = pane == Pane::Sockets && data.len(pane) > MANY;
     if is_partly { vec![Effect::Select] } else { vec![] }
 }
 

@@ -111,62 +111,58 @@ fn without_trace(moment: &Moment) -> &'static str {
     }
 }
 
-/// How well the trace accounts for the entries into `TIME_WAIT` since it began, in as many words as `room` cells
-/// hold; `None` if there is nothing to say, or no room. Without a trace: how many of the `TIME_WAIT`s still there have
-/// a name.
-pub(super) fn coverage_title(moment: &Moment, room: usize) -> Option<String> {
+/// From these widths on a pane's title says more. Its figures decide only where they are longer than any that are usual.
+const TITLE_FULL: u16 = 140;
+const TITLE_LONG: u16 = 90;
+const TITLE_SHORT: u16 = 56;
+
+/// How well the trace accounts for the entries into `TIME_WAIT` since it began, in as many words as a pane `width` cells
+/// wide has in its title, where `room` are left; `None` if there is nothing to say, or no room. Without a trace: how
+/// many of the `TIME_WAIT`s still there have a name.
+pub(super) fn coverage_title(moment: &Moment, width: u16, room: usize) -> Option<String> {
     let forms = match &moment.trace {
         Some(traced) => traced_forms(traced, moment.sample.stamp),
         // The trace begins with the second sample, if it does.
-        None if moment.elapsed_s.is_none() => vec![],
-        None => untraced_forms(moment),
+        None if moment.elapsed_s.is_none() => return None,
+        None => untraced_forms(moment)?,
     };
-    forms.into_iter().find(|form| text::width(form) <= room)
+    let first = match width {
+        TITLE_FULL.. => 0,
+        TITLE_LONG.. => 1,
+        TITLE_SHORT.. => 2,
+        _ => 3,
+    };
+    forms.into_iter().skip(first).find(|form| text::width(form) <= room)
 }
 
-fn traced_forms(traced: &Traced, stamp: Stamp) -> Vec<String> {
+/// From the longest to the shortest.
+fn traced_forms(traced: &Traced, stamp: Stamp) -> [String; 4] {
     let coverage = &traced.coverage;
     let exact = exactness(traced, stamp);
-    if coverage.entries == 0 {
-        return vec![exact];
-    }
     let [named, all] = [coverage.attributed, coverage.entries].map(format::grouped);
-    let rest = remainder(traced);
-    let share = percent(coverage.attributed, coverage.entries);
-    let mut forms = vec![
-        format!("attributed {named} of {all} TIME_WAITs since start{rest}; {exact}"),
-        format!("attributed {named} of {all}{rest}; {exact}"),
-    ];
-    let ahead = stamp.since_boot < coverage.exact_at;
-    forms.push(format!("attributed {named} of {all}{}", if ahead { format!("; {exact}") } else { rest }));
-    let short =
-        [format!("closes named {named}/{all}"), format!("named {named}/{all}"), format!("{share} named")];
-    if ahead {
-        forms.extend([format!("{named}/{all}, {exact}"), format!("{share}, {exact}")]);
-    }
-    forms.extend(short);
-    forms
-}
-
-fn untraced_forms(moment: &Moment) -> Vec<String> {
-    let [named, all] = named_time_waits(moment);
-    if all == 0 {
-        return vec![];
-    }
-    let off = if moment.sample.privileges.trace_missing.is_empty() { "the trace" } else { "root" };
-    let share = percent(named, all);
-    let [named, all] = [named, all].map(format::grouped);
-    vec![
-        format!("no trace: {named} of {all} TIME_WAITs named; short ones need {off}"),
-        format!("no trace: {named} of {all} named"),
-        format!("TW named {named}/{all}"),
-        format!("TW {share} named"),
+    // When it was exact is known to who waited for it.
+    let ahead = if stamp.since_boot < coverage.exact_at { format!(", {exact}") } else { String::new() };
+    [
+        format!("attributed {named} of {all} TIME_WAITs since start{}; {exact}", remainder(traced)),
+        format!("attributed {named} of {all} TIME_WAITs; {exact}"),
+        format!("attributed {named}/{all}{ahead}"),
+        format!("attributed {named}/{all}"),
     ]
 }
 
-fn percent(part: u64, whole: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "a share in three digits")]
-    format::percent(part as f64 * 100.0 / whole as f64)
+fn untraced_forms(moment: &Moment) -> Option<[String; 4]> {
+    let [named, all] = named_time_waits(moment);
+    if all == 0 {
+        return None;
+    }
+    let off = if moment.sample.privileges.trace_missing.is_empty() { "the trace" } else { "root" };
+    let [named, all] = [named, all].map(format::grouped);
+    Some([
+        format!("no trace: {named} of {all} TIME_WAITs named; short ones need {off}"),
+        format!("no trace: {named} of {all} TIME_WAITs named"),
+        format!("no trace: {named}/{all} named"),
+        format!("TW named {named}/{all}"),
+    ])
 }
 
 fn precise(n: usize) -> f64 {

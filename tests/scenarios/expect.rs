@@ -23,7 +23,7 @@
 //! expect risen CLOSE_WAIT 12                seconds after boot; or "none"
 //! expect finding ID warning pid=7 peer=10.0.0.2 port=443 side=client closed_first_per_s=50
 //!                                           pid=none, processes=4, since=95, sure=likely, says=MaxIdle; figures within 5 %
-//! expect finding ID absent
+//! expect finding ID absent                  "first ID": the worst of all
 //! expect finding calm                       nothing at warning or above; "nothing" for nothing at all
 //! ```
 

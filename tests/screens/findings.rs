@@ -91,6 +91,20 @@ fn a_line_names_the_port_however_narrow() {
 }
 
 #[test]
+fn what_was_there_from_the_start_is_at_least_as_old_as_it_looks() {
+    let mut stage = five(SMALL);
+    for keys in ["6", "1"] {
+        stage.keys(keys);
+        let text = stage.text();
+        let worst = text.lines().find(|line| line.contains("CRITICAL")).expect("it came later");
+        assert!(worst.contains(" 14s ") && !worst.contains('≥'), "{text}");
+        assert!(text.contains(" ≥1m12s report-gen"), "{text}");
+    }
+    stage.theme = Theme::new(Palette::Monochrome, true);
+    assert!(stage.text().contains(" >=1m12s report-gen"), "{}", stage.text());
+}
+
+#[test]
 fn a_story_has_the_sockets_behind_it() {
     for (name, size) in [("60x16", TINY), ("80x24", SMALL), ("160x45", LARGE)] {
         assert_screen(&format!("finding-{name}"), &traced(size, HEIGHT, "6<Enter>").text());
@@ -138,7 +152,7 @@ fn from_a_finding_to_a_socket_and_back_to_the_same_row() {
 
 #[test]
 fn a_finding_can_be_opened_on_the_overview() {
-    let mut stage = traced(SMALL, HEIGHT, "<Tab><Tab>jj<Enter>");
+    let mut stage = traced(SMALL, HEIGHT, "<Tab><Tab>j<Enter>");
     assert!(matches!(stage.view.page().screen, Screen::Finding(_)), "{}", stage.text());
     stage.keys("<Esc>");
     assert_eq!(stage.view.page().screen, Screen::Overview);

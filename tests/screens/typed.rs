@@ -58,7 +58,11 @@ fn the_palette_runs_what_is_clear_and_nothing_else() {
     stage.keys(":pau<Tab><Enter>");
     assert!(!stage.text().contains("HELD"));
     stage.keys(":sort tw<Enter>");
-    assert!(stage.text().contains("TW▼") && stage.text().contains("Sorted by TW."), "{}", stage.text());
+    assert!(
+        stage.text().contains("TW▼") && stage.text().contains("Sorted by TW, the greatest first."),
+        "{}",
+        stage.text()
+    );
     stage.keys(":sort time_wait<Enter>");
     assert!(stage.text().contains("TW▲"), "{}", stage.text());
     stage.keys(":filter port:5432<Enter>");
@@ -248,7 +252,7 @@ fn a_click_on_a_title_sorts_and_another_turns_it_round() {
                 title.unwrap_or_else(|| panic!("{keys}\n{text}")).trim_end_matches(['▼', '▲']).to_owned();
             stage.click(&title);
             let first = stage.text();
-            assert!(first.contains(&format!("Sorted by {title}.")), "{keys} {title}\n{first}");
+            assert!(first.contains(&format!("Sorted by {title}, the ")), "{keys} {title}\n{first}");
             stage.click(&title);
             let (a, b) = (format!("{title}▲"), format!("{title}▼"));
             let marked = |text: &str| {

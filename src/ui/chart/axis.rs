@@ -153,7 +153,7 @@ mod tests {
     fn a_scale_ends_at_a_round_figure() {
         let tops =
             [0.0, 0.4, 1.0, 3.0, 41.0, 81.0, 3586.0, 99_000.0].map(|value| figure(round_top(value, 1.0)));
-        assert_eq!(tops, ["1", "1", "1", "4", "60", "100", "4000", "100k"]);
+        assert_eq!(tops, ["1", "1", "1", "4", "60", "100", "4,000", "100k"]);
         assert_eq!(figure(round_top(1.0, 4.0)), "4");
     }
 
@@ -174,7 +174,7 @@ mod tests {
         });
         assert_eq!(
             text,
-            [" 4000", "", " 2000", "", "    0", "      -30s           -15s        now           +15s"]
+            ["4,000", "", "2,000", "", "    0", "      -30s           -15s        now           +15s"]
         );
         assert_eq!([10_000.0, 200_000.0, 1_000_000.0, 4.0].map(figure), ["10k", "200k", "1M", "4"]);
         let times = [0.001, 1.0, 30.0, 60.0, 90.0, 3600.0].map(round_time);

@@ -196,8 +196,9 @@ fn found(context: &Context<'_>) -> Vec<Fact> {
 
 /// Since when what the page is about has had ever more sockets in a state.
 fn rising(context: &Context<'_>) -> Option<Fact> {
-    let text = verdict::of_page(context.scene, &context.data)?;
-    Some(Fact::new("rising", text).styled(context.theme().warning()))
+    let (text, goes_on) = verdict::of_page(context.scene, &context.data)?;
+    let theme = context.theme();
+    Some(if goes_on { Fact::new("rising", text).styled(theme.warning()) } else { Fact::new("risen", text) })
 }
 
 /// What has become of a process that ended. At a moment that was gone back to it may have lived.

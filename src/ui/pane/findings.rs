@@ -13,19 +13,18 @@ use crate::{
         keymap::Keymap,
         layout::Chrome,
         pen::Pen,
-        table,
+        since, table,
         text::{pad, width, wrap},
         update::window,
         verdict,
         view::{Pane, Screen},
-        words,
     },
 };
 
 /// Width of how bad a finding is.
 const SEVERITY: usize = 8;
 /// Width of how old it is.
-const AGE: usize = 6;
+const AGE: usize = 7;
 /// Width of the labels of what is told below the table.
 const LABEL: u16 = 6;
 
@@ -135,7 +134,7 @@ fn more(count: usize, keymap: &Keymap) -> String {
 /// How bad it is, how old, and what.
 fn one(pen: &mut Pen<'_>, context: &Context<'_>, finding: &Finding) {
     let theme = context.theme();
-    let age = words::ago(context.data.moment.sample.stamp.seconds_since(&finding.since));
+    let age = since::age(finding, &context.data, theme);
     pen.skip(1);
     let severity = columns::severity(finding.severity);
     pen.put(severity, theme.severity(finding.severity));

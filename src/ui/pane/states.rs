@@ -15,8 +15,15 @@ use crate::{
     },
 };
 
-/// Over how many samples the change per second is taken: long enough to be calm, short enough to be news.
-const CHANGE_SAMPLES: usize = 5;
+/// What changes by less, in sockets per second, comes and goes as ever: two sockets more on average, and one half of a
+/// hundredth of what there is, more than is left of the rounds in which the kernel takes `TIME_WAIT`s away.
+const NOISE: f64 = 0.3;
+const NOISE_SHARE: f64 = 0.005;
+/// A curve that varies by no more, in sockets or by that share of its highest, stands still.
+const STILL: f32 = 2.0;
+const STILL_SHARE: f32 = 0.05;
+/// A curve is drawn against so many sockets at least: a few do not make a peak.
+const LEAST_TOP: f32 = 5.0;
 /// The widths of name, count, share and change.
 const NAME: usize = 14;
 const COUNT: usize = 7;
@@ -135,10 +142,11 @@ fn figure(count: u32) -> String {
     if exact.len() <= COUNT { exact } else { format::count(count.into()) }
 }
 
-/// `+12.5/s`, as it was `behind` samples ago; nothing while nothing changes.
+/// `+12.5/s`, as it was `behind` samples ago; nothing while it is no more than noise.
 fn change(Went { activity, behind, .. }: Went<'_>, state: TcpState) -> Option<String> {
-    let change = activity.change_back(state, CHANGE_SAMPLES, behind).map(f64::from)?;
-    if change.abs() < 0.05 {
+    let change = activity.recent_change(state, behind).map(f64::from)?;
+    let count = activity.state(state).and_then(|series| series.back(behind)).map_or(0.0, f64::from);
+    if change.abs() < NOISE.max(count * NOISE_SHARE) {
         return None;
     }
     let sign = if change > 0.0 { '+' } else { '-' };
@@ -162,13 +170,12 @@ fn curve(
     let Columns { values, cursor, .. } = columns;
     let values = if series.is_some() { values } else { vec![] };
     let top = top(&values);
-    let still = values.iter().flatten().all(|value| *value >= top);
-    if top > 0.0 && !still {
+    if top > 0.0 && !is_still(&values, top) {
         // An eighth is left free above, so that one state's curve does not run into the next one's.
         let levels = theme.glyphs.spark.len();
         let head =
             f32::from(u8::try_from(levels).unwrap_or(1)) / f32::from(u8::try_from(levels - 1).unwrap_or(1));
-        spark(buffer, area, &values, top * head, |_| theme.state(state), theme);
+        spark(buffer, area, &values, top.max(LEAST_TOP) * head, |_| theme.state(state), theme);
     } else if top > 0.0 {
         // What stands still is a line: the count says how high it is.
         spark(buffer, area, &vec![Some(0.0); values.len()], 1.0, |_| theme.dim(), theme);
@@ -178,5 +185,26 @@ fn curve(
     }
     if let Some(back) = cursor {
         time_cursor(buffer, area, back, theme);
+    }
+}
+
+/// Whether values that are `top` at most vary by no more than a curve that stands still.
+fn is_still(values: &[Option<f32>], top: f32) -> bool {
+    let lowest = values.iter().flatten().copied().fold(top, f32::min);
+    top - lowest <= (top * STILL_SHARE).max(STILL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_more_or_less_is_no_peak() {
+        let still = |values: &[f32]| {
+            let values: Vec<_> = values.iter().copied().map(Some).collect();
+            is_still(&values, top(&values))
+        };
+        assert!(still(&[40.0, 40.0, 41.0, 40.0]) && still(&[0.0, 1.0, 0.0]) && still(&[2_900.0, 2_800.0]));
+        assert!(!still(&[40.0, 46.0]) && !still(&[0.0, 3.0]) && !still(&[2_900.0, 2_700.0]));
     }
 }

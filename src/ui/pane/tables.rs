@@ -81,7 +81,8 @@ fn accounted(context: &Context<'_>, before: &[(String, Style)]) -> Option<(Strin
         return None;
     }
     let room = context.room("Processes", before);
-    why::coverage_title(context.data.moment, room).map(|text| (text, context.theme().head()))
+    why::coverage_title(context.data.moment, context.area.width, room)
+        .map(|text| (text, context.theme().head()))
 }
 
 /// On the page of a process: that some of it may be another's.

@@ -8,7 +8,7 @@ use crate::{
     ui::{
         Theme,
         chart::{Axes, Ink, Raster, Span, round_top},
-        pen::Pen,
+        pen::{Pen, top},
         text::pad,
     },
 };
@@ -46,13 +46,14 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let mut raster = Raster::new(axes.plot, theme);
     let span = Span::of(context.known(activity.opened.len(), behind), raster.width());
     let bands = bands(context, went, span);
-    let top = round_top(highest(&bands).into(), 4.0);
-    stack(&mut raster, &bands, top, theme);
-    axes.scale(buffer, &axes.figures(top), theme);
+    let most = round_top(highest(&bands).into(), 4.0);
+    stack(&mut raster, &bands, most, theme);
+    axes.scale(buffer, &axes.figures(most), theme);
     raster.draw(buffer);
     let shown = context.spanned(span, &activity.opened, behind);
     let mark = marked.and_then(|behind| span.back(&shown, behind));
     context.times(buffer, &axes, (span, &raster), (shown.cursor, mark));
+    let bands = listed(bands);
     let place = Rect { x: area.right() + 1, width: legend.saturating_sub(1), ..area };
     if beside {
         list(buffer, context, place, &bands);
@@ -70,6 +71,14 @@ fn bands(context: &Context<'_>, went: Went<'_>, span: Span) -> Vec<Band> {
         values.iter().flatten().any(|value| *value > 0.0).then_some(Band { state, values })
     };
     connections.filter_map(band).collect()
+}
+
+/// The bands that the legend names, in their order: what was never a hundredth of the whole comes and goes, and cannot be
+/// seen in the chart, but for states in which any at all are news.
+fn listed(bands: Vec<Band>) -> Vec<Band> {
+    let least = highest(&bands) / 100.0;
+    let news = |state| matches!(state, TcpState::CloseWait | TcpState::SynSent);
+    bands.into_iter().filter(|band| news(band.state) || top(&band.values) >= least).collect()
 }
 
 /// The most sockets that there were at once.
@@ -162,4 +171,22 @@ fn row(buffer: &mut Buffer, context: &Context<'_>, area: Rect, bands: &[Band]) {
         })
         .collect();
     Pen::new(buffer, area, 0).put_pieces(&pieces, theme);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_legend_names_what_is_seen_and_what_is_news() {
+        let band = |state, value| Band { state, values: vec![Some(0.0), Some(value)] };
+        let bands = vec![
+            band(TcpState::CloseWait, 1.0),
+            band(TcpState::FinWait1, 1.0),
+            band(TcpState::FinWait2, 30.0),
+            band(TcpState::TimeWait, 2_900.0),
+        ];
+        let named: Vec<TcpState> = listed(bands).iter().map(|band| band.state).collect();
+        assert_eq!(named, [TcpState::CloseWait, TcpState::FinWait2, TcpState::TimeWait]);
+    }
 }

@@ -140,15 +140,17 @@ impl Theme {
             .add_modifier(Modifier::REVERSED)
     }
 
-    /// Shows `area` as that row. Bars and curves of blocks keep their colour: turned inside out, what is left would look
-    /// like what is taken.
+    /// Shows `area` as that row. Bars and curves of blocks stay as they are, the rest of a bar too: turned inside out, what
+    /// is left would look like what is taken. Those of ASCII are text.
     pub fn select(&self, buffer: &mut Buffer, area: Rect) {
         let glyphs = self.glyphs;
         let mut blocks: Vec<&str> = [&[glyphs.bar], glyphs.bar_parts, glyphs.spark].concat();
         blocks.retain(|glyph| !glyph.is_ascii());
+        let mut in_bar = false;
         for at in area.intersection(buffer.area).positions() {
             let cell = &mut buffer[at];
-            if cell.fg == Color::Reset || !blocks.contains(&cell.symbol()) {
+            in_bar = blocks.contains(&cell.symbol()) || in_bar && cell.symbol() == glyphs.bar_rest;
+            if !in_bar {
                 cell.set_style(self.selected());
             }
         }
@@ -157,7 +159,7 @@ impl Theme {
     /// Something to know about.
     #[must_use]
     pub fn warning(&self) -> Style {
-        self.fg_or(Hue::Amber, Modifier::BOLD)
+        self.fg_or(Hue::Warn, Modifier::BOLD)
     }
 
     /// Something wrong.
@@ -202,14 +204,15 @@ impl Theme {
         }
     }
 
-    /// A bar that is `share` (0 to 1) full: calm, then a warning past one half, then an alarm past nine tenths.
+    /// A bar that is `share` (0 to 1) full, and its figure: plain, then a warning past one half, a bold one past nine
+    /// tenths. No state has these colours.
     #[must_use]
     pub fn gauge(&self, share: f64) -> Style {
-        self.fg(match share {
-            s if s >= 0.9 => Hue::Vermilion,
-            s if s >= 0.5 => Hue::Amber,
-            _ => Hue::Sky,
-        })
+        match share {
+            s if s >= 0.9 => self.warning().add_modifier(Modifier::BOLD),
+            s if s >= 0.5 => self.warning(),
+            _ => self.text(),
+        }
     }
 
     /// A curve that is not a state's.
@@ -234,6 +237,18 @@ mod tests {
     }
 
     #[test]
+    fn no_gauge_has_the_colour_of_a_state() {
+        for palette in [Palette::Sixteen, Palette::Indexed(Ground::Dark), Palette::True(Ground::Light)] {
+            let theme = Theme::new(palette, false);
+            let waiting = [TcpState::TimeWait, TcpState::CloseWait, TcpState::Established, TcpState::SynSent];
+            let states = waiting.map(|state| theme.state(state).fg);
+            for style in [theme.gauge(0.1), theme.gauge(0.6), theme.gauge(0.95), theme.warning()] {
+                assert!(!states.contains(&style.fg), "{style:?}");
+            }
+        }
+    }
+
+    #[test]
     fn no_background_is_painted_but_behind_marks_and_alarms() {
         for palette in [Palette::Sixteen, Palette::Indexed(Ground::Light), Palette::True(Ground::Dark)] {
             let theme = Theme::new(palette, false);
@@ -251,13 +266,13 @@ mod tests {
         for (palette, ascii, kept) in [
             (Palette::Sixteen, false, true),
             (Palette::Sixteen, true, false),
-            (Palette::Monochrome, false, false),
+            (Palette::Monochrome, false, true),
         ] {
             let theme = Theme::new(palette, ascii);
             let area = Rect::new(0, 0, 2, 1);
             let mut buffer = Buffer::empty(area);
-            buffer.set_string(0, 0, "5", theme.gauge(0.5));
-            buffer.set_string(1, 0, theme.glyphs.bar, theme.gauge(0.5));
+            buffer.set_string(0, 0, "5", theme.gauge(0.1));
+            buffer.set_string(1, 0, theme.glyphs.bar, theme.gauge(0.1));
             let bar = buffer[(1, 0)].clone();
             theme.select(&mut buffer, area);
             assert!(buffer[(0, 0)].modifier.contains(Modifier::REVERSED));

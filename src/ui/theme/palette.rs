@@ -34,11 +34,11 @@ pub enum Palette {
 /// Something that has a colour of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hue {
-    /// `TIME_WAIT`, and what is worth a warning.
+    /// `TIME_WAIT`.
     Amber,
-    /// `CLOSE_WAIT`, and what is nearly full.
+    /// `CLOSE_WAIT`.
     Vermilion,
-    /// `ESTABLISHED`, and what is well.
+    /// `ESTABLISHED`.
     Sky,
     /// `SYN_SENT`.
     Yellow,
@@ -50,6 +50,8 @@ pub(super) enum Hue {
     Purple,
     /// Where nothing goes on.
     Grey,
+    /// What is worth a warning, and what fills up: no state's.
+    Warn,
     /// Titles of columns.
     Head,
     /// There when looked for.
@@ -87,6 +89,7 @@ impl Hue {
             Self::Blue => paint(Color::Cyan, [105, 18], [0x7c_7c_fd, 0x00_05_79]),
             Self::Purple => paint(Color::Magenta, [183, 53], [0xba_6e_ae, 0x6a_1a_68]),
             Self::Grey => paint(Color::Reset, [246, 238], [0xbc_c2_ca, 0x68_6d_75]),
+            Self::Warn => paint(Color::LightMagenta, [206, 162], [0xf0_60_d8, 0xd8_00_78]),
             Self::Head => paint(Color::Reset, [248, 239], [0xa4_ab_b8, 0x4d_53_5c]),
             Self::Dim => paint(Color::DarkGray, [243, 243], [0x74_7b_88, 0x7b_81_8a]),
             Self::Accent => paint(Color::Cyan, [79, 23], [0x5f_c9_b8, 0x00_70_7a]),
@@ -170,6 +173,7 @@ mod tests {
             Color::DarkGray => (0x7f, 0x7f, 0x7f),
             Color::LightBlue => (0x5c, 0x5c, 0xff),
             Color::Magenta => (0xcd, 0, 0xcd),
+            Color::LightMagenta => (0xff, 0, 0xff),
             other => panic!("{other} is not among those that are looked at"),
         }
     }
@@ -207,6 +211,21 @@ mod tests {
     }
 
     #[test]
+    fn a_warning_looks_like_no_state() {
+        // Its word or its figure stands there too; it is to be taken for no state by anybody, if less surely than states
+        // are told apart.
+        for palette in CHOSEN {
+            for state in STATES {
+                let warning = nearest(palette, &[Hue::Warn, state]);
+                assert!(warning.0 > 9.0, "{palette:?}: {warning:?}");
+            }
+        }
+        for state in STATES {
+            assert_ne!(Palette::Sixteen.colour(Hue::Warn), Palette::Sixteen.colour(state));
+        }
+    }
+
+    #[test]
     fn the_common_states_are_told_apart_with_16_colours_too() {
         let common = nearest(Palette::Sixteen, &COMMON);
         assert!(common.0 > 20.0, "{common:?}");
@@ -217,7 +236,7 @@ mod tests {
         for palette in CHOSEN {
             for background in backgrounds(palette) {
                 let against = |hue| contrast(of(palette, hue), *background);
-                for hue in STATES.into_iter().chain([Hue::Head, Hue::Accent]) {
+                for hue in STATES.into_iter().chain([Hue::Warn, Hue::Head, Hue::Accent]) {
                     assert!(against(hue) >= 4.5, "{palette:?} {hue:?} on {background:?}: {}", against(hue));
                 }
                 assert!(against(Hue::Dim) >= 3.0, "{palette:?} on {background:?}: {}", against(Hue::Dim));
