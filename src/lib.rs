@@ -8,10 +8,11 @@
 //!  ------                 --------------                          ----------------------------
 //!  sock_diag  --+
 //!  /proc/*/fd   +-> source --> Sample --> store::Ledger --> Moment ==channel==> store::History
-//!  counters   --+  (wire parses bytes)   (remembers by cookie)                  ui::View <- keys, ticks, signals
+//!  counters   --+  (wire parses bytes)   (remembers by cookie)                  ui::Past  (15 minutes of looks)
+//!                                                                               ui::View <- keys, ticks, signals
 //!                                                                                    |
 //!                                                    ui::select (off the loop        v
-//!                                                    when tables are large) --> ui::draw ==> writer thread --> terminal
+//!                                                    when tables are large) --> ui::render --> encoder ==> writer thread --> terminal
 //!                                                                               export  --> file, stdout
 //! ```
 //!
@@ -23,7 +24,7 @@
 //! | module | what it is | may import |
 //! | --- | --- | --- |
 //! | [`model`] | the nouns: state, socket, owner, evidence, sample, fault. No I/O | nothing |
-//! | [`wire`] | bytes to nouns: netlink messages, `tcp_info`, texts of `/proc`. Pure | `model` |
+//! | [`wire`] | bytes to nouns: netlink messages, `tcp_info`, texts of `/proc`; samples packed into few bytes and read back. Pure | `model` |
 //! | [`source`] | the only I/O that observes: `sock_diag`, the scan of descriptors, counters, settings, the clock | `model`, `wire` |
 //! | [`store`] | samples folded: connections remembered by cookie, owners, counts, time series. Pure | `model` |
 //! | [`findings`] | what is wrong, who causes it, what to do: one file a diagnosis, behind one trait. Pure | `model`, `store` |
@@ -32,7 +33,7 @@
 //! | [`export`] | text, JSON, CSV, markdown | the same and `query` |
 //! | [`ui`] | the command table, the view, what a key does, the panes. Pure | the same and `query` |
 //! | [`cli`] | arguments as typed and the configuration file, then resolved | `query`, `export`'s format, `ui`'s theme, keymap and settings, `model`'s text |
-//! | [`app`] | the wiring: threads, the loop, the terminal, files | everything |
+//! | [`app`] | the wiring: threads, the loop, the terminal and the bytes for it, files | everything |
 //!
 //! A test reads the imports of every file and fails on one that is not in this table.
 //!
@@ -72,10 +73,25 @@
 //! # How the past is kept
 //!
 //! The loop keeps every look for as long as the series last ([`ui::Past`]), as a [`store::Brief`]: its counts, shared with
-//! the one before where they are equal. The newest looks keep their sockets as well, as far as a bound allows; a moment
+//! the one before where they are equal. Its sockets are kept as well, as far as a bound allows: those of the newest looks as they came,
+//! those of older ones packed ([`store::Bundle`], in a form that the wiring hands over) and unpacked when somebody goes there. A moment
 //! without them says so ([`store::Moment::is_whole`]), and what only sockets could tell is then not shown. A held picture
 //! ([`ui::Playhead`]) has the series as they were when it was held, and finds its place in them by the stamp: what is drawn
 //! of it depends on nothing that came later.
+//!
+//! # How the past is shown
+//!
+//! The loop keeps what it showed: [`ui::past::Past`] has the [`ui::Look`]s of 15 minutes, the newest with their sockets for as long
+//! as a bound of memory allows, the others as [`store::Brief`]s, which hold the totals. Stepping back puts such a look, and a
+//! frozen history, where the live ones stood: all that selects and draws is the same code, and nothing of now can leak in. A
+//! moment without its sockets says so ([`store::Moment::is_whole`]); what needs them shows a sentence, never a figure. A mark is a
+//! look too: what has changed is the difference of two selections under the same filter.
+//!
+//! # How little goes to the terminal
+//!
+//! A moment is drawn once, a key once; while a frame is on its way no other is drawn. The encoder compares the frame with the one
+//! before and writes only cells that changed, by the shortest moves and attributes that a VT100 knows; a frame that is the same
+//! writes nothing. A thread of its own does the blocking writes, so a terminal that stalls delays neither keys nor samples.
 //!
 //! # Cost
 //!

@@ -16,8 +16,8 @@ use proptest::prelude::*;
 use twtop::{
     model::{Counters, Detail, Limit, NewSocket, Sample, SocketTable},
     wire::pack::{
-        FileError, FileReader, FileWriter, Kind, Packer, Shelf, Trouble, open, pack_sockets, parts_of, seal,
-        unpack_sockets,
+        FileError, FileReader, FileWriter, Kind, Packer, Shelf, Trouble, open, pack_numbered, pack_sockets,
+        parts_of, seal, state_in, unpack_numbered, unpack_sockets,
     },
 };
 
@@ -56,6 +56,26 @@ proptest! {
     fn tables_come_back(table in any_table(9)) {
         let packed = pack_sockets(&table).expect("small");
         prop_assert_eq!(unpack_sockets(&packed), Ok(by_cookie(&table)));
+    }
+
+    #[test]
+    fn numbered_tables_come_back(table in any_table(9), seed: u32) {
+        let number = |cookie: u64| seed.rotate_left(u32::try_from(cookie % 31).expect("few"));
+        let numbers = |table: &SocketTable| -> Vec<u32> {
+            table.rows().iter().map(|row| number(row.cookie)).collect()
+        };
+        let packed = pack_numbered(&table, &numbers(&table)).expect("small");
+        let back = by_cookie(&table);
+        let expected = numbers(&back);
+        for row in back.rows() {
+            let first = back.rows().iter().find(|other| other.cookie == row.cookie).expect("itself");
+            prop_assert_eq!(state_in(&packed, row.cookie), Ok(Some(first.state)));
+            let other = row.cookie ^ 1;
+            if back.rows().iter().all(|row| row.cookie != other) {
+                prop_assert_eq!(state_in(&packed, other), Ok(None));
+            }
+        }
+        prop_assert_eq!(unpack_numbered(&packed), Ok((back, expected)));
     }
 
     /// Each with no more than the parts that it refers to.

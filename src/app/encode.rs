@@ -180,6 +180,9 @@ impl Stroke {
 
     /// Moves the cursor to column `x` of row `y`, which shows `row` up to there.
     fn go(&mut self, y: u16, x: usize, row: &[Glyph<'_>]) {
+        if self.at == Some((y, Some(x))) {
+            return;
+        }
         let here = self.at.filter(|(at, _)| *at <= y);
         let mut best = absolute(x, usize::from(y));
         if let Some((at, column)) = here {
@@ -206,8 +209,8 @@ impl Stroke {
         }
         let forward = if to > from { moved(to - from, 'C') } else { vec![] };
         let between = &row[from..to];
-        let again = between.iter().all(|glyph| glyph.is_narrow() && self.suits(*glyph));
-        if !again || between.len() >= forward.len() {
+        let again = |glyph: &Glyph<'_>| glyph.is_narrow() && self.suits(*glyph);
+        if between.len() >= forward.len() || !between.iter().all(again) {
             return forward;
         }
         shorter(between.iter().flat_map(|glyph| glyph.symbol.bytes()).collect(), forward)

@@ -17,7 +17,7 @@ use crate::{
     findings::Finding,
     model::{Stamp, TcpState},
     query,
-    store::{DestinationRow, PeerRow, PortRange, ProcessRow},
+    store::{Change, DestinationRow, PeerRow, PortRange, ProcessRow},
     ui::{self, ExportPart, ExportRequest, Look, Message, View, view::Pane},
 };
 
@@ -91,6 +91,12 @@ fn table(pane: Pane, view: &View, look: &Look, out: &mut dyn Write) -> io::Resul
         // On screen a large table is only in order where it is seen.
         query::sort_rows(moment, &mut selection.rows, sort);
     }
+    // What is gone since the mark is part of the picture, not of the sample.
+    let here = |change: Option<Change>| !change.is_some_and(Change::is_gone);
+    let aggregate = &mut selection.aggregate;
+    aggregate.processes.retain(|row| here(row.change));
+    aggregate.peers.retain(|row| here(row.change));
+    aggregate.destinations.retain(|row| here(row.change));
     let aggregate = &selection.aggregate;
     let context = Context {
         elapsed_s: moment.elapsed_s,

@@ -16,7 +16,10 @@ mod sampler;
 mod screen;
 mod sgr;
 mod snapshot;
+mod socket_codec;
 mod terminal;
+
+pub use socket_codec::SOCKET_CODEC;
 
 use std::{
     error::Error,

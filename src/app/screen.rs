@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    EXIT_DONE, RunError, clipboard, export_part,
+    EXIT_DONE, RunError, SOCKET_CODEC, clipboard, export_part,
     pace::{Meter, Pace},
     sampler::Sampler,
     sampling_config, terminal,
@@ -27,8 +27,8 @@ use crate::{
     source::{Inspector, TraceStart, clock, live::SOCK_DIAG},
     store::{History, Moment},
     ui::{
-        self, Data, Effect, Filter, Input, Link, Look, Message, Past, Scene, Selection, Sources, Theme, View,
-        scene,
+        self, Data, Effect, ExportRequest, Filter, Input, Link, Look, Message, Past, Scene, Selection,
+        Sources, Theme, View, scene,
     },
 };
 
@@ -132,7 +132,8 @@ impl App {
             history: History::default(),
             past: Past::new(
                 usize::try_from(common.history_mib).unwrap_or(usize::MAX).saturating_mul(1 << 20),
-            ),
+            )
+            .packed_by(SOCKET_CODEC),
             watch: Watch::new(),
             newest: None,
             ready: None,
@@ -258,12 +259,19 @@ impl App {
                 self.inspected = None;
             }
             Effect::Copy(command) => self.copy(command),
-            Effect::Export(request) => {
-                let at = self.now;
-                let write = move || export_part::write(&request, at);
-                self.exporting = Some(tokio::task::spawn_blocking(write));
-            }
+            Effect::Export(request) => self.export(request),
         }
+    }
+
+    /// Writes a file beside the loop; one at a time, so that each is told of.
+    fn export(&mut self, request: ExportRequest) {
+        if self.exporting.is_some() {
+            let text = "Not exported: the last export is still being written.".to_owned();
+            return self.input(Input::Notice(Message { text, failure: true }));
+        }
+        let at = self.now;
+        let write = move || export_part::write(&request, at);
+        self.exporting = Some(tokio::task::spawn_blocking(write));
     }
 
     /// Copies a command line, made for the namespace that is looked at.

@@ -117,8 +117,9 @@ impl Screen {
         Ok(())
     }
 
-    /// Sends `bytes` that are no part of a frame, after the frame on its way and before the next one. Says whether they
+    /// Sends what a person asked for, `bytes` that are no part of a frame, after the frame on its way and before the next one. Says whether they
     /// are taken: not if too much waits already.
+    #[must_use]
     pub(super) fn send(&mut self, bytes: &[u8]) -> bool {
         let room = self.waiting.len() + bytes.len() <= WAITING;
         if room {
@@ -158,9 +159,14 @@ impl Screen {
         // The shell has changed the terminal's mode behind our back; raw mode is entered anew only if it was left.
         terminal::disable_raw_mode()?;
         enter()?;
-        self.send(ENTER);
-        self.repaint();
+        self.begin_anew();
         Ok(())
+    }
+
+    /// Enters the alternate screen and draws all of it, however much waits: without that no frame is of use.
+    fn begin_anew(&mut self) {
+        self.waiting.extend_from_slice(ENTER);
+        self.repaint();
     }
 
     /// Gives the terminal back after the frame on its way; not at all if it does not read.
@@ -264,14 +270,29 @@ mod tests {
 
     use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
-    use super::{Encoder, Screen, WAITING};
+    use super::{ENTER, Encoder, Parcel, Screen, WAITING};
 
-    #[test]
-    fn what_is_copied_goes_out_before_the_next_frame() {
+    /// A screen without a terminal, and what is handed to its writer.
+    fn screen() -> (Screen, mpsc::Receiver<Parcel>) {
         let (outbox, inbox) = mpsc::channel();
         let results = tokio::sync::mpsc::unbounded_channel().1;
         let (encoder, waiting) = (Encoder::default(), vec![]);
-        let mut screen = Screen { encoder, waiting, handed: 0, finished: 0, bytes: 0, outbox, results };
+        (Screen { encoder, waiting, handed: 0, finished: 0, bytes: 0, outbox, results }, inbox)
+    }
+
+    #[test]
+    fn the_alternate_screen_is_entered_anew_however_much_waits() {
+        let (mut screen, inbox) = screen();
+        assert!(screen.send(&vec![b'.'; WAITING]));
+        screen.begin_anew();
+        screen.hand_over(b"frame".to_vec()).expect("somebody writes");
+        let bytes = inbox.try_recv().expect("one parcel").bytes;
+        assert_eq!(&bytes[WAITING..], [ENTER, b"frame"].concat());
+    }
+
+    #[test]
+    fn what_is_copied_goes_out_before_the_next_frame() {
+        let (mut screen, inbox) = screen();
         assert!(screen.copy("ss -tan"));
         assert!(!screen.send(&vec![b'.'; WAITING]), "too much at once");
         assert!(inbox.try_recv().is_err(), "a frame may be on its way");

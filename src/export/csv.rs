@@ -79,6 +79,7 @@ fn cell(value: Value<'_>) -> Cow<'_, str> {
         Value::Count(n) | Value::Id(n) | Value::Bytes(n) => n.to_string(),
         Value::Rate(n) | Value::Percent(n) | Value::Seconds(n) | Value::Millis(n) => n.to_string(),
         Value::Bool(yes) => yes.to_string(),
+        Value::Change(change) => change.by().to_string(),
     })
 }
 

@@ -15,6 +15,9 @@ pub static FINDINGS: &[Field<Finding>] = &[
     Findings::right("since", "SINCE", 6, "When it was first so, UTC; no later than then.", |finding, _| {
         Value::Time(finding.since.wall)
     }),
+    // What only a view can tell: it has the mark.
+    Findings::left("change", "MARK", 5, "Whether it is new since the mark, or over.", |_, _| Value::None)
+        .for_people(),
     Findings::left("finding", "FINDING", 24, "The name of the pattern.", |finding, _| {
         Value::Text(Cow::Borrowed(finding.id.name()))
     }),

@@ -6,12 +6,14 @@ use std::borrow::Cow;
 use jiff::{Timestamp, Unit};
 
 use super::Value;
-use crate::model::text::printable;
+use crate::{model::text::printable, store::Change};
 
 /// What stands for a figure that is not known.
 pub const UNKNOWN: &str = "-";
 /// The greatest width of [`count`], in terminal cells.
 pub const COUNT_WIDTH: usize = 6;
+/// The greatest width of [`change`].
+pub const CHANGE_WIDTH: usize = 6;
 /// The greatest width of [`rate`].
 pub const RATE_WIDTH: usize = COUNT_WIDTH + 2;
 /// The greatest width of [`percent`].
@@ -33,6 +35,7 @@ pub fn value<'a>(value: &'a Value<'_>) -> Cow<'a, str> {
         Value::Endpoint(end) => Cow::Owned(end.to_string()),
         Value::Time(at) => Cow::Owned(time(*at)),
         Value::Count(n) => Cow::Owned(count(*n)),
+        Value::Change(change) => Cow::Owned(self::change(*change)),
         Value::Id(n) => Cow::Owned(n.to_string()),
         Value::Rate(n) => Cow::Owned(rate(*n)),
         Value::Percent(n) => Cow::Owned(percent(*n)),
@@ -58,6 +61,37 @@ pub fn count(n: u64) -> String {
         None => grouped(n),
         Some((scale, letter)) => format!("{}.{}{letter}", n / scale, n % scale / (scale / 10)),
     }
+}
+
+/// A difference: `+12`, `-12.3k`, `+123k`, `0`; `new` for what was not there.
+#[must_use]
+pub fn change(change: Change) -> String {
+    match change {
+        Change::New(_) => "new".to_owned(),
+        change => signed(change.by(), short),
+    }
+}
+
+/// As [`count`], without the tenth of a figure that has three digits before it.
+fn short(n: u64) -> String {
+    let text = count(n);
+    match text.split_once('.') {
+        Some((whole, rest)) if whole.len() > 2 => {
+            format!("{whole}{}", rest.trim_start_matches(char::is_numeric))
+        }
+        _ => text,
+    }
+}
+
+/// A difference with its sign, `0` for none; `figure` writes how much it is.
+#[must_use]
+pub fn signed(by: i64, figure: fn(u64) -> String) -> String {
+    let sign = match by {
+        0 => "",
+        1.. => "+",
+        _ => "-",
+    };
+    format!("{sign}{}", figure(by.unsigned_abs()))
 }
 
 /// A count with a thin mark at every third digit, for places with room: `28,232`.
@@ -153,6 +187,17 @@ fn whole(n: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_difference_has_its_sign() {
+        let all =
+            [Change::By(0), Change::By(1_204), Change::By(-12_345), Change::New(3), Change::Gone(-123_456)];
+        assert_eq!(all.map(change), ["0", "+1,204", "-12.3k", "new", "-123k"]);
+        assert_eq!(signed(1_204, grouped), "+1,204");
+        for by in [9_999, 99_999, 999_999, 9_999_999, 999_999_999_999_999] {
+            assert!(change(Change::By(-by)).len() <= CHANGE_WIDTH, "{by}");
+        }
+    }
 
     #[test]
     fn counts_are_exact_below_ten_thousand() {

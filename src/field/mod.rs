@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::{
     findings::{Finding, Severity},
     model::{Endpoint, TcpState},
-    store::{DestinationRow, Owned, PeerRow, ProcessRow},
+    store::{Change, DestinationRow, Owned, PeerRow, ProcessRow},
 };
 
 mod failures;
@@ -60,6 +60,8 @@ pub enum Value<'a> {
     Millis(f64),
     /// Yes or no.
     Bool(bool),
+    /// A difference from another moment.
+    Change(Change),
 }
 
 impl Value<'_> {

@@ -16,6 +16,8 @@ pub fn left(left: &PortsLeft, dash: &str) -> String {
 pub fn forecast(row: &DestinationRow) -> Option<String> {
     match row.forecast? {
         Forecast::Full { in_s } if in_s <= 0.0 => Some("full".to_owned()),
+        // Nobody waits for milliseconds, and the forecast does not know them.
+        Forecast::Full { in_s } if in_s < 1.0 => Some("full within 1s".to_owned()),
         Forecast::Full { in_s } => Some(format!("full in {}", format::seconds(in_s))),
         Forecast::Settles { .. } => {
             let (now, then) = (row.ports?.percent()?, settles_percent(row)?);
@@ -62,6 +64,7 @@ mod tests {
             closed: 0,
             ports: Some(ports),
             forecast,
+            change: None,
         }
     }
 
@@ -79,6 +82,7 @@ mod tests {
         assert_eq!(words(None), None);
         assert_eq!(words(Some(Forecast::Full { in_s: 0.0 })).as_deref(), Some("full"));
         assert_eq!(words(Some(Forecast::Full { in_s: 41.2 })).as_deref(), Some("full in 41s"));
+        assert_eq!(words(Some(Forecast::Full { in_s: 0.296 })).as_deref(), Some("full within 1s"));
         // What nobody can have counts as used.
         for (held, said) in [(530, "settles at 63%"), (0, "falls to 10%"), (409, "steady"), (391, "steady")] {
             assert_eq!(words(Some(Forecast::Settles { held })).as_deref(), Some(said));

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{Align, Field, Row, Value, ports, program::program};
 use crate::{
     model::{Evidence, TcpState},
-    store::{DestinationRow, Forecast, Lifetimes, PeerRow, ProcessRow},
+    store::{Change, DestinationRow, Forecast, Lifetimes, PeerRow, ProcessRow},
 };
 
 type Processes = Field<ProcessRow>;
@@ -39,7 +39,7 @@ impl<R: Row> Field<R> {
         Self { unit, ..self }
     }
 
-    const fn for_people(self) -> Self {
+    pub(in crate::field) const fn for_people(self) -> Self {
         Self { exported: false, ..self }
     }
 }
@@ -82,6 +82,10 @@ pub static PROCESSES: &[Field<ProcessRow>] = &[
     Processes::right("sockets", "SOCKETS", 7, "Sockets that it owns, in any state.", |row, _| {
         Value::Count(row.states.total().into())
     }),
+    Processes::right("change", "SINCE", 6, "How many sockets more it has than at the mark, or fewer.", |row, _| {
+        change(row.change)
+    })
+    .for_people(),
     Processes::right("share", "SHARE", 6, "Its share of all sockets shown.", |row, context| {
         share(row.states.total(), Some(context.sockets))
     })
@@ -168,6 +172,10 @@ pub static PEERS: &[Field<PeerRow>] = &[
     Peers::right("sockets", "CONNS", 7, "Connections, in any state.", |row, _| {
         Value::Count(row.states.total().into())
     }),
+    Peers::right("change", "SINCE", 6, "How many connections more there are than at the mark, or fewer.", |row, _| {
+        change(row.change)
+    })
+    .for_people(),
     Peers::right("share", "SHARE", 6, "Its share of all sockets shown.", |row, context| {
         share(row.states.total(), Some(context.sockets))
     })
@@ -243,6 +251,14 @@ pub static DESTINATIONS: &[Field<DestinationRow>] = &[
         "Usable local ports that a socket towards it occupies.",
         |row, _| Value::Count(row.taken.into()),
     ),
+    Destinations::right(
+        "change",
+        "SINCE",
+        6,
+        "How many ports more are taken than at the mark, or fewer.",
+        |row, _| change(row.change),
+    )
+    .for_people(),
     Destinations::right(
         "left_max",
         "LEFT",
@@ -327,6 +343,10 @@ fn evidence(counts: &[u32; Evidence::ALL.len()], traced: bool) -> Value<'static>
         [(only, _)] => text(only.name()),
         [(most, _), others @ ..] => Value::Text(Cow::Owned(format!("{} +{}", most.name(), others.len()))),
     }
+}
+
+fn change(change: Option<Change>) -> Value<'static> {
+    change.map_or(Value::None, Value::Change)
 }
 
 fn lifetime(lifetimes: Option<&Lifetimes>, share: f64) -> Value<'static> {

@@ -224,6 +224,14 @@ pub static SOCKETS: &[Field<SocketRows>] = &[
     shown("closer", "CLOSED BY", "Who closed our end first, as the trace told.", left(15), |s, _| {
         some(closer(s), who)
     }),
+    // What only a view can tell: it has the mark.
+    shown(
+        "change",
+        "SINCE",
+        "The state that it had at the mark, if another; new if it was not there.",
+        left(14),
+        |_, _| Value::None,
+    ),
     shown("command", "COMMAND", "Command line of the owner.", left(30), |s, _| {
         some(owner(s), |p| text(&p.command))
     }),

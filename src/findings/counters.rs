@@ -1,5 +1,7 @@
 //! What the kernel's counters of TCP tell when they move, and where more is said of it.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 /// A counter that tells somebody something.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Counter {
@@ -20,7 +22,9 @@ impl Counter {
     /// The counter of that name; `None` for one that nobody acts on.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
-        TABLE.iter().find(|counter| counter.name == name)
+        static NAMED: LazyLock<HashMap<&str, &Counter>> =
+            LazyLock::new(|| TABLE.iter().map(|counter| (counter.name, counter)).collect());
+        NAMED.get(name).copied()
     }
 }
 

@@ -3,7 +3,7 @@
 //! The texts lie in `assets/explain`, no wider than 80 columns. A line `== name | other name, …` begins one; the line after it says
 //! in a sentence what it is.
 
-use std::sync::LazyLock;
+use std::{collections::HashMap, sync::LazyLock};
 
 use crate::model::TcpState;
 
@@ -74,8 +74,11 @@ impl Topic {
     /// what stands before their last dot, and with slashes.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
-        let name = fold(name);
-        Self::all().iter().find(|topic| topic.names().any(|known| fold(known) == name))
+        static NAMED: LazyLock<HashMap<String, &Topic>> = LazyLock::new(|| {
+            let names = |topic: &'static Topic| topic.names().map(move |name| (fold(name), topic));
+            Topic::all().iter().flat_map(names).collect()
+        });
+        NAMED.get(&fold(name)).copied()
     }
 
     /// The topic of a state.

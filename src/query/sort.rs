@@ -86,6 +86,7 @@ impl Sort {
 enum Order<'a> {
     Number(f64),
     Whole(u64),
+    Signed(i64),
     /// The halves of an address, and a port: 64 bits at a time keep this small.
     Place(u64, u64, u16),
     Text(Cow<'a, str>),
@@ -105,6 +106,7 @@ impl<'a> Order<'a> {
             Value::Count(n) | Value::Id(n) | Value::Bytes(n) => Self::Whole(n),
             Value::Rate(n) | Value::Percent(n) | Value::Seconds(n) | Value::Millis(n) => Self::Number(n),
             Value::Bool(yes) => Self::Whole(yes.into()),
+            Value::Change(change) => Self::Signed(change.by()),
         }
     }
 
@@ -118,6 +120,7 @@ impl<'a> Order<'a> {
         match (self, other) {
             (Self::Number(a), Self::Number(b)) => a.total_cmp(b),
             (Self::Whole(a), Self::Whole(b)) => a.cmp(b),
+            (Self::Signed(a), Self::Signed(b)) => a.cmp(b),
             (Self::Place(high, low, port), Self::Place(its_high, its_low, its_port)) => {
                 (high, low, port).cmp(&(its_high, its_low, its_port))
             }

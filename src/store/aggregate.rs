@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    DestinationPorts, Forecast, Lifetimes, Moment, Owned, PortsLeft,
+    Change, DestinationPorts, Forecast, Lifetimes, Moment, Owned, PortsLeft,
     tally::{Scope, Tally},
 };
 use crate::model::{Endpoint, Evidence, Process, Side, StateCounts};
@@ -65,6 +65,8 @@ pub struct ProcessRow {
     /// How long the connections lived that it closed first within the last minute, whatever a filter keeps; `None`
     /// without a trace or without any.
     pub lifetimes: Option<Arc<Lifetimes>>,
+    /// How it differs from what it was at another moment, where that is asked.
+    pub change: Option<Change>,
 }
 
 impl ProcessRow {
@@ -80,6 +82,7 @@ impl ProcessRow {
             fds: None,
             fd_limit: None,
             lifetimes: None,
+            change: None,
         }
     }
 }
@@ -115,6 +118,8 @@ pub struct PeerRow {
     pub closed: u32,
     /// How long the connections with it lived that our end closed first, as [`ProcessRow::lifetimes`].
     pub lifetimes: Option<Arc<Lifetimes>>,
+    /// As [`ProcessRow::change`].
+    pub change: Option<Change>,
 }
 
 impl PeerRow {
@@ -134,6 +139,7 @@ impl PeerRow {
             opened: 0,
             closed: 0,
             lifetimes: None,
+            change: None,
         }
     }
 }
@@ -159,6 +165,8 @@ pub struct DestinationRow {
     pub ports: Option<DestinationPorts>,
     /// What will become of its ports; of the worst destinations only.
     pub forecast: Option<Forecast>,
+    /// As [`ProcessRow::change`], of the ports that it takes.
+    pub change: Option<Change>,
 }
 
 /// The ports of one of our addresses as far as `bind()` to port 0 is concerned.

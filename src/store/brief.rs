@@ -2,19 +2,24 @@
 
 use std::sync::Arc;
 
-use super::{Aggregate, DestinationRow, Digest, FlowTable, Moment, PeerRow, ProcessRow};
+use super::{
+    Aggregate, DestinationRow, Digest, FlowTable, Moment,
+    slim::{SlimPeer, SlimProcess},
+};
 use crate::model::{Counters, Sample, SocketTable, Stamp};
 
 /// The counts of a moment and whatever else is not about single sockets. Of processes, peers and destinations those rows
 /// with the most in them.
+///
+/// All of it takes about 50 KiB at most, of a host on which every row changes with every sample.
 ///
 /// What did not change since the brief before is shared with it, so that a host on which little happens takes little.
 #[derive(Debug, Clone)]
 pub struct Brief {
     /// The moment without what follows, and without what nobody looks at later.
     rest: Moment,
-    processes: Box<[Arc<ProcessRow>]>,
-    peers: Box<[Arc<PeerRow>]>,
+    processes: Box<[Arc<SlimProcess>]>,
+    peers: Box<[Arc<SlimPeer>]>,
     destinations: Box<[Arc<DestinationRow>]>,
     counters: Levels,
     bytes: usize,
@@ -46,17 +51,17 @@ impl Brief {
         let mut brief = Self {
             rest: rest(moment),
             processes: shared(
-                &processes[..processes.len().min(Self::PROCESSES)],
+                processes.iter().take(Self::PROCESSES).map(SlimProcess::of),
                 before.map(|brief| &*brief.processes),
                 |a, b| a.process.key == b.process.key,
             ),
             peers: shared(
-                &peers[..peers.len().min(Self::PEERS)],
+                peers.iter().take(Self::PEERS).map(SlimPeer::of),
                 before.map(|brief| &*brief.peers),
                 |a, b| a.key == b.key,
             ),
             destinations: shared(
-                &destinations[..destinations.len().min(Self::DESTINATIONS)],
+                destinations.iter().take(Self::DESTINATIONS).cloned(),
                 before.map(|brief| &*brief.destinations),
                 |a, b| (a.source, a.peer) == (b.source, b.peer),
             ),
@@ -73,12 +78,18 @@ impl Brief {
         self.rest.sample.stamp
     }
 
+    /// The number of its sample.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.rest.sample.number
+    }
+
     /// The moment, without its sockets.
     #[must_use]
     pub fn moment(&self) -> Moment {
         let mut moment = self.rest.clone();
-        moment.totals.processes = self.processes.iter().map(|row| (**row).clone()).collect();
-        moment.totals.peers = self.peers.iter().map(|row| (**row).clone()).collect();
+        moment.totals.processes = self.processes.iter().map(|row| row.row()).collect();
+        moment.totals.peers = self.peers.iter().map(|row| row.row()).collect();
         moment.totals.destinations = self.destinations.iter().map(|row| (**row).clone()).collect();
         (moment.sample.counters, moment.counter_rates) = self.counters.unfold(moment.elapsed_s.is_some());
         moment
@@ -92,14 +103,11 @@ impl Brief {
 
     fn count_bytes(&self) -> usize {
         let pointers = self.processes.len() + self.peers.len() + self.destinations.len();
-        let lifetimes = size_of::<super::Lifetimes>();
-        let process = |row: &ProcessRow| row.lifetimes.as_ref().map_or(0, |_| lifetimes);
-        let peer = |row: &PeerRow| row.bytes() + row.lifetimes.as_ref().map_or(0, |_| lifetimes);
         let faults = self.rest.sample.faults.iter().map(|fault| size_of_val(fault) + fault.place.len());
         size_of::<Self>()
             + pointers * size_of::<usize>()
-            + unshared(&self.processes, process)
-            + unshared(&self.peers, peer)
+            + unshared(&self.processes, SlimProcess::bytes)
+            + unshared(&self.peers, SlimPeer::bytes)
             + unshared(&self.destinations, |_| 0)
             + self.counters.bytes()
             + self.rest.totals.bytes()
@@ -147,29 +155,30 @@ fn rest(moment: &Moment) -> Moment {
         counter_rates: vec![],
         first_counters: Arc::clone(&moment.first_counters),
         totals,
+        unknown: moment.unknown,
         trace: moment.trace.as_ref().map(|traced| Arc::new(traced.thinned())),
         flows: FlowTable::default(),
-        digest: Some(Digest {
-            unknown: moment.unknown(0..moment.links.len()),
-            processes_omitted: more(moment.totals.processes.len(), Brief::PROCESSES),
-        }),
+        digest: Some(Digest { processes_omitted: more(moment.totals.processes.len(), Brief::PROCESSES) }),
     }
 }
 
 /// The rows, each shared with `before` where it is the same there.
-fn shared<R: PartialEq + Clone>(
-    rows: &[R],
+fn shared<R: PartialEq>(
+    rows: impl Iterator<Item = R>,
     before: Option<&[Arc<R>]>,
     is_of: impl Fn(&R, &R) -> bool,
 ) -> Box<[Arc<R>]> {
     let before = before.unwrap_or_default();
-    let known = |(place, row): (usize, &R)| {
+    let known = |place: usize, row: &R| {
         // Most rows keep their place.
         let here = before.get(place).filter(|known| is_of(known, row));
         here.or_else(|| before.iter().find(|known| is_of(known, row))).filter(|known| ***known == *row)
     };
-    let row = |(place, row)| known((place, row)).map_or_else(|| Arc::new(R::clone(row)), Arc::clone);
-    rows.iter().enumerate().map(row).collect()
+    let row = |(place, row)| match known(place, &row) {
+        Some(known) => Arc::clone(known),
+        None => Arc::new(row),
+    };
+    rows.enumerate().map(row).collect()
 }
 
 /// The bytes of the rows that nobody else has, with those that `more` says beside each.

@@ -319,6 +319,15 @@ impl Activity {
         (seconds > 0.0).then(|| count / seconds)
     }
 
+    /// How much one of its rates amounts to from the sample that is `older` samples before the newest to the one that is `newer`
+    /// before it; `None` unless all of that time is known.
+    #[must_use]
+    pub fn amount(&self, rates: &Series, older: usize, newer: usize) -> Option<f64> {
+        let gap = |behind: usize| self.gaps.iter().rev().nth(behind).copied().filter(|gap| !gap.is_nan());
+        let counted = |behind| Some(f64::from(rates.back(behind)?) * f64::from(gap(behind)?));
+        (newer..older).map(counted).sum()
+    }
+
     /// Adds the newest sample: what `counts` counts, `elapsed_s` seconds after the one before.
     pub fn push_counts(&mut self, counts: &Aggregate, elapsed_s: Option<f64>) {
         let seconds = elapsed_s.filter(|&seconds| seconds > 0.0);
@@ -466,6 +475,18 @@ mod tests {
             "{changes:?}"
         );
         assert_eq!(activity.recent_change(TcpState::CloseWait, 7), None);
+    }
+
+    #[test]
+    fn what_a_rate_amounts_to_is_known_if_all_of_it_is() {
+        let mut activity = Activity::default();
+        let states = StateCounts::default();
+        for (closed, seconds) in [(None, None), (Some(10.0), Some(1.0)), (Some(2.0), Some(3.0))] {
+            activity.push(&states, [Some(1.0), closed], seconds);
+        }
+        let closed = |older, newer| activity.amount(&activity.closed, older, newer);
+        assert_eq!((closed(2, 0), closed(1, 0), closed(2, 1)), (Some(16.0), Some(6.0), Some(10.0)));
+        assert_eq!((closed(0, 0), closed(3, 0), closed(9, 1)), (Some(0.0), None, None));
     }
 
     #[test]

@@ -101,6 +101,7 @@ impl Ledger {
             counter_rates: Vec::new(),
             first_counters,
             totals: Aggregate::default(),
+            unknown: Default::default(),
             trace: linked.traced.map(Arc::new),
             flows: FlowTable::default(),
             digest: None,
@@ -108,6 +109,7 @@ impl Ledger {
         // The events have been counted and joined; there may be many, and a moment may be kept for long.
         moment.sample.trace = None;
         moment.totals = Aggregate::whole(&moment);
+        moment.unknown = moment.unknown_of(0..moment.links.len());
         if let Some(traced) = &moment.trace {
             traced.add_to(&mut moment.totals);
         }

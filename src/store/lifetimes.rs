@@ -13,6 +13,15 @@ impl Default for Lifetimes {
     }
 }
 
+impl FromIterator<u32> for Lifetimes {
+    /// Lifetimes of the counts of their buckets, as [`Lifetimes::buckets`] has them; what is missing is zero.
+    fn from_iter<I: IntoIterator<Item = u32>>(counts: I) -> Self {
+        let mut lives = Self::default();
+        lives.0.iter_mut().zip(counts).for_each(|(count, of)| *count = of);
+        lives
+    }
+}
+
 impl Lifetimes {
     const OCTAVES: usize = 26;
     /// An octave has 2^2 buckets.
@@ -40,6 +49,11 @@ impl Lifetimes {
         for (count, more) in self.0.iter_mut().zip(other.0) {
             *count = count.saturating_add(more);
         }
+    }
+
+    /// How many connections every bucket has.
+    pub(super) fn counts(&self) -> impl Iterator<Item = u32> + '_ {
+        self.0.iter().copied()
     }
 
     /// How many connections were counted.

@@ -31,6 +31,8 @@ pub struct Moment {
     pub first_counters: Arc<Counters>,
     /// All sockets counted. Openings and closes include those that only the trace saw.
     pub totals: Aggregate,
+    /// Sockets that nobody is known to own, by reason, indexed like [`Unknown::ALL`].
+    pub unknown: [u32; Unknown::ALL.len()],
     /// What the trace told since the sample before; `None` without one.
     pub trace: Option<Arc<Traced>>,
     /// All connections counted by whose they are and of which service.
@@ -42,8 +44,6 @@ pub struct Moment {
 /// What is left of the sockets of a moment that keeps none, beside its totals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digest {
-    /// Sockets that nobody was known to own, by reason.
-    pub unknown: [u32; Unknown::ALL.len()],
     /// How many more processes there were, with fewer sockets than those of the totals.
     pub processes_omitted: u32,
 }
@@ -86,6 +86,18 @@ impl Link {
             None => 0,
         };
         Self(self.0 & !(Self::BOUND | Self::UNBOUND) | bit)
+    }
+
+    /// All of it as a number that is small where the attribution's index is.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.0.rotate_left(Self::INDEX.leading_zeros())
+    }
+
+    /// The link of a [`Self::number`].
+    #[must_use]
+    pub const fn from_number(number: u32) -> Self {
+        Self(number.rotate_right(Self::INDEX.leading_zeros()))
     }
 
     /// Whether the connection had its port before it connected: then nobody else can have it. `None` if not known;
@@ -221,7 +233,7 @@ impl Moment {
 
     /// Of the sockets with the indices `rows` those that nobody is known to own, by reason.
     #[must_use]
-    pub fn unknown(&self, rows: impl Iterator<Item = usize>) -> [u32; Unknown::ALL.len()] {
+    pub fn unknown_of(&self, rows: impl Iterator<Item = usize>) -> [u32; Unknown::ALL.len()] {
         let mut by_attribution = vec![0_u32; self.attributions.len()];
         for link in rows.filter_map(|row| self.links.get(row)) {
             by_attribution[link.attribution()] += 1;

@@ -3,10 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Aggregate, ConnectFailure, CounterRate, DestinationRow, Moment, Owned, PeerRow, ProcessRow, Rates, rates,
-    tally,
+    Aggregate, Comparable, ConnectFailure, CounterRate, DestinationRow, Moment, Owned, PeerRow, ProcessRow,
+    Rates, rates, tally,
 };
-use crate::model::{Evidence, StateCounts};
 
 /// The newest of one or more moments, with counts of openings and closes summed and rates taken over all of them.
 ///
@@ -123,14 +122,7 @@ fn add_sums(now: &mut Aggregate, before: &Aggregate) {
         before.processes.iter().filter(|row| row.opened + row.closed > 0),
         |row| row.process.key,
         |row, old| (row.opened, row.closed) = (row.opened + old.opened, row.closed + old.closed),
-        |old| ProcessRow {
-            states: StateCounts::default(),
-            time_wait_evidence: [0; Evidence::ALL.len()],
-            evidence: [0; Evidence::ALL.len()],
-            fds: None,
-            fd_limit: None,
-            ..old.clone()
-        },
+        ProcessRow::emptied,
     );
     tally::sort_processes(&mut now.processes);
     add_rows(
@@ -138,7 +130,7 @@ fn add_sums(now: &mut Aggregate, before: &Aggregate) {
         before.peers.iter().filter(|row| row.opened + row.closed > 0),
         |row| row.key,
         add_peer,
-        |old| PeerRow { states: StateCounts::default(), evidence: [0; Evidence::ALL.len()], ..old.clone() },
+        PeerRow::emptied,
     );
     tally::sort_peers(&mut now.peers);
     add_rows(
@@ -146,7 +138,7 @@ fn add_sums(now: &mut Aggregate, before: &Aggregate) {
         before.destinations.iter().filter(|row| row.opened + row.closed > 0),
         |row| (row.source, row.peer),
         |row, old| (row.opened, row.closed) = (row.opened + old.opened, row.closed + old.closed),
-        |old| DestinationRow { taken: 0, time_wait: 0, ports: None, forecast: None, ..old.clone() },
+        DestinationRow::emptied,
     );
     tally::sort_destinations(&mut now.destinations);
     now.peers_omitted += cut(&mut now.peers);

@@ -47,7 +47,7 @@ impl DestinationCounts {
     pub(super) fn row(&self, socket: SocketRef<'_>, ports: Option<DestinationPorts>) -> DestinationRow {
         let Self { taken, time_wait, opened, closed, .. } = *self;
         let (source, peer) = (socket.local().ip, socket.peer());
-        DestinationRow { source, peer, taken, time_wait, opened, closed, ports, forecast: None }
+        DestinationRow { source, peer, taken, time_wait, opened, closed, ports, forecast: None, change: None }
     }
 }
 

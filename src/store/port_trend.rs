@@ -126,6 +126,7 @@ mod tests {
             closed: 0,
             ports: Some(ports),
             forecast: None,
+            change: None,
         }
     }
 

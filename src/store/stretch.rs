@@ -1,6 +1,5 @@
 //! The states that one connection went through, as far as the moments that are kept tell.
 
-use super::Moment;
 use crate::model::{Stamp, TcpState};
 
 /// How long a connection was in one state: from the first moment that saw it there to the last. Between two moments it
@@ -40,6 +39,11 @@ impl Course {
         self.present = state.is_some();
     }
 
+    /// Nobody looked between the last moment and the next: what was seen before is not taken to have lasted.
+    pub fn miss(&mut self) {
+        self.present = false;
+    }
+
     /// What was seen up to `at`: nothing of what came later.
     #[must_use]
     pub fn until(&self, at: Stamp) -> Self {
@@ -60,16 +64,4 @@ impl Course {
     pub fn is_present(&self) -> bool {
         self.present
     }
-}
-
-/// The states of the socket with that cookie, of `moments` that come oldest first. Looks through all their sockets: for
-/// when a socket is first asked about, not for every sample.
-#[must_use]
-pub fn states_of<'a>(cookie: u64, moments: impl IntoIterator<Item = &'a Moment>) -> Course {
-    let mut course = Course::default();
-    for Moment { sample, .. } in moments {
-        let row = sample.sockets.rows().iter().find(|row| row.cookie == cookie);
-        course.see(sample.stamp, row.map(|row| row.state));
-    }
-    course
 }

@@ -73,7 +73,7 @@ pub struct TraceWindow {
 
 impl TraceWindow {
     /// So many failures are kept of a window of which little is.
-    const THIN: usize = 32;
+    pub(super) const THIN: usize = 32;
 
     /// The worst failures only, and no lifetimes: the rows of processes and peers have theirs.
     pub(super) fn thinned(&self) -> Self {
@@ -83,6 +83,17 @@ impl TraceWindow {
             seconds: self.seconds,
             recent: self.recent.iter().filter(is_kept).cloned().collect(),
             failures,
+            recent_seconds: self.recent_seconds,
+            ..Self::default()
+        }
+    }
+
+    /// All failures, and no lifetimes.
+    pub(super) fn without_lifetimes(&self) -> Self {
+        Self {
+            seconds: self.seconds,
+            failures: self.failures.clone(),
+            recent: self.recent.clone(),
             recent_seconds: self.recent_seconds,
             ..Self::default()
         }

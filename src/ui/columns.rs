@@ -8,6 +8,7 @@ use ratatui::style::Style;
 
 use super::{
     Theme,
+    baseline::SocketThen,
     pen::bar_text,
     scene::Data,
     table::{Frame, endpoint},
@@ -22,7 +23,7 @@ use crate::{
     findings::{Finding, Severity},
     model::{Endpoint, Evidence, Process, Side, text::printable},
     query::Sort,
-    store::{DestinationRow, Moment, Owned, PeerKey, PeerRow, ProcessRow},
+    store::{Change, DestinationRow, Moment, Owned, PeerKey, PeerRow, ProcessRow},
 };
 
 /// A metric as a column of a table on screen.
@@ -40,7 +41,7 @@ pub(super) struct Column {
 }
 
 /// The rank up to which a column would rather be narrow than gone.
-const CORE: u8 = 5;
+const CORE: u8 = 6;
 
 const fn figure(key: &'static str, title: &'static str, width: u16, rank: u8) -> Column {
     Column { key, title, widths: [width; 3], rank }
@@ -53,6 +54,9 @@ const fn text(key: &'static str, title: &'static str, widths: [u16; 3], rank: u8
 /// The column of `TIME_WAIT`s that may be a process's; there only while there are any.
 const MAYBE: &str = "time_wait_maybe";
 
+/// The column that tells what changed; there only while there is a mark.
+pub(super) const CHANGE: &str = "change";
+
 /// The columns that only the trace fills.
 const TRACED: [&str; 4] = ["lifetime_p50_s", "lifetime_p99_s", "opener", "closer"];
 
@@ -61,100 +65,105 @@ static PROCESSES: &[Column] = &[
     figure("pid", "", 7, 1),
     text("name", "", [8, 18, 24], 1),
     figure("sockets", "ALL", 6, 1),
-    figure("time_wait", "TW", 6, 1),
-    figure(MAYBE, "TW?", 6, 2),
-    figure("close_wait", "CW", 6, 3),
-    figure("established", "EST", 6, 4),
-    figure("closed_per_s", "CLOSE/s", 7, 5),
-    figure("opened_per_s", "OPEN/s", 6, 7),
-    figure("lifetime_p50_s", "", 6, 5),
-    figure("lifetime_p99_s", "", 6, 8),
-    figure("listen", "LISTEN", 6, 11),
-    figure("syn_sent", "SYN_S", 6, 12),
-    figure("fin_wait2", "FIN_W2", 6, 13),
-    figure("last_ack", "L_ACK", 6, 14),
-    figure("share", "", 5, 10),
-    figure("fds", "", 6, 9),
-    figure("fd_percent", "", 5, 8),
-    text("evidence", "", [8, 9, 13], 6),
-    text("user", "", [8, 8, 12], 15),
-    text("container", "", [12, 12, 12], 17),
-    text("command", "", [20, 30, 100], 16),
+    figure(CHANGE, "", 6, 1),
+    figure("time_wait", "TW", 6, 2),
+    figure(MAYBE, "TW?", 6, 3),
+    figure("close_wait", "CW", 6, 4),
+    figure("established", "EST", 6, 5),
+    figure("closed_per_s", "CLOSE/s", 7, 6),
+    figure("opened_per_s", "OPEN/s", 6, 8),
+    figure("lifetime_p50_s", "", 6, 6),
+    figure("lifetime_p99_s", "", 6, 9),
+    figure("listen", "LISTEN", 6, 12),
+    figure("syn_sent", "SYN_S", 6, 13),
+    figure("fin_wait2", "FIN_W2", 6, 14),
+    figure("last_ack", "L_ACK", 6, 15),
+    figure("share", "", 5, 11),
+    figure("fds", "", 6, 10),
+    figure("fd_percent", "", 5, 9),
+    text("evidence", "", [8, 9, 13], 7),
+    text("user", "", [8, 8, 12], 16),
+    text("container", "", [12, 12, 12], 18),
+    text("command", "", [20, 30, 100], 17),
 ];
 
 static PEERS: &[Column] = &[
     text("address", "PEER", [17, 22, 49], 1),
     figure("sockets", "ALL", 6, 1),
-    figure("time_wait", "TW", 6, 1),
-    figure("close_wait", "CW", 6, 4),
-    figure("established", "EST", 6, 2),
-    figure("closed_per_s", "CLOSE/s", 7, 3),
-    figure("opened_per_s", "OPEN/s", 6, 7),
-    figure("lifetime_p50_s", "", 6, 6),
-    figure("lifetime_p99_s", "", 6, 8),
-    figure("syn_sent", "SYN_S", 6, 9),
-    figure("syn_recv", "SYN_R", 6, 11),
-    figure("fin_wait2", "FIN_W2", 6, 12),
-    figure("last_ack", "L_ACK", 6, 13),
-    figure("share", "", 5, 10),
-    text("processes", "", [10, 18, 40], 5),
-    text("evidence", "", [8, 10, 13], 5),
+    figure(CHANGE, "", 6, 1),
+    figure("time_wait", "TW", 6, 2),
+    figure("close_wait", "CW", 6, 5),
+    figure("established", "EST", 6, 3),
+    figure("closed_per_s", "CLOSE/s", 7, 4),
+    figure("opened_per_s", "OPEN/s", 6, 8),
+    figure("lifetime_p50_s", "", 6, 7),
+    figure("lifetime_p99_s", "", 6, 9),
+    figure("syn_sent", "SYN_S", 6, 10),
+    figure("syn_recv", "SYN_R", 6, 12),
+    figure("fin_wait2", "FIN_W2", 6, 13),
+    figure("last_ack", "L_ACK", 6, 14),
+    figure("share", "", 5, 11),
+    text("processes", "", [10, 18, 40], 6),
+    text("evidence", "", [8, 10, 13], 6),
 ];
 
 static DESTINATIONS: &[Column] = &[
-    text("source", "FROM", [11, 15, 39], 7),
+    text("source", "FROM", [11, 15, 39], 8),
     text("peer_endpoint", "TO", [13, 19, 47], 1),
     figure("left_max", "LEFT", 7, 1),
-    text("percent", "", [5, 5, 40], 2),
-    figure("time_wait", "TW", 6, 3),
-    text("forecast", "", [15, 15, 16], 8),
-    figure("opened_per_s", "OPEN/s", 6, 6),
-    figure("left_min", "LEAST", 6, 9),
-    figure("taken", "TAKEN", 6, 10),
+    figure(CHANGE, "", 6, 2),
+    text("percent", "", [5, 5, 40], 3),
+    figure("time_wait", "TW", 6, 4),
+    text("forecast", "", [15, 15, 16], 9),
+    figure("opened_per_s", "OPEN/s", 6, 7),
+    figure("left_min", "LEAST", 6, 10),
+    figure("taken", "TAKEN", 6, 11),
 ];
 
 static FINDINGS: &[Column] = &[
     text("severity", "", [9, 9, 9], 1),
-    figure("since", "", 6, 2),
-    text("finding", "", [24, 24, 24], 9),
-    text("process", "", [15, 20, 30], 7),
-    text("peer", "", [15, 15, 39], 8),
-    figure("port", "", 5, 8),
-    text("confidence", "", [7, 7, 7], 10),
+    figure("since", "", 6, 3),
+    text(CHANGE, "", [5, 5, 5], 2),
+    text("finding", "", [24, 24, 24], 10),
+    text("process", "", [15, 20, 30], 8),
+    text("peer", "", [15, 15, 39], 9),
+    figure("port", "", 5, 9),
+    text("confidence", "", [7, 7, 7], 11),
     // The sentence names whom and towards whom: it comes before the columns that do so again, to sort by.
     text("summary", "", [24, 90, 200], 1),
 ];
 
 static SOCKETS: &[Column] = &[
     text("state", "", [14, 14, 14], 1),
-    text("local_endpoint", "", [15, 21, 47], 2),
+    text(CHANGE, "", [11, 14, 14], 2),
+    text("local_endpoint", "", [15, 21, 47], 3),
     text("peer_endpoint", "", [15, 21, 47], 1),
-    figure("pid", "", 7, 4),
-    text("process", "", [9, 15, 24], 3),
-    figure("recv_q", "", 6, 7),
-    figure("send_q", "", 6, 8),
-    text("evidence", "", [8, 10, 10], 5),
-    text("opener", "", [10, 14, 24], 10),
-    text("closer", "", [10, 14, 24], 9),
-    text("side", "", [6, 6, 6], 11),
-    text("timer_kind", "", [9, 9, 9], 6),
-    figure("timer_expires_s", "IN", 7, 6),
-    figure("tcp_rtt_ms", "", 7, 11),
-    figure("tcp_retransmits", "RETRANS", 7, 13),
-    figure("tcp_bytes_sent", "", 10, 14),
-    figure("tcp_bytes_received", "", 10, 14),
-    figure("tcp_last_received_s", "", 7, 15),
-    text("user", "", [8, 8, 12], 12),
-    text("command", "", [20, 30, 60], 16),
+    figure("pid", "", 7, 5),
+    text("process", "", [9, 15, 24], 4),
+    figure("recv_q", "", 6, 8),
+    figure("send_q", "", 6, 9),
+    text("evidence", "", [8, 10, 10], 6),
+    text("opener", "", [10, 14, 24], 11),
+    text("closer", "", [10, 14, 24], 10),
+    text("side", "", [6, 6, 6], 12),
+    text("timer_kind", "", [9, 9, 9], 7),
+    figure("timer_expires_s", "IN", 7, 7),
+    figure("tcp_rtt_ms", "", 7, 12),
+    figure("tcp_retransmits", "RETRANS", 7, 14),
+    figure("tcp_bytes_sent", "", 10, 15),
+    figure("tcp_bytes_received", "", 10, 15),
+    figure("tcp_last_received_s", "", 7, 16),
+    text("user", "", [8, 8, 12], 13),
+    text("command", "", [20, 30, 60], 17),
 ];
 
 static FAILURES: &[Column] = &[
-    text("process", "", [12, 20, 30], 2),
-    text("source", "", [11, 13, 39], 7),
+    text("process", "", [12, 20, 30], 3),
+    text("source", "", [11, 13, 39], 8),
     text("peer_endpoint", "", [13, 21, 47], 1),
     figure("failed_per_s", "", 6, 1),
     figure("no_port", "", 7, 1),
-    figure("other", "", 6, 3),
+    figure("other", "", 6, 4),
 ];
 
 /// What a table on screen shows of its rows.
@@ -174,7 +183,31 @@ pub(super) trait Shown: Row {
 
 impl Shown for ProcessRow {
     fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
-        (key == "name").then(|| named(&row.process, cells, frame.theme))
+        match key {
+            "name" => Some(named(&row.process, cells, frame.theme)),
+            "sockets" => gone(row.change),
+            _ => None,
+        }
+    }
+
+    fn style(key: &str, row: &Self, theme: &Theme) -> Option<Style> {
+        change_style(key, row.change, theme)
+    }
+}
+
+/// What stands in place of a figure of a row that is gone since the mark.
+fn gone(change: Option<Change>) -> Option<String> {
+    change.is_some_and(Change::is_gone).then(|| "gone".to_owned())
+}
+
+/// A difference stands out, and a row that is gone steps back.
+fn change_style(key: &str, change: Option<Change>, theme: &Theme) -> Option<Style> {
+    let change = change?;
+    match key {
+        CHANGE if change.is_none() => Some(theme.dim()),
+        CHANGE => Some(theme.strong()),
+        _ if change.is_gone() => Some(theme.dim()),
+        _ => None,
     }
 }
 
@@ -204,12 +237,17 @@ impl Shown for PeerRow {
                 Some(format!("{}?", peer(&row.key, cells.saturating_sub(1), theme)))
             }
             "address" => Some(peer(&row.key, cells, theme)),
+            "sockets" => gone(row.change),
             "processes" => {
                 let value = field::find::<Self>(key)?.of(row, frame.context);
                 named_first(&value, row.processes.first().map(|first| &**first), cells, theme)
             }
             _ => None,
         }
+    }
+
+    fn style(key: &str, row: &Self, theme: &Theme) -> Option<Style> {
+        change_style(key, row.change, theme)
     }
 }
 
@@ -250,6 +288,7 @@ impl Shown for DestinationRow {
     fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
         match key {
             "percent" => used(row, frame.context, cells, frame.theme),
+            "left_max" if row.change.is_some_and(Change::is_gone) => gone(row.change),
             // Not more than that: the least is another column.
             "left_max" => {
                 let left = row.ports.map(|ports| ports.left).filter(|left| !left.is_exact())?;
@@ -258,12 +297,27 @@ impl Shown for DestinationRow {
             _ => None,
         }
     }
+
+    fn style(key: &str, row: &Self, theme: &Theme) -> Option<Style> {
+        change_style(key, row.change, theme)
+    }
 }
 
 impl Shown for Finding {
     fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
         match key {
             "severity" => Some(severity(row.severity).to_owned()),
+            CHANGE => {
+                let baseline = frame.data.selection.baseline.as_ref()?;
+                let text = match (frame.data.is_over(row), baseline.had(row)) {
+                    (true, _) => frame.data.over(),
+                    (_, true) => "",
+                    (_, false) => "new",
+                };
+                Some(text.to_owned())
+            }
+            // It is of another time.
+            "since" if frame.data.is_over(row) => Some(frame.theme.glyphs.none.to_owned()),
             // For how long: what one compares is how old they are.
             "since" => Some(words::ago(frame.data.moment.sample.stamp.seconds_since(&row.since))),
             "process" => {
@@ -298,6 +352,15 @@ impl Shown for SocketRows {
                 let value = field::find::<Self>(key)?.of(row, frame.context);
                 let first = row.attribution.owners.first();
                 named_first(&value, first.map(|first| &**first), cells, frame.theme)
+            }
+            CHANGE => {
+                let then = frame.data.selection.baseline.as_ref()?.owned(&row)?;
+                let text = match then {
+                    SocketThen::New => "new",
+                    SocketThen::Was(state) => state.name(),
+                    SocketThen::Same => "",
+                };
+                Some(fit(text, cells, frame.theme.glyphs.ellipsis).into_owned())
             }
             // The name gives way, the PID stays whole.
             "opener" => who(row.attribution.opener.as_deref()?, cells, frame.theme),
@@ -360,6 +423,9 @@ pub(super) fn key_at(columns: &[Column], width: u16, x: u16, data: &Data<'_>) ->
 pub(super) fn absent(data: &Data<'_>) -> Vec<&'static str> {
     let maybe = data.selection.aggregate.time_wait_evidence[Evidence::Candidates as usize];
     let mut absent = if maybe == 0 { vec![MAYBE] } else { vec![] };
+    if data.selection.baseline.is_none() {
+        absent.push(CHANGE);
+    }
     if data.moment.trace.is_none() {
         absent.extend(TRACED);
     }

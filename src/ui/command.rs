@@ -60,6 +60,12 @@ pub enum Command {
     MinuteLater,
     /// Show the newest moment again.
     Live,
+    /// Mark the moment shown, to compare others with it.
+    Mark,
+    /// Forget the mark.
+    ForgetMark,
+    /// Show only what changed since the mark, or everything again.
+    OnlyChanged,
     /// Give the whole screen to the pane that has the focus.
     Zoom,
     /// Write what is seen to a file.
@@ -102,6 +108,8 @@ pub enum Scope {
     Entered,
     /// While a moment is held.
     Held,
+    /// While there is a mark.
+    Marked,
 }
 
 /// One command with everything a person is told about it.
@@ -165,6 +173,9 @@ impl Command {
             Self::MinuteEarlier => "minute-earlier",
             Self::MinuteLater => "minute-later",
             Self::Live => "live",
+            Self::Mark => "mark",
+            Self::ForgetMark => "forget-mark",
+            Self::OnlyChanged => "only-changed",
             Self::Export => "export",
             Self::Palette => "palette",
             Self::Copy => "copy",
@@ -219,7 +230,7 @@ const fn row(
 
 use Command as C;
 use Group::{Choosing, Moving, Program, Views};
-use Scope::{Entered, Everywhere, Held, Panes, Tables};
+use Scope::{Entered, Everywhere, Held, Marked, Panes, Tables};
 
 /// Every command.
 pub static TABLE: &[Entry] = &[
@@ -381,6 +392,21 @@ pub static TABLE: &[Entry] = &[
         "Show the newest moment again, whatever was held.",
         (Choosing, Held, 17),
     ),
+    row(
+        C::Mark,
+        &[Key::char('m')],
+        "mark",
+        "Mark the moment shown: from then on every pane tells what changed since, or before.",
+        (Choosing, Everywhere, 20),
+    ),
+    row(
+        C::OnlyChanged,
+        &[Key::char('c')],
+        "changed only",
+        "Show only what changed since the mark, or everything again.",
+        (Choosing, Marked, 18),
+    ),
+    row(C::ForgetMark, &[Key::char('M')], "forget mark", "Forget the mark.", (Choosing, Marked, 19)),
     row(
         C::Export,
         &[Key::char('e')],

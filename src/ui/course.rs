@@ -8,19 +8,35 @@ use super::{
     view::{Screen, View},
 };
 use crate::{
-    model::{SockId, Stamp},
+    model::{Sample, SockId, Stamp},
     store,
 };
+
+/// So many samples without a look in between are passed over, as of dumps that broke off. After more of them nobody knows
+/// what happened.
+const PASSED_OVER: u64 = 4;
 
 /// What was seen of one socket, up to one sample.
 #[derive(Debug, Clone)]
 pub(super) struct Course {
     id: SockId,
-    number: u64,
+    /// The last sample that was looked at.
+    number: Option<u64>,
     seen: store::Course,
 }
 
-/// Adds what `data` shows now, once a sample. Another socket begins with what the past has of it.
+impl Course {
+    /// Sees to it that what comes next, of sample `number`, is not joined to what was seen long before.
+    fn turn_to(&mut self, number: u64) {
+        if self.number.is_some_and(|seen| number > seen + 1 + PASSED_OVER) {
+            self.seen.miss();
+        }
+        self.number = Some(number);
+    }
+}
+
+/// Adds what `data` shows now, once a sample, and before it what the past has that was not on screen: all of it for
+/// another socket, and what passed while a moment was held.
 pub(super) fn note(view: &mut View, data: &Data<'_>, past: &Past) {
     let Screen::Socket(id) = view.page().screen else {
         view.course = None;
@@ -30,27 +46,25 @@ pub(super) fn note(view: &mut View, data: &Data<'_>, past: &Past) {
     if !data.selection.is_of(view, data.moment) || !data.moment.is_whole() {
         return;
     }
-    let moment = &**data.moment;
-    let number = moment.sample.number;
-    match view.course.as_mut().filter(|course| course.id == id) {
-        Some(course) if course.number >= number => {}
-        Some(course) => {
-            // A filter may keep it from the rows, but not from the world.
-            let row = data.socket(0).map(|socket| *socket.socket.row()).filter(|row| row.cookie == id.cookie);
-            let course = Arc::make_mut(course);
-            match row {
-                Some(row) => course.seen.see(moment.sample.stamp, Some(row.state)),
-                None if view.filter.query.is_all() => course.seen.see(moment.sample.stamp, None),
-                None => {}
-            }
-            course.number = number;
-        }
-        None => {
-            let before = past.whole().filter(|before| before.sample.number < number);
-            let seen = store::states_of(id.cookie, before.chain([moment]));
-            view.course = Some(Arc::new(Course { id, number, seen }));
-        }
+    let Sample { number, stamp, .. } = data.moment.sample;
+    let same = |course: &Arc<Course>| course.id == id;
+    if view.course.as_ref().is_some_and(|course| same(course) && course.number >= Some(number)) {
+        return;
     }
+    let row = data.socket(0).map(|socket| *socket.socket.row()).filter(|row| row.cookie == id.cookie);
+    // A filter may keep it from the rows, but not from the world.
+    if row.is_none() && !view.filter.query.is_all() {
+        return;
+    }
+    let new = || Course { id, number: None, seen: store::Course::default() };
+    let mut course = view.course.take().filter(same).map_or_else(new, Arc::unwrap_or_clone);
+    for sighting in past.sightings(id.cookie, course.number, number) {
+        course.turn_to(sighting.number);
+        course.seen.see(sighting.stamp, sighting.state);
+    }
+    course.turn_to(number);
+    course.seen.see(stamp, row.map(|row| row.state));
+    view.course = Some(Arc::new(course));
 }
 
 /// What was seen by `at` of the socket that the page is about.

@@ -142,8 +142,8 @@ fn hinted(view: &View, room: u16, dash: &str) -> Vec<Hint> {
     let wanted = |command| !helping || matches!(command, Command::Help | Command::Back | Command::Quit);
     let shown = TABLE.iter().filter(|entry| entry.hint > 0 && wanted(entry.command));
     let mut entries: Vec<_> = shown.filter(|entry| applies(entry.scope, view)).collect();
-    // Who holds a moment wants to go from it to others.
-    entries.sort_by_key(|entry| (entry.scope != Scope::Held, entry.hint));
+    // Who holds a moment wants to go from it to others, and who marked one to see what changed.
+    entries.sort_by_key(|entry| (!matches!(entry.scope, Scope::Held | Scope::Marked), entry.hint));
     let (mut hints, mut x) = (vec![], 1);
     for entry in entries {
         let Some(label) = key(entry.command, view, dash) else { continue };
@@ -189,6 +189,7 @@ fn title(command: Command, title: &'static str, view: &View) -> &'static str {
         Command::Help | Command::Back if matches!(view.mode, Mode::Help(_)) => "leave help",
         Command::Pause if view.is_held() => "go on",
         Command::View(_) => "views",
+        Command::OnlyChanged if view.mark.as_ref().is_some_and(|mark| mark.only_changed) => "show all",
         Command::Zoom if view.page().zoomed => "shrink",
         Command::Back if view.depth() == 0 && !view.page().zoomed => "clear filter",
         _ => title,
@@ -214,6 +215,7 @@ fn applies(scope: Scope, view: &View) -> bool {
             !helping && many
         }
         Scope::Held => !helping && view.is_held(),
+        Scope::Marked => !helping && view.mark.is_some(),
         Scope::Entered => helping || view.depth() > 0 || page.zoomed || view.is_narrowed(),
     }
 }

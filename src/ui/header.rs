@@ -7,6 +7,7 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::{
     command::Command,
+    mark::Room,
     pane,
     pen::Pen,
     scene::Scene,
@@ -20,6 +21,9 @@ use crate::{field::format, store::Moment};
 const TABS: u16 = 120;
 /// From this width on the date stands before the time; on less, twtop is watched now.
 const DATE: u16 = 160;
+/// From this width on the mark is told in full; beside a held moment from this one on.
+const ROOMY: u16 = 76;
+const WIDE: u16 = 110;
 /// What the tabs leave free: the time, and what must not be overlooked.
 const BESIDE_TABS: u16 = 14 + 28;
 /// Cells of the arrow between two pages, at most, with a space at each side.
@@ -203,15 +207,33 @@ fn marks(pen: &mut Pen<'_>, scene: &Scene<'_>) {
     if let Some(held) = scene.view.playhead.held() {
         let age =
             scene.live.map_or(0.0, |live| live.moment.sample.stamp.seconds_since(&held.moment.sample.stamp));
+        // Samples are a little less or more than a second apart.
+        let age = age.round();
         let behind = if age < 1.0 { String::new() } else { format!(" {} ago", words::ago(age)) };
         // The time itself stands at the right, as ever.
-        let thin = if held.moment.is_whole() { "" } else { ", totals only" };
+        let thin = match held.moment.is_whole() {
+            true => "",
+            // The mark needs room as well.
+            false if scene.view.mark.is_some() => ", totals",
+            false => ", totals only",
+        };
         // Tabs leave room for the shortest.
         put_longest(
             pen,
             &[format!(" HELD{behind}{thin} "), format!(" HELD{behind} "), " HELD ".to_owned()],
             theme.mark(),
         );
+    }
+    if let (Some(mark), Some(shown)) = (&scene.view.mark, scene.view.shown(scene.live)) {
+        let stamp = &shown.moment.sample.stamp;
+        let first = match scene.view.size.0 {
+            WIDE.. => 0,
+            ROOMY.. if !scene.view.is_held() => 1,
+            _ => 2,
+        };
+        let forms =
+            [Room::Wide, Room::Middling, Room::Narrow].map(|room| format!(" {} ", mark.told(stamp, room)));
+        put_longest(pen, &forms[first..], theme.key());
     }
     if let Some(age) = scene.stale() {
         let why = scene

@@ -36,6 +36,9 @@ fn words(names: &str) -> Vec<String> {
 
 /// Whether every word occurs in one of the texts.
 fn fits(words: &[String], texts: &[&str]) -> bool {
+    if words.is_empty() {
+        return true;
+    }
     let texts: Vec<String> = texts.iter().map(|text| text.to_lowercase()).collect();
     words.iter().all(|word| texts.iter().any(|text| text.contains(word.as_str())))
 }

@@ -12,12 +12,18 @@
 //! * [`settings`] are what the configuration file says of the screen: keys, columns, orders, the first view.
 //! * [`view`] holds what the person has chosen, and nothing else; only [`update()`] changes it.
 //! * [`past`] keeps the looks of the last 15 minutes, and [`playhead`] goes from one to another.
-//! * [`scene`] brings the view and the data together for one frame.
-//! * `layout` is arithmetic on the terminal's size, `pane` draws one file a pane, [`theme`] names every colour
-//!   and glyph.
+//! * [`mark`] is the moment that others are compared with; `baseline` is what a page showed then.
+//! * [`scene`] brings the view and the data together for one frame; `totals` stands in for the sockets of a moment that no
+//!   longer has them.
+//! * `prompt` is a line that is typed: a filter (`filter_line`), a command (`palette`), words that narrow the kernel's view
+//!   (`names`). `mouse` says what a click means, `copy` and `export` what is asked of the clipboard and of a file.
+//! * `recent`, `course` and `story` remember what no history has: of a filter, of one socket, of a finding that has ended.
+//! * `layout` is arithmetic on the terminal's size, `pane` draws one file a pane, `footer` the last line, [`theme`] names
+//!   every colour and glyph.
 //! * `chart` turns values into dots and dots into cells.
 //! * [`picture`] turns a frame into an SVG.
 
+mod baseline;
 mod chart;
 mod closer;
 mod columns;
@@ -35,6 +41,7 @@ mod kernel;
 mod key;
 pub mod keymap;
 pub mod layout;
+pub mod mark;
 mod mouse;
 mod names;
 mod notice;

@@ -10,7 +10,7 @@ use super::{
     playhead::Sources,
     scene::Data,
     sorting,
-    update::{Effect, obey, place},
+    update::{Effect, obey, order_in_sight, place},
     view::{Mode, Pane, View},
 };
 
@@ -34,8 +34,7 @@ pub(super) fn mouse(
             vec![]
         }
         (Mode::Normal, kind @ (MouseEventKind::ScrollDown | MouseEventKind::ScrollUp)) => {
-            wheel(view, at, kind == MouseEventKind::ScrollDown, data);
-            vec![]
+            wheel(view, at, kind == MouseEventKind::ScrollDown, data)
         }
         (Mode::Normal | Mode::Help(_), MouseEventKind::Down(MouseButton::Left)) => {
             click(view, at, data, sources)
@@ -49,19 +48,19 @@ fn scrolled(offset: usize, down: bool) -> usize {
 }
 
 /// Scrolls the pane under the mouse. The selected row goes along only as far as it must to stay in sight.
-fn wheel(view: &mut View, at: Position, down: bool, data: Option<Data<'_>>) {
-    let (Some(data), Some(layout)) = (data, place(view, data)) else { return };
-    let Some(slot) = layout.slots.iter().find(|slot| slot.area.contains(at)) else { return };
+fn wheel(view: &mut View, at: Position, down: bool, data: Option<Data<'_>>) -> Vec<Effect> {
+    let (Some(data), Some(layout)) = (data, place(view, data)) else { return vec![] };
+    let Some(slot) = layout.slots.iter().find(|slot| slot.area.contains(at)) else { return vec![] };
     let height = slot.rows().max(1);
     if slot.pane.is_text() {
         let last = pane::lines_of(slot.pane, view, &data).saturating_sub(height);
         let scroll = &mut view.page_mut().scroll;
         *scroll = scrolled(*scroll, down).min(last);
-        return;
+        return vec![];
     }
     let len = data.len(slot.pane);
     if !slot.pane.is_table() || len <= height {
-        return;
+        return vec![];
     }
     let table = view.page_mut().table_mut(slot.pane);
     table.offset = scrolled(table.offset, down).min(len - height);
@@ -72,6 +71,7 @@ fn wheel(view: &mut View, at: Position, down: bool, data: Option<Data<'_>>) {
         table.selected = data.id(slot.pane, index);
         table.present = table.selected.is_some();
     }
+    order_in_sight(slot.pane, &data)
 }
 
 /// A tab in the header and a hint in the footer are obeyed; in a pane, which gets the focus, a title sorts and a row is selected.

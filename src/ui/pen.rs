@@ -107,23 +107,6 @@ pub(super) fn bar_text(share: f64, cells: usize, theme: &Theme) -> String {
     bar_glyphs(share, cells, theme).collect()
 }
 
-/// Shows a line that keys act on. Bars keep their colours: a reversed block is a hole, and the bar would read as what
-/// is left of it. Bars of ASCII are text.
-pub(super) fn select(buffer: &mut Buffer, line: Rect, theme: &Theme) {
-    let glyphs = theme.glyphs;
-    let line = line.intersection(buffer.area);
-    let mut in_bar = false;
-    for at in line.positions() {
-        let cell = &mut buffer[at];
-        let symbol = cell.symbol();
-        let filled = !symbol.is_ascii() && (symbol == glyphs.bar || glyphs.bar_parts.contains(&symbol));
-        in_bar = filled || in_bar && symbol == glyphs.bar_rest;
-        if !in_bar {
-            cell.set_style(theme.selected());
-        }
-    }
-}
-
 fn bar_glyphs(share: f64, cells: usize, theme: &Theme) -> impl Iterator<Item = &'static str> {
     let glyphs = theme.glyphs;
     let parts = glyphs.bar_parts.len() + 1;
@@ -170,13 +153,22 @@ pub(super) fn spark(
 
 /// Marks the column that is `back` columns from the right: a line where it is blank, else the value stands out.
 pub(super) fn time_cursor(buffer: &mut Buffer, area: Rect, back: u16, theme: &Theme) {
+    time_line(buffer, area, back, (theme.glyphs.side, theme.key(), theme.time_cursor()));
+}
+
+/// As [`time_cursor`], of the moment that is marked.
+pub(super) fn time_mark(buffer: &mut Buffer, area: Rect, back: u16, theme: &Theme) {
+    time_line(buffer, area, back, (theme.glyphs.mark, theme.warning(), theme.time_mark()));
+}
+
+fn time_line(buffer: &mut Buffer, area: Rect, back: u16, (glyph, line, over): (&str, Style, Style)) {
     let Some(x) = area.width.checked_sub(back + 1).map(|column| area.x + column) else { return };
     for y in area.y..area.bottom() {
         let cell = &mut buffer[(x, y)];
         if cell.symbol() == " " {
-            cell.set_symbol(theme.glyphs.side).set_style(theme.key());
+            cell.set_symbol(glyph).set_style(line);
         } else {
-            cell.set_style(theme.time_cursor());
+            cell.set_style(over);
         }
     }
 }
@@ -193,12 +185,24 @@ pub(super) struct Columns {
     pub(super) values: Vec<Option<f32>>,
     /// Samples to a column.
     pub(super) each: usize,
+    /// Samples in the newest column.
+    pub(super) newest: usize,
     /// Samples in all.
     pub(super) samples: usize,
     /// How many samples newer than the last one here the series has.
     pub(super) behind: usize,
     /// While a moment is held: how many columns from the right it lies.
     pub(super) cursor: Option<u16>,
+}
+
+impl Columns {
+    /// How many columns from the right the sample lies that is `behind` samples older than the newest of the series, as
+    /// long as each has a column of its own; nothing for one that is newer than what is shown.
+    pub(super) fn back(&self, behind: usize) -> Option<u16> {
+        let older = behind.checked_sub(self.behind)?;
+        let back = older.checked_sub(self.newest).map_or(0, |older| 1 + older / self.each);
+        u16::try_from(back).ok()
+    }
 }
 
 /// As [`columns`], while the moment of `behind` samples ago is held: up to the end of the series as long as that moment
@@ -210,9 +214,8 @@ pub(super) fn held_columns(series: &Series, cells: u16, samples: u16, behind: us
     let end = (behind + 1).saturating_sub(surely);
     let number = number.saturating_sub(u64::try_from(end).unwrap_or(u64::MAX));
     let columns = columns(series, cells, samples, end, number);
-    let newest_column = usize::try_from(number % u64::try_from(each).unwrap_or(1)).unwrap_or(0) + 1;
-    let back = (behind - end).checked_sub(newest_column).map_or(0, |older| 1 + older / each);
-    Columns { cursor: u16::try_from(back).ok(), ..columns }
+    let cursor = columns.back(behind);
+    Columns { cursor, ..columns }
 }
 
 /// The newest `samples` samples of a series, or more if there are more cells, as it was `behind` samples ago.
@@ -226,7 +229,14 @@ pub(super) fn columns(series: &Series, cells: u16, samples: u16, behind: usize, 
     let mut means: Vec<_> = values[..split].rchunks(usize::from(each)).map(mean).collect();
     means.reverse();
     means.extend((split < values.len()).then(|| mean(&values[split..])));
-    Columns { values: means, each: usize::from(each), samples: values.len(), behind, cursor: None }
+    Columns {
+        values: means,
+        each: usize::from(each),
+        newest: usize::from(newest_column),
+        samples: values.len(),
+        behind,
+        cursor: None,
+    }
 }
 
 fn mean(values: &[Option<f32>]) -> Option<f32> {
@@ -290,7 +300,7 @@ mod tests {
                 bar(pen.buffer(), place, 0.73, theme.gauge(0.73), &theme);
                 pen.put("73%", theme.text());
                 if selected {
-                    select(&mut buffer, area, &theme);
+                    theme.select(&mut buffer, area);
                 }
                 buffer
             };

@@ -100,17 +100,16 @@ pub(super) fn back(
     // What is held may still be being counted: then it is not on screen yet.
     let Some(shown) = view.playhead.held().cloned().or(shown) else { return vec![] };
     let (past, now) = (sources.past, shown.moment.sample.stamp);
-    let Some(before) = past.before(&now) else {
+    let before = || past.before(&now);
+    let is_before = |look: &Look| look.moment.sample.stamp.since_boot < now.since_boot;
+    let look = match stride {
+        Stride::Sample => before(),
+        // From a minute that is cut short one still goes back.
+        Stride::Minute => past.by(now.since_boot.saturating_sub(LEAP)).filter(is_before).or_else(before),
+    };
+    let Some(look) = look else {
         say(view, format!("Nothing older is kept: this is {}, the oldest sample.", clock(now)));
         return vec![];
-    };
-    let look = match stride {
-        Stride::Sample => before,
-        // From a minute that is cut short one still goes back.
-        Stride::Minute => match past.by(now.since_boot.saturating_sub(LEAP)) {
-            Some(look) if look.moment.sample.stamp.since_boot < now.since_boot => look,
-            _ => before,
-        },
     };
     let at = look.moment.sample.stamp;
     if stride == Stride::Minute && now.since_boot.saturating_sub(at.since_boot) < LEAP {

@@ -5,6 +5,7 @@ use ratatui::{
     layout::{Position, Rect},
 };
 use tui_input::{Input as Line, InputRequest};
+use unicode_width::UnicodeWidthChar as _;
 
 use super::{
     Theme,
@@ -17,6 +18,8 @@ use crate::query::QueryError;
 
 /// At most so many offers are seen at once.
 const SEEN: usize = 8;
+/// So many bytes a line takes. Nobody writes that much by hand, and every frame and key works on all of it.
+const LONGEST: usize = 8 << 10;
 /// The width that the texts of offers take at most.
 const TEXT: usize = 28;
 
@@ -55,9 +58,22 @@ impl Prompt {
         Self { line: Line::from(text), ..Self::default() }
     }
 
-    /// Changes the line or moves in it. What was chosen is now as if it had been typed.
+    /// Changes the line or moves in it; what would make it too long is left out. What was chosen is now as if it had been
+    /// typed.
     pub(super) fn edit(&mut self, request: InputRequest) {
-        self.line.handle(request);
+        let len = self.line.value().len();
+        match request {
+            InputRequest::InsertChar(c) if len + c.len_utf8() > LONGEST => {}
+            InputRequest::Yank => {
+                // How much was cut out before it does not tell.
+                let before = self.line.clone();
+                self.line.handle(request);
+                if self.line.value().len() > LONGEST {
+                    self.line = before;
+                }
+            }
+            request => drop(self.line.handle(request)),
+        }
         (self.chosen, self.typed) = (None, None);
     }
 
@@ -193,18 +209,21 @@ impl Prompt {
 
 /// The part of `value` around character `cursor` that `room` cells show, and the cursor's cell in it.
 fn visible(value: &str, cursor: usize, room: usize) -> (String, u16) {
-    let before: String = value.chars().take(cursor).collect();
-    let mut skip = 0;
-    while width(&text_from(&before, skip)) > room {
-        skip += 1;
-    }
-    let shown = fit(&text_from(value, skip), room, "").into_owned();
-    let column = width(&text_from(&before, skip));
-    (shown, u16::try_from(column).unwrap_or(0))
-}
-
-fn text_from(text: &str, skip: usize) -> String {
-    text.chars().skip(skip).collect()
+    let end = value.char_indices().nth(cursor).map_or(value.len(), |(at, _)| at);
+    let mut column = 0;
+    // From the cursor back, as far as there is room.
+    let widths = value[..end].char_indices().rev().map(|(at, c)| (at, c.width().unwrap_or(0)));
+    let seen = widths.take_while(|(_, wide)| {
+        let fits = column + wide <= room;
+        column += if fits { *wide } else { 0 };
+        fits
+    });
+    // A mark whose letter is not seen would join what stands before the line.
+    let start = seen.filter(|(_, wide)| *wide > 0).last().map_or(end, |(at, _)| at);
+    // Of what follows the cursor no more is seen than there is room for.
+    let rest = &value[start..];
+    let near = rest.char_indices().nth(end - start + room).map_or(rest.len(), |(at, _)| at);
+    (fit(&rest[..near], room, "").into_owned(), u16::try_from(column).unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -280,6 +299,27 @@ mod tests {
     fn the_cursor_stays_in_sight() {
         assert_eq!(visible("abcdef", 6, 4), ("cdef".to_owned(), 4));
         assert_eq!(visible("abcdef", 0, 4), ("abcd".to_owned(), 0));
+        assert_eq!(visible("abcdef", 3, 4), ("abcd".to_owned(), 3));
         assert_eq!(visible("名前名前", 4, 5), ("名前".to_owned(), 4));
+        assert_eq!(visible("名前名前", 2, 5), ("名前".to_owned(), 4));
+        assert_eq!(visible("e\u{301}ab", 4, 2), ("ab".to_owned(), 2));
+        assert_eq!(visible("ab", 2, 0), (String::new(), 0));
+        assert_eq!(visible("", 0, 4), (String::new(), 0));
+    }
+
+    #[test]
+    fn no_line_grows_without_end() {
+        let mut prompt = Prompt::default();
+        prompt.paste(&"é".repeat(LONGEST));
+        assert_eq!(prompt.line.value().len(), LONGEST);
+        prompt.edit(InputRequest::InsertChar('a'));
+        // What is cut out can be put back once, and not twice.
+        prompt.edit(InputRequest::DeleteLine);
+        prompt.edit(InputRequest::Yank);
+        prompt.edit(InputRequest::Yank);
+        assert_eq!(prompt.line.value().len(), LONGEST);
+        prompt.edit(InputRequest::DeletePrevChar);
+        prompt.edit(InputRequest::InsertChar('a'));
+        assert!(prompt.line.value().ends_with("éa"));
     }
 }

@@ -71,6 +71,11 @@ pub(super) fn activity<'a>(view: &'a View, stamp: &Stamp) -> Option<(&'a Activit
     Some((&recent.activity, behind))
 }
 
+/// How many samples newer than the one of `stamp` were noted, if that one was.
+pub(super) fn behind(view: &View, stamp: &Stamp) -> Option<usize> {
+    activity(view, stamp).map(|(_, behind)| behind)
+}
+
 /// The page, as far as it decides which sockets are counted.
 fn subject(view: &View) -> Screen {
     let screen = &view.page().screen;

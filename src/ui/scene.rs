@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     Past, Theme,
+    baseline::Baseline,
     view::{Matter, Pane, RowId, Screen, View},
 };
 use crate::{
@@ -46,6 +47,10 @@ pub struct Selection {
     pub unknown: [u32; Unknown::ALL.len()],
     /// On the page of a process: what of the above it is only a candidate for.
     pub maybe: Maybe,
+    /// With a mark: what there was then, which rows and counts are compared with.
+    pub baseline: Option<Arc<Baseline>>,
+    /// With a mark, on the page of all findings: what was wrong then and is no more.
+    pub over: Vec<Finding>,
     /// Sockets of the whole moment whose owner is hidden for want of privilege.
     pub hidden: u32,
 }
@@ -201,7 +206,7 @@ impl<'a> Data<'a> {
             Pane::Settings => self.selection.kernel.settings.len(),
             Pane::Limits => self.selection.kernel.limits.len(),
             Pane::Failures => self.selection.failures.len(),
-            Pane::Findings => self.selection.findings.len(),
+            Pane::Findings => self.selection.findings.len() + self.selection.over.len(),
             _ => 0,
         }
     }
@@ -260,10 +265,33 @@ impl<'a> Data<'a> {
         self.moment.get(row as usize)
     }
 
-    /// The finding in row `index` of the table of findings.
+    /// The finding in row `index` of the table of findings; those that are over come last.
     #[must_use]
     pub fn finding(&self, index: usize) -> Option<&'a Finding> {
-        self.findings.get(*self.selection.findings.get(index)? as usize)
+        let Selection { findings, over, .. } = self.selection;
+        match findings.get(index) {
+            Some(place) => self.findings.get(*place as usize),
+            None => over.get(index.checked_sub(findings.len())?),
+        }
+    }
+
+    /// Whether the moment shown lies before the mark.
+    #[must_use]
+    pub fn is_before_mark(&self) -> bool {
+        let mark = self.selection.baseline.as_ref().map(|baseline| baseline.stamp());
+        mark.is_some_and(|mark| self.moment.sample.stamp.since_boot < mark.since_boot)
+    }
+
+    /// What a finding is called that held at the mark and does not now.
+    #[must_use]
+    pub fn over(&self) -> &'static str {
+        if self.is_before_mark() { "later" } else { "over" }
+    }
+
+    /// Whether a finding is over: it held at the mark and does not now.
+    #[must_use]
+    pub fn is_over(&self, finding: &Finding) -> bool {
+        self.selection.over.iter().any(|over| std::ptr::eq(over, finding))
     }
 }
 

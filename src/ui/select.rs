@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 
 use super::{
+    baseline::{Baseline, SocketThen},
+    columns::CHANGE,
     kernel,
     scene::{KernelRows, Look, Maybe, Selection, peer_of},
     story, totals,
@@ -30,7 +32,7 @@ pub fn select(view: &View, look: &Look) -> Selection {
     let moment = &*look.moment;
     let (query::Selection { aggregate, rows }, unknown, findings) = if moment.is_whole() {
         let kept = sockets(view, look);
-        let unknown = moment.unknown(kept.rows.iter().map(|row| *row as usize));
+        let unknown = moment.unknown_of(kept.rows.iter().map(|row| *row as usize));
         let findings = findings(view, look, &kept.rows);
         (kept, unknown, findings)
     } else {
@@ -38,10 +40,7 @@ pub fn select(view: &View, look: &Look) -> Selection {
         let kept = query::Selection { aggregate, rows: vec![] };
         (kept, totals::unknown(&page.screen, moment), totals::findings(view, look))
     };
-    let maybe = match page.screen.subject() {
-        Screen::Process(key) => maybe(moment, &rows, key),
-        _ => Maybe::default(),
-    };
+    let maybe = maybe_of(&page.screen, moment, &rows);
     let mut selection = Selection {
         number: moment.sample.number,
         screen: page.screen.clone(),
@@ -53,24 +52,34 @@ pub fn select(view: &View, look: &Look) -> Selection {
         failures: failures(view, moment),
         unknown,
         maybe,
+        baseline: view.mark.as_ref().map(|mark| Baseline::of(view, mark, moment)),
+        over: vec![],
         hidden: hidden(moment),
     };
     let fields = context(moment, &selection.aggregate);
     if page.screen == Screen::Kernel {
         selection.kernel = kernel::rows(view, look, &fields);
     }
-    let Selection { aggregate, rows, failures, .. } = &mut selection;
-    order::<ProcessRow>(page, Pane::Processes, &mut aggregate.processes, &fields);
-    order::<PeerRow>(page, Pane::Peers, &mut aggregate.peers, &fields);
-    order::<DestinationRow>(page, Pane::Destinations, &mut aggregate.destinations, &fields);
-    order::<FailureRow>(page, Pane::Failures, failures, &fields);
-    order_sockets(page, moment, rows);
-    order_findings(page, &look.findings, &mut selection.findings, &fields);
+    if let (Some(baseline), Some(mark)) = (selection.baseline.clone(), &view.mark) {
+        baseline.compare(look, &mut selection, mark.only_changed);
+    }
+    sort(page, look, &mut selection, &fields);
     selection
 }
 
+/// Puts every kind of row into its order.
+fn sort(page: &Page, look: &Look, selection: &mut Selection, fields: &Context) {
+    let Selection { aggregate, rows, failures, .. } = selection;
+    order::<ProcessRow>(page, Pane::Processes, &mut aggregate.processes, fields);
+    order::<PeerRow>(page, Pane::Peers, &mut aggregate.peers, fields);
+    order::<DestinationRow>(page, Pane::Destinations, &mut aggregate.destinations, fields);
+    order::<FailureRow>(page, Pane::Failures, failures, fields);
+    order_sockets(page, &look.moment, rows, selection.baseline.as_deref());
+    order_findings(page, &look.findings, selection, fields);
+}
+
 /// The sockets that the filter and the page keep.
-fn sockets(view: &View, look: &Look) -> query::Selection {
+pub(super) fn sockets(view: &View, look: &Look) -> query::Selection {
     let (screen, query) = (&view.page().screen, &view.filter.query);
     match screen {
         Screen::Finding(key) => match story::behind(view, look, key) {
@@ -83,7 +92,7 @@ fn sockets(view: &View, look: &Look) -> query::Selection {
 }
 
 /// The findings about what the page is about, and about the sockets `rows` that the filter keeps.
-fn findings(view: &View, look: &Look, rows: &[u32]) -> Vec<u32> {
+pub(super) fn findings(view: &View, look: &Look, rows: &[u32]) -> Vec<u32> {
     let screen = view.page().screen.subject();
     let moment = &*look.moment;
     let concerns = |finding: &Finding| query::concerns(moment, rows, finding);
@@ -129,6 +138,14 @@ pub(super) fn context(moment: &Moment, aggregate: &Aggregate) -> Context {
     }
 }
 
+/// What of `rows`, all of the page `screen`, it may be that of another.
+pub(super) fn maybe_of(screen: &Screen, moment: &Moment, rows: &[u32]) -> Maybe {
+    match screen.subject() {
+        Screen::Process(key) => maybe(moment, rows, key),
+        _ => Maybe::default(),
+    }
+}
+
 /// The sockets among `rows`, all of the page of process `key`, for which it is only a candidate.
 fn maybe(moment: &Moment, rows: &[u32], key: ProcKey) -> Maybe {
     let mut maybe = Maybe::default();
@@ -146,14 +163,8 @@ fn maybe(moment: &Moment, rows: &[u32], key: ProcKey) -> Maybe {
 
 /// How many sockets of `moment` have an owner that we may not see.
 fn hidden(moment: &Moment) -> u32 {
-    if let Some(digest) = moment.digest {
-        let denied = Unknown::ALL.iter().position(|reason| *reason == Unknown::Denied);
-        return denied.map_or(0, |denied| digest.unknown[denied]);
-    }
-    let denied: Vec<bool> =
-        moment.attributions.iter().map(|set| set.unknown == Some(Unknown::Denied)).collect();
-    let hidden = moment.links.iter().filter(|link| denied[link.attribution()]).count();
-    u32::try_from(hidden).unwrap_or(u32::MAX)
+    let denied = Unknown::ALL.iter().position(|reason| *reason == Unknown::Denied);
+    denied.map_or(0, |denied| moment.unknown[denied])
 }
 
 /// Puts the rows of a table into the order that was asked for; they come with the worst first.
@@ -167,14 +178,37 @@ where
     *rows = sorted.into_iter().cloned().collect();
 }
 
-fn order_findings(page: &Page, findings: &[Finding], rows: &mut [u32], context: &Context) {
+fn order_findings(page: &Page, findings: &[Finding], selection: &mut Selection, context: &Context) {
     let Some(sort) = page.table(Pane::Findings).sort else { return };
+    let Selection { findings: rows, baseline, .. } = selection;
+    if let Some(baseline) = baseline.as_deref().filter(|_| sort.key == CHANGE) {
+        // Those that are over stand last anyway.
+        let had = |row: &u32| findings.get(*row as usize).is_some_and(|finding| baseline.had(finding));
+        rows.sort_by_key(|row| had(row) == sort.descending);
+        return;
+    }
     let mut sorted: Vec<&Finding> = rows.iter().filter_map(|&row| findings.get(row as usize)).collect();
     query::sort::<Finding>(&mut sorted, context, sort);
     let place = |finding: &Finding| (0..).zip(findings).find(|(_, other)| std::ptr::eq(*other, finding));
     for (row, (index, _)) in rows.iter_mut().zip(sorted.into_iter().filter_map(place)) {
         *row = index;
     }
+}
+
+/// New sockets first, or last, and those that did not change after all others.
+fn order_by_change(moment: &Moment, rows: &mut [u32], baseline: &Baseline, descending: bool) {
+    let place = |row: &u32| {
+        let Some(socket) = moment.sample.sockets.rows().get(*row as usize) else { return (u8::MAX, 0) };
+        let class = match baseline.socket(socket.cookie, socket.state) {
+            None => u8::MAX,
+            Some(SocketThen::Same) => u8::MAX - 1,
+            Some(SocketThen::New) if descending => 0,
+            Some(SocketThen::New) => u8::MAX - 2,
+            Some(SocketThen::Was(state)) => 1 + state.number(),
+        };
+        (class, socket.cookie)
+    };
+    rows.sort_by_cached_key(place);
 }
 
 /// States in which a socket waits for somebody come first: there is something to do about each.
@@ -193,9 +227,13 @@ const URGENT: [TcpState; 12] = [
     TcpState::Close,
 ];
 
-fn order_sockets(page: &Page, moment: &Moment, rows: &mut Vec<u32>) {
+fn order_sockets(page: &Page, moment: &Moment, rows: &mut Vec<u32>, baseline: Option<&Baseline>) {
     let table = page.table(Pane::Sockets);
     if let Some(sort) = table.sort {
+        if let Some(baseline) = baseline.filter(|_| sort.key == CHANGE) {
+            order_by_change(moment, rows, baseline, sort.descending);
+            return;
+        }
         let end = if rows.len() > MANY { table.offset + NEAR } else { rows.len() };
         query::sort_window(moment, rows, sort, 0..end);
         return;

@@ -47,11 +47,16 @@ pub(super) enum Ended {
 }
 
 impl Story {
-    /// The story of a finding that holds now.
+    /// The story of a finding that holds now, or that held at the mark.
     pub(super) fn of(key: &Key, data: &Data<'_>) -> Option<Self> {
-        let finding = find(data.findings, key)?.clone();
-        let (last, held) = (finding.clone(), data.moment.sample.stamp);
-        Some(Self { key: key.clone(), finding, last, held, over: None, phase: Phase::Holds })
+        let (now, then) = (data.moment.sample.stamp, data.selection.baseline.as_ref());
+        let holds = find(data.findings, key).map(|finding| (finding, now));
+        let held = || Some((find(&data.selection.over, key)?, then?.stamp()));
+        let (finding, held) = holds.or_else(held)?;
+        let (finding, last) = (finding.clone(), finding.clone());
+        let mut story = Self { key: key.clone(), finding, last, held, over: None, phase: Phase::Holds };
+        story.note(data);
+        Some(story)
     }
 
     /// Whether it has ended.

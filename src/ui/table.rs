@@ -5,7 +5,6 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use super::{
     Theme,
     columns::{Column, Shown, absent, fitting, title},
-    pen,
     scene::Data,
     text::{fit, fit_before, fit_figures, pad, width},
     update::window,
@@ -181,7 +180,7 @@ fn mark_selected(buffer: &mut Buffer, area: Rect, frame: &Frame<'_>, first: usiz
         return;
     }
     let y = area.y + 1 + u16::try_from(line).unwrap_or(0);
-    pen::select(buffer, Rect { y, height: 1, ..area }, frame.theme);
+    frame.theme.select(buffer, Rect { y, height: 1, ..area });
 }
 
 /// A handle on a track that shows which part of `len` rows is in sight.

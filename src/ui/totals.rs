@@ -44,14 +44,28 @@ pub(super) fn aggregate(screen: &Screen, moment: &Moment) -> Aggregate {
     }
 }
 
+/// Whether the totals of `moment` tell what `screen` shows. Of the past only the rows with the most sockets are kept: of one that
+/// is missing nothing is known, unless they are all there.
+pub(super) fn knows(screen: &Screen, moment: &Moment) -> bool {
+    let totals = &moment.totals;
+    match screen.subject() {
+        Screen::Process(key) => {
+            moment.digest.is_none_or(|digest| digest.processes_omitted == 0)
+                || totals.processes.iter().any(|row| row.process.key == key)
+        }
+        Screen::Peer(key) => totals.peers_omitted == 0 || totals.peers.iter().any(|row| row.key == key),
+        Screen::Socket(_) | Screen::Finding(_) => false,
+        _ => true,
+    }
+}
+
 fn is_towards(row: &DestinationRow, key: &PeerKey) -> bool {
     (row.peer.ip, row.peer.port) == (key.ip, key.port)
 }
 
 /// Sockets without an owner, by reason, as far as that was kept.
 pub(super) fn unknown(screen: &Screen, moment: &Moment) -> [u32; Unknown::ALL.len()] {
-    let digest = moment.digest.filter(|_| !screen.is_closer());
-    digest.map_or([0; Unknown::ALL.len()], |digest| digest.unknown)
+    if screen.is_closer() { Default::default() } else { moment.unknown }
 }
 
 /// The findings about what the page is about. Which sockets they are about is not known any more.

@@ -9,7 +9,7 @@ use super::{
     export::{self, ExportRequest},
     filter_line, help,
     layout::{self, Layout},
-    mouse, names, palette, pane,
+    mark, mouse, names, palette, pane,
     playhead::{self, Sources, Stride},
     recent,
     scene::{Data, Look},
@@ -76,6 +76,7 @@ pub fn update(view: &mut View, input: Input, data: Option<Data<'_>>, sources: So
             if let Some(data) = &data {
                 course::note(view, data, sources.past);
                 story::note(view, data);
+                mark::keep(view, data);
                 // What was noted is of the time that goes on; a held moment is no part of that.
                 if !view.is_held() {
                     recent::note(view, data);
@@ -198,6 +199,9 @@ pub(super) fn obey(
             vec![]
         }
         Command::Live => playhead::go_live(view),
+        Command::Mark => mark::set(view, marked(view, data, sources)),
+        Command::ForgetMark => mark::forget(view),
+        Command::OnlyChanged => mark::toggle_changed(view),
         Command::Export => {
             export::ask(view, data);
             vec![]
@@ -265,6 +269,11 @@ fn shown(data: Option<Data<'_>>, sources: Sources<'_>) -> Option<Look> {
     data.map(|data| data.look()).or(sources.live.cloned())
 }
 
+/// The look to mark: what is held, though it may still be being counted, else what is on screen.
+fn marked(view: &View, data: Option<Data<'_>>, sources: Sources<'_>) -> Option<Look> {
+    view.playhead.held().cloned().or_else(|| shown(data, sources))
+}
+
 /// Pasted text is typed where text is being typed. It never becomes commands.
 fn paste(view: &mut View, text: &str, data: Option<Data<'_>>) {
     match &mut view.mode {
@@ -312,8 +321,14 @@ fn travel(view: &mut View, command: Command, data: Option<Data<'_>>) -> Vec<Effe
     table.selected = data.id(pane, to);
     table.present = table.selected.is_some();
     table.offset = window(table.offset, to, height, data.len(pane));
-    let partly_sorted = pane == Pane::Sockets && data.len(pane) > MANY;
-    if partly_sorted { vec![Effect::Select] } else { vec![] }
+    order_in_sight(pane, &data)
+}
+
+/// What it takes to have the rows of `pane` in order that are in sight now: of a large table only those are that are near
+/// to where it was.
+pub(super) fn order_in_sight(pane: Pane, data: &Data<'_>) -> Vec<Effect> {
+    let is_partly = pane == Pane::Sockets && data.len(pane) > MANY;
+    if is_partly { vec![Effect::Select] } else { vec![] }
 }
 
 /// Finds every selected row again and keeps it in sight. A selected row that is gone stays selected, as a row

@@ -3,8 +3,8 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    course::Course, export::Exportable, playhead::Playhead, prompt::Prompt, recent::Recent, scene::Look,
-    settings::Settings, story::Story,
+    course::Course, export::Exportable, mark::Mark, playhead::Playhead, prompt::Prompt, recent::Recent,
+    scene::Look, settings::Settings, story::Story,
 };
 use crate::{
     findings::Key,
@@ -313,6 +313,8 @@ pub struct View {
     pub names: String,
     /// Which moment is on screen.
     pub playhead: Playhead,
+    /// The moment that others are compared with.
+    pub mark: Option<Mark>,
     /// The last message, until the next key.
     pub message: Option<Message>,
     /// Filters that were set before, the newest first.
@@ -340,6 +342,7 @@ impl View {
             filter,
             names: String::new(),
             playhead: Playhead::Live,
+            mark: None,
             message: None,
             past_filters: vec![],
             recent: None,

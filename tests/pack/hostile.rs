@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use proptest::{prelude::*, sample::Index};
 use twtop::wire::pack::{
-    FileReader, Kind, MAX_UNPACKED, Packed, Packer, PartId, Shelf, Trouble, open, pack_sockets, parts_of,
-    seal, unpack_sockets,
+    FileReader, Kind, MAX_UNPACKED, Packed, Packer, PartId, Shelf, Trouble, open, pack_numbered,
+    pack_sockets, parts_of, seal, state_in, unpack_numbered, unpack_sockets,
 };
 
 use crate::{arbitrary::plain_sample, file, sorted};
@@ -79,6 +79,32 @@ fn every_flipped_bit_of_a_blob_is_noticed() {
     }
     for cut in 0..blob.len() {
         unpack_sockets(&blob[..cut]).expect_err("it was cut");
+    }
+}
+
+/// Whole to look at, and yet not what was written.
+#[test]
+fn numbered_sockets_of_any_bytes_are_read_or_refused() {
+    let blob = pack_numbered(&plain_sample().sockets, &[7; 64]).expect("small");
+    let bytes = open(Kind::Numbered, &blob).expect("whole");
+    unpack_numbered(&blob).expect("whole");
+    for cut in 0..bytes.len() {
+        let cut = seal(Kind::Numbered, &bytes[..cut]).expect("small");
+        unpack_numbered(&cut).expect_err("it was cut");
+        let _ = state_in(&cut, 1);
+    }
+    for at in 0..bytes.len() {
+        for other in [0, 1, 0x7f, 0x80, 0xff] {
+            let mut bytes = bytes.clone();
+            bytes[at] = other;
+            let blob = seal(Kind::Numbered, &bytes).expect("small");
+            if let Ok((table, numbers)) = unpack_numbered(&blob) {
+                assert_eq!(table.len(), numbers.len());
+            }
+            for cookie in [0, 1, u64::MAX] {
+                let _ = state_in(&blob, cookie);
+            }
+        }
     }
 }
 

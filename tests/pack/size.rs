@@ -1,4 +1,4 @@
-//! How small it is: what the archive of the past and recordings count on.
+//! How small it is: what the screen's past and recordings count on.
 
 use std::net::Ipv4Addr;
 

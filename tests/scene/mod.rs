@@ -223,9 +223,11 @@ impl Scene {
             totals: Aggregate::default(),
             trace: None,
             flows: FlowTable::default(),
+            unknown: Default::default(),
             digest: None,
         };
         moment.totals = Aggregate::of(&moment, |_| true);
+        moment.unknown = moment.unknown_of(0..moment.links.len());
         moment
     }
 }

@@ -97,6 +97,11 @@ impl Incident {
         sample
     }
 
+    /// The incident, of which the tracepoint tells as well.
+    pub(crate) fn traced() -> Self {
+        Self { told: Some(Told::default()), ..Self::new() }
+    }
+
     /// A host that has only just started: a kernel, and nobody who talks.
     pub(crate) fn nothing() -> Self {
         let mut incident = Self::new();

@@ -1,7 +1,9 @@
 //! The kernel's side of the incident, and its view: counters, settings and limits.
 
 use twtop::{
+    field::{CounterRow, SettingRow},
     model::{Limit, Limits, Sysctls},
+    store::Ledger,
     ui::{Input, view::Screen},
 };
 
@@ -190,4 +192,22 @@ fn a_selected_counter_stays_selected_while_rows_change_places() {
     assert!(stage.selected_line().expect("a row").contains("TcpExtTCPToZeroWindowAdv"));
     stage.keys("<End>");
     assert!(stage.selected_line().expect("a row").contains("sockstat.TCP.orphan"));
+}
+
+#[test]
+fn a_row_by_itself_is_that_among_all() {
+    let (mut incident, mut ledger) = (Incident::new(), Ledger::new());
+    ledger.fold(incident.sample());
+    let moment = ledger.fold(incident.sample());
+    let counters: Vec<_> = CounterRow::all(&moment).collect();
+    assert!(counters.iter().any(CounterRow::moves));
+    for row in counters {
+        assert_eq!(CounterRow::of(&moment, &row.name).as_ref(), Some(&row));
+    }
+    let settings: Vec<_> = SettingRow::all(&moment, &[]).collect();
+    assert!(settings.iter().any(SettingRow::is_changed));
+    for row in settings {
+        assert_eq!(SettingRow::of(&moment, &[], &row.name).as_ref(), Some(&row));
+    }
+    assert_eq!((CounterRow::of(&moment, "Tcp"), SettingRow::of(&moment, &[], "tcp_mem")), (None, None));
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use twtop::{
     model::Stamp,
-    store::{Brief, Ledger, Moment, Series},
+    store::{Brief, DestinationRow, Ledger, Lifetimes, Moment, PeerRow, ProcessRow, Series},
     ui::{Look, Past},
 };
 
@@ -40,7 +40,7 @@ fn sockets_are_kept_from_the_newest_backwards_within_the_bound() {
     let mut past = Past::new(8 * one);
     for (n, look) in all.iter().enumerate() {
         past.push(look);
-        assert!(past.bytes() <= 8 * one, "after {n}");
+        assert!(past.socket_bytes() <= 8 * one, "after {n}");
         assert_eq!(past.len(), n + 1);
     }
     let kept = walk_back(&past, stamp(1_000));
@@ -85,8 +85,8 @@ fn what_has_no_sockets_tells_the_same_totals() {
         assert_eq!((thin.rates, thin.elapsed_s), (whole.rates, whole.elapsed_s));
         assert_eq!((thin.sample.stamp, thin.sample.number), (whole.sample.stamp, whole.sample.number));
         assert_eq!((thin.sample.cost, &thin.sample.limits), (whole.sample.cost, &whole.sample.limits));
+        assert_eq!(thin.unknown, whole.unknown_of(0..whole.links.len()));
         let digest = thin.digest.expect("it has no sockets");
-        assert_eq!(digest.unknown, whole.unknown(0..whole.links.len()));
         assert_eq!(digest.processes_omitted, 0);
     }
 }
@@ -96,8 +96,8 @@ fn as_many_looks_are_kept_as_the_series_have_values_and_they_take_little() {
     let (mut incident, mut ledger, mut past) = (Incident::new(), Ledger::new(), Past::new(0));
     for second in 0..1_000 {
         let mut sample = incident.sample();
-        // The incident lasts a minute; what follows is an ordinary host.
-        incident.quiet = second > 90;
+        // The incident is over soon; what follows is an ordinary host.
+        incident.quiet = second > 10;
         sample.number = second;
         past.push(&look(ledger.fold(sample)));
     }
@@ -106,13 +106,64 @@ fn as_many_looks_are_kept_as_the_series_have_values_and_they_take_little() {
     assert!(past.bytes() < 8 << 20, "{} KiB", past.bytes() >> 10);
 }
 
+/// Lifetimes from less than a millisecond to minutes, as of services under load, no two alike.
+fn lives() -> Vec<Arc<Lifetimes>> {
+    let of = |n: u64| {
+        let mut lives = Lifetimes::default();
+        (0..400).for_each(|k| lives.add(Duration::from_micros((1 + n) << (k % 24))));
+        Arc::new(lives)
+    };
+    (0..97).map(of).collect()
+}
+
+/// A look at a host on which every row differs from the one before, with one more of each than are kept.
+fn restless(calm: &Moment, lives: &[Arc<Lifetimes>], number: u32) -> Look {
+    let mut moment = calm.clone();
+    (moment.sample.stamp, moment.sample.number) = (stamp(number), number.into());
+    let of = |n: usize| {
+        (number + u32::try_from(n).expect("few"), Some(Arc::clone(&lives[(n + number as usize) % 97])))
+    };
+    let totals = &mut moment.totals;
+    let process = totals.processes[0].clone();
+    let row = |n| {
+        let (opened, lifetimes) = of(n);
+        ProcessRow { opened, lifetimes, evidence: [number; 6], ..process.clone() }
+    };
+    totals.processes = (0..=Brief::PROCESSES).map(row).collect();
+    let peer = totals.peers[0].clone();
+    let row = |n| {
+        let (opened, lifetimes) = of(n);
+        PeerRow { opened, lifetimes, evidence: [number; 6], ..peer.clone() }
+    };
+    totals.peers = (0..=Brief::PEERS).map(row).collect();
+    let destination = totals.destinations[0].clone();
+    let row = |n| DestinationRow { opened: of(n).0, ..destination.clone() };
+    totals.destinations = (0..=Brief::DESTINATIONS).map(row).collect();
+    look(moment)
+}
+
+#[test]
+fn totals_of_which_all_change_with_every_sample_take_no_more_than_is_said() {
+    let (mut incident, mut ledger, mut past) = (Incident::new(), Ledger::new(), Past::new(0));
+    let (calm, lives) = (ledger.fold(incident.sample()), lives());
+    for number in 0..950 {
+        past.push(&restless(&calm, &lives, number));
+    }
+    assert_eq!(past.len(), Series::CAPACITY);
+    let (newest, thin) = (restless(&calm, &lives, 700), past.by(stamp(700).since_boot).expect("kept"));
+    assert!(!thin.moment.is_whole());
+    assert_eq!(thin.moment.totals.peers, newest.moment.totals.peers[..Brief::PEERS]);
+    assert_eq!(thin.moment.totals.processes, newest.moment.totals.processes[..Brief::PROCESSES]);
+    assert!(past.bytes() < 48 << 20, "{} KiB", past.bytes() >> 10);
+}
+
 #[test]
 fn a_busy_host_with_a_trace_stays_within_the_bound_too() {
     let (mut incident, mut ledger, mut past) = (Incident::new(), Ledger::new(), Past::new(BOUND));
     incident.told = Some(Told::default());
     for _ in 0..150 {
         past.push(&look(ledger.fold(incident.sample())));
-        assert!(past.bytes() <= BOUND);
+        assert!(past.socket_bytes() <= BOUND);
     }
 }
 

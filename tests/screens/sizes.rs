@@ -84,17 +84,35 @@ fn a_cut_figure_is_recognised() {
 
 #[test]
 fn every_pane_of_every_page_keeps_to_its_place_and_cuts_no_figure() {
-    let mut stage = traced((160, 45), HEIGHT, "");
+    keep_to_their_places(&mut traced((160, 45), HEIGHT, ""), &WIDTHS, "pay-web");
+}
+
+#[test]
+fn with_a_mark_every_pane_keeps_to_its_place_too() {
+    let mut stage = traced((160, 45), HEIGHT, "[[[[[[[[[[[[[[[m<Home>");
+    keep_to_their_places(&mut stage, &WIDTHS, "mark");
+    // A moment before the mark, of which only what changed is shown.
+    stage.keys("1m{c");
+    keep_to_their_places(&mut stage, &[60, 80, 120, 160], "mark");
+}
+
+/// Tries every page of `stage` at many sizes; `told` is always said in the header.
+fn keep_to_their_places(stage: &mut Stage, widths: &[u16], told: &str) {
     for (page, keys) in PAGES.into_iter().enumerate() {
         stage.keys(keys);
-        for (i, width) in WIDTHS.into_iter().enumerate() {
+        for (i, &width) in widths.iter().enumerate() {
             // Not every height at every width, but every one at some width of every page.
             for height in HEIGHTS.into_iter().skip((i + page) % 4).step_by(4) {
                 stage.input(Input::Resized(width, height));
                 let layout = ui::places(&stage.scene()).expect("large enough");
                 assert!(!layout.slots.is_empty(), "{keys} {width}x{height}");
+                assert!(
+                    stage.text().lines().next().is_some_and(|line| line.contains(told)),
+                    "{}",
+                    stage.text()
+                );
                 for slot in &layout.slots {
-                    let buffer = alone(&stage, slot);
+                    let buffer = alone(stage, slot);
                     let at = format!("{keys} {width}x{height} {slot:?}");
                     assert_eq!(stray(&buffer, slot), None, "{at}\n{}", stage.text());
                     for line in lines(&buffer, slot.area) {

@@ -4,12 +4,12 @@ use std::sync::{Arc, LazyLock};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::{
-    Terminal,
-    backend::TestBackend,
     buffer::Buffer,
+    layout::Rect,
     style::{Color, Modifier},
 };
 use twtop::{
+    app::SOCKET_CODEC,
     findings::{Finding, Watch},
     model::{ProcessLoad, Sample, Stamp},
     store::{History, Ledger},
@@ -42,6 +42,24 @@ pub(crate) struct Stage {
     inspected: Option<ProcessLoad>,
 }
 
+/// What was told by the height of an incident.
+struct Told {
+    history: History,
+    past: Past,
+    live: Look,
+}
+
+impl Told {
+    fn of(bound: usize, incident: &mut Incident) -> Self {
+        let stage = Stage::keeping(bound, incident, HEIGHT, (80, 24));
+        Self { history: stage.history, past: stage.past, live: stage.live.expect("samples came") }
+    }
+
+    fn stage(&self, width: u16, height: u16) -> Stage {
+        Stage::showing(&self.history, &self.past, &self.live, (width, height))
+    }
+}
+
 impl Stage {
     /// An empty stage before the first sample.
     pub(crate) fn new(width: u16, height: u16) -> Self {
@@ -55,7 +73,7 @@ impl Stage {
             slow: false,
             ledger: Ledger::new(),
             history: History::default(),
-            past: Past::new(BOUND),
+            past: Past::new(BOUND).packed_by(SOCKET_CODEC),
             watch: Watch::new(),
             live: None,
             selection: None,
@@ -81,7 +99,7 @@ impl Stage {
         (width, height): (u16, u16),
     ) -> Self {
         let mut stage = Self::new(width, height);
-        stage.past = Past::new(bound);
+        stage.past = Past::new(bound).packed_by(SOCKET_CODEC);
         for _ in 0..seconds {
             stage.fold(incident.sample());
         }
@@ -91,11 +109,28 @@ impl Stage {
 
     /// As [`Stage::after`] at the height of the incident, told once for all who do not need what follows.
     pub(crate) fn at_height(width: u16, height: u16) -> Self {
-        static TOLD: LazyLock<(History, Past, Look)> = LazyLock::new(|| {
-            let stage = Stage::after(HEIGHT, 80, 24);
-            (stage.history, stage.past, stage.live.expect("samples came"))
-        });
-        let (history, past, live) = &*TOLD;
+        static TOLD: LazyLock<Told> = LazyLock::new(|| Told::of(BOUND, &mut Incident::new()));
+        TOLD.stage(width, height)
+    }
+
+    /// As [`Stage::at_height`], with a past that keeps the sockets of the newest sample only.
+    pub(crate) fn at_height_with_totals(width: u16, height: u16) -> Self {
+        static TOLD: LazyLock<Told> = LazyLock::new(|| Told::of(0, &mut Incident::new()));
+        TOLD.stage(width, height)
+    }
+
+    /// As [`Stage::at_height`], and the tracepoint tells as well.
+    pub(crate) fn traced_at_height(width: u16, height: u16) -> Self {
+        static TOLD: LazyLock<Told> = LazyLock::new(|| Told::of(BOUND, &mut Incident::traced()));
+        TOLD.stage(width, height)
+    }
+
+    /// A stage of that size to which the same samples came; no keys yet.
+    pub(crate) fn afresh(&self, size: (u16, u16)) -> Self {
+        Self::showing(&self.history, &self.past, self.live.as_ref().expect("samples came"), size)
+    }
+
+    fn showing(history: &History, past: &Past, live: &Look, (width, height): (u16, u16)) -> Self {
         let mut stage = Self::new(width, height);
         stage.now = Some(live.moment.sample.stamp);
         stage.history = history.clone();
@@ -215,9 +250,10 @@ impl Stage {
     /// What is on the screen, with its colours.
     pub(crate) fn buffer(&self) -> Buffer {
         let (width, height) = self.view.size;
-        let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("memory does not fail");
-        terminal.draw(|frame| ui::draw(frame, &self.scene())).expect("memory does not fail");
-        terminal.backend().buffer().clone()
+        let area = Rect::new(0, 0, width, height);
+        let mut buffer = Buffer::empty(area);
+        ui::render(&mut buffer, area, &self.scene());
+        buffer
     }
 
     /// What is drawn.

@@ -18,7 +18,10 @@ fn stage(incident: &mut Incident, size: (u16, u16), bound: usize) -> Stage {
 }
 
 fn held(size: (u16, u16), bound: usize, keys: &str) -> Stage {
-    let mut stage = stage(&mut Incident::new(), size, bound);
+    let mut stage = match bound {
+        TOTALS => Stage::at_height_with_totals(size.0, size.1),
+        _ => Stage::at_height(size.0, size.1),
+    };
     stage.keys(keys);
     stage
 }

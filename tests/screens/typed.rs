@@ -4,9 +4,15 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use proptest::prelude::*;
 use ratatui::style::Color;
-use twtop::ui::{Effect, ExportPart, Input, Palette, Theme, view::Pane};
+use twtop::{
+    model::{Endpoint, Family, NewSocket, TcpState, Timer},
+    ui::{Effect, ExportPart, Input, Palette, Theme, view::Pane},
+};
 
-use crate::stage::{HEIGHT, Stage};
+use crate::{
+    incident::Incident,
+    stage::{HEIGHT, Stage},
+};
 
 const SIZES: [(u16, u16); 3] = [(60, 16), (80, 24), (160, 45)];
 
@@ -52,7 +58,11 @@ fn the_palette_runs_what_is_clear_and_nothing_else() {
     stage.keys(":pau<Tab><Enter>");
     assert!(!stage.text().contains("HELD"));
     stage.keys(":sort tw<Enter>");
-    assert!(stage.text().contains("TW▼") && stage.text().contains("Sorted by TW, the greatest first."), "{}", stage.text());
+    assert!(
+        stage.text().contains("TW▼") && stage.text().contains("Sorted by TW, the greatest first."),
+        "{}",
+        stage.text()
+    );
     stage.keys(":sort time_wait<Enter>");
     assert!(stage.text().contains("TW▲"), "{}", stage.text());
     stage.keys(":filter port:5432<Enter>");
@@ -273,6 +283,44 @@ fn the_wheel_scrolls_what_is_under_it_by_three_rows() {
     stage.mouse(MouseEventKind::ScrollDown, 10, 12);
     let words = |line: &str| line.trim_end_matches(['┃', '│']).trim_end().to_owned();
     assert_eq!(words(&row(&stage, 1)), words(text.lines().nth(4).expect("a line")));
+}
+
+#[test]
+fn the_wheel_goes_on_through_rows_in_order_where_only_those_in_sight_are() {
+    let mut incident = Incident::new();
+    let mut sample = incident.sample();
+    let end = |port| Endpoint { ip: [10, 0, 0, 1].into(), port };
+    // More sockets than are put in order at once, and none next to its neighbour.
+    for n in 0..50_021_u32 {
+        let port = u16::try_from(1_024 + u64::from(n) * 7_919 % 50_021).expect("a port");
+        sample.sockets.push(
+            &NewSocket {
+                cookie: 1_000_000 + u64::from(n),
+                family: Family::V4,
+                local: end(port),
+                peer: end(9),
+                state: TcpState::Established,
+                timer: Timer::Off,
+                retransmits: 0,
+                expires_ms: 0,
+            },
+            None,
+        );
+    }
+    let mut stage = Stage::new(80, 24);
+    stage.sample(sample);
+    stage.keys("2/rport:9<Enter>:sort local<Enter>");
+    stage.slow = true;
+    (0..500).for_each(|_| stage.mouse(MouseEventKind::ScrollDown, 10, 12));
+    stage.slow = false;
+    stage.mouse(MouseEventKind::ScrollDown, 10, 12);
+    let text = stage.text();
+    let ports: Vec<u32> = text
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix("10.0.0.1:")?.parse().ok())
+        .filter(|port| *port != 9)
+        .collect();
+    assert!(ports.len() > 10 && ports.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{text}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Whether `tier` can run: `netns` (network namespaces of our own, and the tools that tell the truth about them), `root`
-/// (the same as root), `pty` (pseudo-terminals), or `ss` (the tool of that name). If not, says why on standard error, past the test harness's capture.
+/// (the same as root), `pty` (pseudo-terminals), `ss` or `python` (the programs of that name). If not, says why on standard error, past the test harness's capture.
 ///
 /// # Panics
 /// If it cannot, and the comma-separated `TWTOP_REQUIRE` names it.
@@ -24,6 +24,7 @@ fn missing(tier: &str) -> Option<String> {
     let tools = match tier {
         "pty" => return (!Path::new("/dev/ptmx").exists()).then(|| "there is no /dev/ptmx".to_owned()),
         "ss" => return (!is_on_path("ss")).then(|| "there is no command ss".to_owned()),
+        "python" => return (!is_on_path("python3")).then(|| "there is no command python3".to_owned()),
         "root" if !root => return Some("this user is not root".to_owned()),
         "root" => &["unshare", "ip", "nsenter", "setpriv"][..],
         "netns" => &["unshare", "ip", "nsenter", "ss", "lsof"][..],

@@ -85,7 +85,7 @@ pub(super) static ITEMS: &[Item] = &[
     },
     Item {
         name: "history_mib",
-        meaning: "How much memory sockets of the past may take.",
+        meaning: "How much memory sockets of the past may take. Totals come on top: a few MiB, at most 64.",
         allowed: || "a whole number of MiB from 1 to 4096".to_owned(),
         default: "16",
         set: |config, value| {

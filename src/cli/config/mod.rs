@@ -1,4 +1,4 @@
-//! The configuration file: one table of what may stand in it ([`items`]), from which it is read (`read`) and written
+//! The configuration file: one table of what may stand in it (`items`), from which it is read (`read`) and written
 //! (`template`).
 //!
 //! Nothing in it is ever run, and no other file is named by it.
@@ -35,7 +35,7 @@ pub struct Config {
     pub budget: Option<f64>,
     /// Whether to trace.
     pub trace: Option<bool>,
-    /// How much memory sockets of the past may take, MiB.
+    /// How much memory the past may take, MiB.
     pub history_mib: Option<u32>,
     /// Whether the link to the terminal is slow.
     pub slow: Option<bool>,

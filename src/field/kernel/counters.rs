@@ -3,7 +3,11 @@
 use std::{borrow::Cow, sync::Arc};
 
 use super::super::{Field, Value};
-use crate::{findings::Counter, model::Counters, store::Moment};
+use crate::{
+    findings::Counter,
+    model::Counters,
+    store::{Change, Moment},
+};
 
 type Fields = Field<CounterRow>;
 
@@ -18,6 +22,8 @@ pub struct CounterRow {
     pub rate: Option<f64>,
     /// By how much it grew since the first sample; `None` for a level, and for one that went down.
     pub grown: Option<u64>,
+    /// By how much it grew since another moment, where that is asked and known.
+    pub change: Option<Change>,
     /// What it means, if somebody acts on it.
     pub told: Option<&'static Counter>,
 }
@@ -26,18 +32,24 @@ impl CounterRow {
     /// The counter of that name in `moment`.
     #[must_use]
     pub fn of(moment: &Moment, name: &str) -> Option<Self> {
-        Self::all(moment).find(|row| &*row.name == name)
+        let mut counters = moment.sample.counters.iter().enumerate();
+        let (place, (name, value)) = counters.find(|(_, (known, _))| &***known == name)?;
+        Some(Self::new(moment, place, name, value))
     }
 
     /// Every counter of `moment`, by name.
     pub fn all(moment: &Moment) -> impl Iterator<Item = Self> {
-        let counters = &moment.sample.counters;
-        let rates = moment.counter_rates.iter().copied().chain(std::iter::repeat(None));
-        counters.iter().zip(rates).map(|((name, value), rate)| {
-            let level = Counters::is_gauge(name);
-            let grown = if level { None } else { counters.growth(&moment.first_counters, name) };
-            Self { name: name.clone(), value, rate, grown, told: Counter::named(name) }
-        })
+        let counters = moment.sample.counters.iter().enumerate();
+        counters.map(|(place, (name, value))| Self::new(moment, place, name, value))
+    }
+
+    /// The counter that is at `place` among those of `moment`.
+    fn new(moment: &Moment, place: usize, name: &Arc<str>, value: u64) -> Self {
+        let rate = moment.counter_rates.get(place).copied().flatten();
+        let level = Counters::is_gauge(name);
+        let growth = || moment.sample.counters.growth(&moment.first_counters, name);
+        let grown = if level { None } else { growth() };
+        Self { name: Arc::clone(name), value, rate, grown, change: None, told: Counter::named(name) }
     }
 
     /// Whether it moves now.
@@ -92,6 +104,10 @@ pub static COUNTERS: &[Field<CounterRow>] = &[
     Fields::right("grown", "GROWN", 7, "By how much it grew since twtop began.", |row, _| {
         row.grown.map_or(Value::None, Value::Count)
     }),
+    Fields::right("change", "SINCE", 6, "How much more it says than at the mark, or less.", |row, _| {
+        row.change.map_or(Value::None, Value::Change)
+    })
+    .for_people(),
     Fields::left("meaning", "MEANING", 40, "What it counts, or what it is a sign of.", |row, _| {
         text(row.meaning())
     }),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::super::{Field, Value, program::program};
 use crate::{
     model::{Endpoint, Limit},
-    store::Moment,
+    store::{Change, Moment},
 };
 
 type Fields = Field<LimitRow>;
@@ -22,6 +22,8 @@ pub struct LimitRow {
     pub title: String,
     /// How much there is, and how much there can be.
     pub limit: Limit,
+    /// How much more there is than at another moment, where that is asked and known.
+    pub change: Option<Change>,
     /// What happens when it is reached.
     pub consequence: &'static str,
     /// The topic that says more.
@@ -48,7 +50,7 @@ impl LimitRow {
     pub fn all(moment: &Moment) -> impl Iterator<Item = Self> {
         let known = KNOWN.iter().filter_map(|&(name, title, consequence, topic)| {
             let limit = *moment.sample.limits.get(name)?;
-            Some(Self { name, title: title.to_owned(), limit, consequence, topic })
+            Some(Self { name, title: title.to_owned(), limit, change: None, consequence, topic })
         });
         known.chain(accept_queue(moment)).chain(descriptors(moment))
     }
@@ -100,6 +102,7 @@ fn accept_queue(moment: &Moment) -> Option<LimitRow> {
         name: "accept-queue",
         title: format!("accept queue :{}", local.port),
         limit,
+        change: None,
         consequence: "connections are dropped: its process accepts too slowly",
         topic: "accept-queue-overflow",
     })
@@ -117,6 +120,7 @@ fn descriptors(moment: &Moment) -> Option<LimitRow> {
         name: "descriptors",
         title: format!("descriptors {} {}", process.key.pid, program(process)),
         limit,
+        change: None,
         consequence: "its open(), socket() and accept() fail with EMFILE",
         topic: "fd-limit",
     })
@@ -131,6 +135,10 @@ pub static LIMITS: &[Field<LimitRow>] = &[
     Fields::right("max", "MOST", 6, "How much there can be; none if there is no end to it.", |row, _| {
         row.max().map_or(Value::None, Value::Count)
     }),
+    Fields::right("change", "SINCE", 6, "How much more there is than at the mark, or less.", |row, _| {
+        row.change.map_or(Value::None, Value::Change)
+    })
+    .for_people(),
     Fields::right("percent", "FULL", 5, "The one in percent of the other.", |row, _| {
         Value::Percent(row.percent())
     }),

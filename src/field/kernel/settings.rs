@@ -23,27 +23,34 @@ pub struct SettingRow {
     pub topic: Option<&'static Topic>,
     /// The worst finding that names it.
     pub finding: Option<FindingId>,
+    /// What it was set to at another moment, where that is asked and known.
+    pub then: Option<String>,
 }
 
 impl SettingRow {
     /// Every setting of `moment`, by name. `findings` is what is wrong by then, the worst first.
     pub fn all<'a>(moment: &'a Moment, findings: &'a [Finding]) -> impl Iterator<Item = Self> + 'a {
-        moment.sample.sysctls.iter().map(|(name, value)| Self {
-            name: name.as_str().into(),
-            value: value.clone(),
+        moment.sample.sysctls.iter().map(|(name, value)| Self::new(name, value, findings))
+    }
+
+    fn new(name: &str, value: &str, findings: &[Finding]) -> Self {
+        Self {
+            name: name.into(),
+            value: value.to_owned(),
             default: settings::default_of(name),
             topic: Topic::named(name),
             finding: findings
                 .iter()
                 .find(|finding| Self::is_named_by(name, finding))
                 .map(|finding| finding.id),
-        })
+            then: None,
+        }
     }
 
     /// The setting of that name.
     #[must_use]
     pub fn of(moment: &Moment, findings: &[Finding], name: &str) -> Option<Self> {
-        Self::all(moment, findings).find(|row| &*row.name == name)
+        moment.sample.sysctls.get(name).map(|value| Self::new(name, value, findings))
     }
 
     /// Whether a finding tells of the setting of that name: as its cause, or as something to change.
@@ -112,6 +119,13 @@ pub static SETTINGS: &[Field<SettingRow>] = &[
             note => Value::Text(Cow::Owned(note)),
         },
     ),
+    Fields::left("change", "SINCE", 14, "What it was set to at the mark, if something else.", |row, _| {
+        match &row.then {
+            Some(then) if *then != row.value => Value::Text(Cow::Owned(format!("was {then}"))),
+            then => then.as_ref().map_or(Value::None, |_| Value::Text(Cow::Borrowed(""))),
+        }
+    })
+    .for_people(),
     Fields::left("purpose", "WHAT FOR", 40, "What it is for, and in parentheses its default.", |row, _| {
         Value::Text(Cow::Borrowed(row.purpose()))
     }),

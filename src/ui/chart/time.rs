@@ -62,6 +62,13 @@ impl Span {
         self.widened(|columns, samples| pen::held_columns(series, columns, samples, behind, number))
     }
 
+    /// How many columns of dots from the right of `shown` the sample lies that is `behind` samples older than the newest of
+    /// the series; nothing if it is not in sight.
+    pub(in crate::ui) fn back(self, shown: &Columns, behind: usize) -> Option<u16> {
+        let back = shown.back(behind)?.saturating_mul(self.wide);
+        Some(back).filter(|back| usize::from(*back) < shown.values.len())
+    }
+
     /// What `columns` makes of so many columns and samples, on columns of dots.
     fn widened(self, columns: impl FnOnce(u16, u16) -> Columns) -> Columns {
         if self.samples > self.columns {

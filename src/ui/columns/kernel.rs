@@ -2,7 +2,7 @@
 
 use ratatui::style::Style;
 
-use super::{Column, Shown, figure, gauge, text};
+use super::{CHANGE, Column, Shown, change_style, figure, gauge, text};
 use crate::{
     field::{CounterRow, LimitRow, SettingRow, format},
     model::Counters,
@@ -15,26 +15,29 @@ use crate::{
 
 pub(super) static COUNTERS: &[Column] = &[
     text("counter", "", [18, 26, 34], 1),
-    figure("value", "", 9, 2),
+    figure("value", "", 9, 3),
+    figure(CHANGE, "", 6, 1),
     figure("per_s", "", 6, 1),
-    figure("grown", "", 7, 8),
-    text("meaning", "", [16, 44, 70], 3),
+    figure("grown", "", 7, 9),
+    text("meaning", "", [16, 44, 70], 4),
 ];
 
 pub(super) static SETTINGS: &[Column] = &[
-    text("setting", "", [18, 24, 36], 3),
+    text("setting", "", [18, 24, 36], 4),
     text("value", "", [9, 13, 24], 1),
-    text("default", "", [9, 11, 24], 7),
-    text("note", "", [7, 8, 36], 4),
-    text("purpose", "", [16, 34, 90], 2),
+    text(CHANGE, "", [9, 13, 24], 2),
+    text("default", "", [9, 11, 24], 8),
+    text("note", "", [7, 8, 36], 5),
+    text("purpose", "", [16, 34, 90], 3),
 ];
 
 pub(super) static LIMITS: &[Column] = &[
     text("limit", "", [18, 22, 32], 1),
     figure("value", "", 6, 1),
-    figure("max", "", 6, 2),
-    text("percent", "", [5, 14, 24], 2),
-    text("consequence", "", [18, 44, 60], 3),
+    figure(CHANGE, "", 6, 2),
+    figure("max", "", 6, 3),
+    text("percent", "", [5, 14, 24], 3),
+    text("consequence", "", [18, 44, 60], 4),
 ];
 
 /// A setting without a value.
@@ -52,6 +55,7 @@ impl Shown for CounterRow {
 
     fn style(key: &str, row: &Self, theme: &Theme) -> Option<Style> {
         match key {
+            CHANGE => change_style(key, row.change, theme),
             "meaning" if row.moves() => Some(theme.head()),
             "counter" if row.is_trouble() && row.moves() => Some(theme.warning()),
             _ if !row.moves() => Some(theme.dim()),
@@ -86,6 +90,7 @@ impl Shown for SettingRow {
             "purpose" | "default" => Some(theme.head()),
             "note" if row.finding.is_some() => Some(theme.warning()),
             "value" if row.is_changed() => Some(theme.strong()),
+            CHANGE => Some(theme.warning()),
             _ => None,
         }
     }
@@ -101,7 +106,11 @@ impl Shown for LimitRow {
         }
     }
 
-    fn style(key: &str, _: &Self, theme: &Theme) -> Option<Style> {
-        (key == "consequence").then(|| theme.head())
+    fn style(key: &str, row: &Self, theme: &Theme) -> Option<Style> {
+        match key {
+            "consequence" => Some(theme.head()),
+            CHANGE => change_style(key, row.change, theme),
+            _ => None,
+        }
     }
 }

@@ -100,7 +100,8 @@ fn chart(buffer: &mut Buffer, context: &Context<'_>, area: Rect) -> bool {
     }
     axes.scale(buffer, &axes.figures(top), theme);
     raster.draw(buffer);
-    context.times(buffer, &axes, (span, &raster), shown.cursor);
+    let mark = context.marked().and_then(|behind| span.back(&shown, behind));
+    context.times(buffer, &axes, (span, &raster), (shown.cursor, mark));
     exact < shown.values.len()
 }
 

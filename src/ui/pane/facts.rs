@@ -1,6 +1,7 @@
 //! What is known of the one process, peer or socket that the page is about.
 
 mod peer;
+mod since;
 mod socket;
 
 use ratatui::{buffer::Buffer, style::Style};
@@ -10,7 +11,7 @@ use crate::{
     field::{FailureRow, format, program},
     findings::Severity,
     model::{Evidence, ProcKey, Process, ProcessSeen, Unknown, text::printable},
-    store::{Aggregate, Lifetimes, ProcessRow},
+    store::{Aggregate, Change, Lifetimes, ProcessRow},
     ui::{
         columns, layout,
         pen::{Pen, bar},
@@ -114,8 +115,13 @@ fn rows<'a, R: 'a>(
 /// The row of a process and what the scan saw of it, as far as there are such.
 fn known<'a>(context: &Context<'a>, key: ProcKey) -> (Option<&'a ProcessRow>, Option<&'a ProcessSeen>) {
     let data = context.data;
-    let row = rows(context, |all| &all.processes).find(|row| row.process.key == key);
+    let row = rows(context, |all| &all.processes).find(|row| row.process.key == key && !is_gone(row.change));
     (row, data.moment.sample.processes.iter().find(|seen| seen.process.key == key))
+}
+
+/// Whether a row tells only of what there was at the mark.
+fn is_gone(change: Option<Change>) -> bool {
+    change.is_some_and(Change::is_gone)
 }
 
 fn name_of(context: &Context<'_>, key: ProcKey) -> String {
@@ -136,11 +142,14 @@ fn process(context: &Context<'_>, key: ProcKey) -> (String, Vec<Fact>) {
             _ => "It held no TCP socket at this moment.",
         };
         let gone = Fact::new("", text);
-        return (format!("Process {}", key.pid), vec![gone.styled(context.theme().warning())]);
+        let mut facts = vec![gone.styled(context.theme().warning())];
+        facts.extend(since::states(context));
+        return (format!("Process {}", key.pid), facts);
     };
     let mut facts = found(context);
     facts.extend([identity(context, process), Fact::new(COMMAND, process.command.clone())]);
     facts.extend(row.map(|row| activity(context, row)));
+    facts.extend(since::states(context));
     facts.push(descriptors(
         seen.and_then(|s| s.fds).or(row.and_then(|row| row.fds)),
         seen.and_then(|s| s.fd_limit).or(row.and_then(|row| row.fd_limit)),

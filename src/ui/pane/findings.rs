@@ -15,7 +15,7 @@ use crate::{
         text::{pad, width},
         update::window,
         verdict,
-        view::Screen,
+        view::{Pane, Screen},
         words,
     },
 };
@@ -30,13 +30,16 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
         return lines(buffer, context);
     }
     let data = context.data;
-    let kept = &data.selection.findings;
-    let inner = context.frame(buffer, "Findings", &counted(context));
-    if kept.is_empty() {
+    let mut facts = counted(context);
+    facts.extend(over(context));
+    facts.extend(context.since());
+    let inner = context.frame(buffer, "Findings", &facts);
+    let len = data.len(Pane::Findings);
+    if len == 0 {
         tables::nothing(buffer, context, inner, &verdict::quiet(&data));
         return;
     }
-    tables::list(context, kept.len(), |frame| {
+    tables::list(context, len, |frame| {
         table::draw::<Finding>(buffer, inner, frame, |index| data.finding(index));
     });
 }
@@ -54,6 +57,12 @@ fn counted(context: &Context<'_>) -> Vec<(String, Style)> {
             (format!("{count} {}{plural}", severity.name()), context.theme().severity(severity))
         })
         .collect()
+}
+
+/// How many are over since the mark.
+fn over(context: &Context<'_>) -> Option<(String, Style)> {
+    let count = context.data.selection.over.len();
+    (count > 0).then(|| (format!("{count} {}", context.data.over()), context.theme().text()))
 }
 
 /// One line for each that there is room for; the last one says how many more there are, and where.

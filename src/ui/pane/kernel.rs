@@ -18,6 +18,7 @@ pub(super) fn counters(buffer: &mut Buffer, context: &Context<'_>) {
         1 => facts.push(("1 tells of trouble".to_owned(), theme.warning())),
         several => facts.push((format!("{several} tell of trouble"), theme.warning())),
     }
+    facts.extend(context.since());
     let inner = context.frame(buffer, "Counters", &facts);
     list(buffer, context, inner, rows);
 }
@@ -31,6 +32,7 @@ pub(super) fn settings(buffer: &mut Buffer, context: &Context<'_>) {
         0 => {}
         named => facts.push((format!("{named} named by findings"), theme.warning())),
     }
+    facts.extend(context.since());
     let inner = context.frame(buffer, "Settings", &facts);
     list(buffer, context, inner, rows);
 }
@@ -40,7 +42,8 @@ pub(super) fn limits(buffer: &mut Buffer, context: &Context<'_>) {
     let theme = context.theme();
     let fullest = rows.iter().map(LimitRow::percent).fold(0.0, f64::max);
     let fact = format!("fullest {}", format::percent(fullest));
-    let facts = if rows.is_empty() { vec![] } else { vec![(fact, theme.gauge(fullest / 100.0))] };
+    let mut facts = if rows.is_empty() { vec![] } else { vec![(fact, theme.gauge(fullest / 100.0))] };
+    facts.extend(context.since());
     let inner = context.frame(buffer, "Limits", &facts);
     list(buffer, context, inner, rows);
 }
@@ -51,8 +54,11 @@ where
     R: for<'a> Shown<Ref<'a> = &'a R>,
 {
     if rows.is_empty() {
-        let narrowed = !context.scene.view.names.is_empty();
-        let why = if narrowed { "No name and no meaning has all these words." } else { "Nothing is known." };
+        let why = match context.scene.view {
+            _ if context.only_changed() => "Nothing changed.",
+            view if !view.names.is_empty() => "No name and no meaning has all these words.",
+            _ => "Nothing is known.",
+        };
         Pen::new(buffer, inner, 0).put_cut(why, context.theme().dim(), context.theme());
         return;
     }

@@ -20,6 +20,7 @@ use super::{
     Theme,
     chart::{Axes, Raster, Span},
     layout::{Chrome, Slot},
+    mark,
     pen::{self, Columns, Pen},
     recent,
     scene::{Data, Scene},
@@ -88,6 +89,16 @@ fn text_width(view: &View) -> usize {
     usize::from(chrome.inner(Rect::new(0, 0, view.size.0, view.size.1)).width)
 }
 
+/// How something went over time.
+#[derive(Debug, Clone, Copy)]
+struct Went<'a> {
+    activity: &'a Activity,
+    /// How many samples newer than the shown one that goes on.
+    behind: usize,
+    /// The same of the marked one, if it is there.
+    marked: Option<usize>,
+}
+
 impl<'a> Context<'a> {
     fn theme(&self) -> &'a Theme {
         self.scene.theme
@@ -140,22 +151,48 @@ impl<'a> Context<'a> {
         if self.scene.view.is_held() { clock(self.data.moment.sample.stamp) } else { "now".to_owned() }
     }
 
-    /// Writes the times below a chart; where a moment is held, from there on, and marks it: it lies `cursor` columns of
-    /// dots from the right.
+    /// Writes the times below a chart; where a moment is held, from there on. Draws a line at it and at the mark: they lie so
+    /// many columns of dots from the right.
     fn times(
         &self,
         buffer: &mut Buffer,
         axes: &Axes,
         (span, raster): (Span, &Raster<'_>),
-        cursor: Option<u16>,
+        (cursor, mark): (Option<u16>, Option<u16>),
     ) {
-        let back = cursor.map(|dots| dots / u16::from(raster.dots_across()));
+        let cells = |dots: u16| dots / u16::from(raster.dots_across());
+        if let Some(back) = mark.map(cells) {
+            pen::time_mark(buffer, axes.plot, back, self.theme());
+        }
+        let back = cursor.map(cells);
         if let Some(back) = back {
             pen::time_cursor(buffer, axes.plot, back, self.theme());
         }
         let at = axes.plot.width.saturating_sub(back.unwrap_or(0));
         let per_cell = self.seconds_a_cell(span, raster);
         axes.times(buffer, (at, &self.moment_name()), per_cell, self.theme());
+    }
+
+    /// With a mark: since when what changed is told, or why that cannot be told; and whether only that is shown.
+    fn since(&self) -> Vec<(String, Style)> {
+        let Some(baseline) = self.data.selection.baseline.as_deref() else { return vec![] };
+        let theme = self.theme();
+        let mut facts = vec![];
+        if self.only_changed() {
+            facts.push(("changed only".to_owned(), theme.key()));
+        }
+        let of_kernel = self.scene.view.is_of_kernel() || self.pane == Pane::Findings;
+        facts.push(if of_kernel || baseline.compares() {
+            (mark::title(&self.data.moment.sample.stamp, baseline.stamp()), theme.key())
+        } else {
+            ("mark: totals only".to_owned(), theme.warning())
+        });
+        facts
+    }
+
+    /// Whether only what changed since the mark is shown.
+    fn only_changed(&self) -> bool {
+        self.scene.view.mark.as_ref().is_some_and(|mark| mark.only_changed)
     }
 
     /// Whether the moment shown has no sockets any more, and the page is about some of them only.
@@ -195,25 +232,39 @@ impl<'a> Context<'a> {
         self.table().sort
     }
 
-    /// How what the page is about went over time, and how many samples newer than the shown one that goes on. Of a
-    /// filter, and of what was not followed, the past begins when it was first shown.
-    fn activity(&self) -> Option<(&'a Activity, usize)> {
-        let followed = match self.scene.view.page().screen.subject() {
-            _ if self.data.is_filtered() => None,
-            Screen::Process(key) => self.data.history.process(key),
-            Screen::Peer(key) => self.data.history.peer(&key),
-            Screen::Socket(_) => None,
-            _ => Some(self.data.history.totals()),
+    /// How what the page is about went over time. Of a filter, and of what was not followed, the past begins when it was
+    /// first shown.
+    fn activity(&self) -> Option<Went<'a>> {
+        self.followed().or_else(|| self.noted())
+    }
+
+    /// The same, as far as the history followed it.
+    fn followed(&self) -> Option<Went<'a>> {
+        let activity = match self.scene.view.page().screen.subject() {
+            _ if self.data.is_filtered() => return None,
+            Screen::Process(key) => self.data.history.process(key)?,
+            Screen::Peer(key) => self.data.history.peer(&key)?,
+            Screen::Socket(_) => return None,
+            _ => self.data.history.totals(),
         };
-        followed.map(|activity| (activity, self.data.behind())).or_else(|| self.noted())
+        Some(Went { activity, behind: self.data.behind(), marked: self.marked() })
     }
 
     /// As [`Self::activity`], what was noted since the page was entered or the filter set. Nothing is noted while a
     /// moment is held, and what a filter kept says nothing of a moment that it cannot be applied to.
-    fn noted(&self) -> Option<(&'a Activity, usize)> {
+    fn noted(&self) -> Option<Went<'a>> {
         let view = self.scene.view;
         let applies = self.data.moment.is_whole() || view.filter.query.is_all();
-        recent::activity(view, &self.data.moment.sample.stamp).filter(|_| applies)
+        let (activity, behind) =
+            recent::activity(view, &self.data.moment.sample.stamp).filter(|_| applies)?;
+        let marked = view.mark.as_ref().and_then(|mark| recent::behind(view, &mark.stamp()));
+        Some(Went { activity, behind, marked })
+    }
+
+    /// How many samples newer than the marked one the history holds; nothing without a mark, or if it is older than that.
+    fn marked(&self) -> Option<usize> {
+        let mark = self.scene.view.mark.as_ref()?.stamp();
+        self.data.history.stamps().rev().position(|stamp| *stamp == mark)
     }
 
     /// How wide one more fact may be beside `title` and `facts`.

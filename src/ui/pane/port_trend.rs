@@ -10,7 +10,7 @@ use crate::{
     ui::{
         Theme,
         chart::{Axes, Raster, Span},
-        pen::{Pen, time_cursor},
+        pen::{Pen, time_cursor, time_mark},
         table::endpoint,
         text,
         view::{Pane, Screen},
@@ -52,17 +52,23 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let behind = context.data.behind();
     let span = Span::of(known.map_or(0, |trend| trend.gone.len().saturating_sub(behind)), now);
     let per_cell = context.seconds_a_cell(span, &raster);
+    let mut mark = None;
     if let Some(trend) = known {
-        let values = span.values(&trend.percent(), behind, context.number(behind)).values;
-        curve(&mut raster, theme, now, &values);
+        let shown = span.values(&trend.percent(), behind, context.number(behind));
+        curve(&mut raster, theme, now, &shown.values);
+        mark = context.marked().and_then(|behind| span.back(&shown, behind));
     }
     let per_column = per_cell / f64::from(raster.dots_across());
     foretold(&mut raster, theme, row, (now, per_column));
     guides(&mut raster, buffer, &axes, theme);
     raster.draw(buffer);
     axes.scale(buffer, &[(1.0, "100%".into()), (CLIFF, "50%".into()), (0.0, "0%".into())], theme);
+    let past_area = Rect { width: past, ..axes.plot };
+    if let Some(dots) = mark {
+        time_mark(buffer, past_area, dots / u16::from(raster.dots_across()), theme);
+    }
     if context.scene.view.is_held() {
-        time_cursor(buffer, Rect { width: past, ..axes.plot }, 0, theme);
+        time_cursor(buffer, past_area, 0, theme);
     }
     axes.times(buffer, (past, &context.moment_name()), per_cell, theme);
 }

@@ -9,7 +9,7 @@ use crate::{
     ui::{
         columns,
         layout::{self, Chrome},
-        pen::{self, Pen, bar},
+        pen::{Pen, bar},
         select,
         table::{self, Frame, endpoint},
         text::{pad, width},
@@ -33,13 +33,16 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
         Some(range) => format!("{in_use} of {}", format::grouped(range.usable.into())),
         None => format!("{in_use} in use"),
     };
-    let inner = context.frame(buffer, "Ports", &[(fact, theme.text())]);
+    let mut facts = vec![(fact, theme.text())];
+    facts.extend(context.since());
+    let inner = context.frame(buffer, "Ports", &facts);
     let head = layout::ports_head(inner);
     let rows = &aggregate.destinations;
     summary(buffer, context, inner, range.as_ref());
     let area = Rect { y: inner.y + head, height: inner.height.saturating_sub(head), ..inner };
     if rows.is_empty() {
-        Pen::new(buffer, area, 0).put_cut("No destination takes a port.", theme.dim(), theme);
+        let why = if context.only_changed() { "Nothing changed." } else { "No destination takes a port." };
+        Pen::new(buffer, area, 0).put_cut(why, theme.dim(), theme);
         return;
     }
     let fields = select::context(context.data.moment, aggregate);
@@ -85,7 +88,7 @@ fn line(buffer: &mut Buffer, context: &Context<'_>) {
     pen.skip(2);
     pen.put(&words, style);
     if context.focused() && table.present {
-        pen::select(buffer, area, theme);
+        theme.select(buffer, area);
     }
 }
 

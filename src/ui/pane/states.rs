@@ -2,13 +2,13 @@
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
-use super::Context;
+use super::{Context, Went};
 use crate::{
     field::format,
     model::TcpState,
-    store::Activity,
     ui::{
-        pen::{Columns, Pen, bar_alone, spark, time_cursor, top},
+        Theme,
+        pen::{Columns, Pen, bar_alone, spark, time_cursor, time_mark, top},
         text::pad,
         update::window,
         words,
@@ -32,7 +32,9 @@ const CHANGE: usize = 7;
 
 pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let theme = context.theme();
-    let inner = context.frame(buffer, "States", &facts(context));
+    let mut told = facts(context);
+    told.extend(context.since());
+    let inner = context.frame(buffer, "States", &told);
     let table = context.table();
     let height = usize::from(inner.height);
     let first = window(table.offset, table.index, height, TcpState::ALL.len());
@@ -44,7 +46,7 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     if let Some(line) = selected.filter(|line| context.focused() && table.present && *line < inner.height) {
         // The curve keeps its colours: reversed blocks would turn it upside down.
         let width = inner.width.min(u16::try_from(NAME + COUNT + SHARE + 3).unwrap_or(0));
-        buffer.set_style(Rect { y: inner.y + line, height: 1, width, ..inner }, theme.selected());
+        theme.select(buffer, Rect { y: inner.y + line, height: 1, width, ..inner });
     }
 }
 
@@ -78,14 +80,20 @@ fn row(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, line: u16, state
     let activity = if maybe > 0 { context.noted() } else { context.activity() };
     let mut pen = Pen::new(buffer, inner, line);
     pen.put(&pad(state.name(), NAME, false), colour);
-    let style = if count == 0 { theme.dim() } else { theme.strong() };
+    let since = selection.baseline.as_deref().map(|baseline| baseline.state(selection, state));
+    let still = context.only_changed() && since == Some(Some(0));
+    let colour = if still { theme.dim() } else { colour };
+    let style = if count == 0 || still { theme.dim() } else { theme.strong() };
     pen.put(&pad(&figure(count), COUNT, true), style);
     let percent = if count == 0 { String::new() } else { format::percent(share * 100.0) };
     pen.put(&pad(&percent, SHARE + 1, true), theme.text());
-    if maybe > 0 {
+    if let Some(by) = since {
+        let (text, style) = difference(by, theme);
+        pen.put(&pad(&text, CHANGE + 1, true), style);
+    } else if maybe > 0 {
         pen.put(&pad(&format!("+{}?", figure(maybe)), CHANGE + 1, true), theme.warning());
     } else {
-        let change = activity.and_then(|(activity, behind)| change(activity, behind, state));
+        let change = activity.and_then(|went| change(went, state));
         pen.put(&pad(&change.unwrap_or_default(), CHANGE + 1, true), theme.head());
     }
     pen.skip(1);
@@ -109,6 +117,14 @@ fn row(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, line: u16, state
     }
 }
 
+/// How many more there are than at the mark: all digits while they fit.
+fn difference(by: Option<i64>, theme: &Theme) -> (String, Style) {
+    let Some(by) = by else { return (theme.glyphs.none.to_owned(), theme.dim()) };
+    let exact = format::signed(by, format::grouped);
+    let text = if exact.len() <= CHANGE { exact } else { format::signed(by, format::count) };
+    (text, if by == 0 { theme.dim() } else { theme.strong() })
+}
+
 /// A state's count, with what may be another's apart, and its change: for the legend of a chart.
 pub(super) fn in_figures(context: &Context<'_>, state: TcpState) -> (String, String) {
     let selection = context.data.selection;
@@ -116,7 +132,7 @@ pub(super) fn in_figures(context: &Context<'_>, state: TcpState) -> (String, Str
     let count = figure(selection.aggregate.states[state].saturating_sub(maybe));
     let doubt = (maybe > 0).then(|| format!("+{}?", figure(maybe)));
     let activity = context.activity();
-    let change = doubt.or_else(|| activity.and_then(|(activity, behind)| change(activity, behind, state)));
+    let change = doubt.or_else(|| activity.and_then(|went| change(went, state)));
     (count, change.unwrap_or_default())
 }
 
@@ -127,7 +143,7 @@ fn figure(count: u32) -> String {
 }
 
 /// `+12.5/s`, as it was `behind` samples ago; nothing while it is no more than noise.
-fn change(activity: &Activity, behind: usize, state: TcpState) -> Option<String> {
+fn change(Went { activity, behind, .. }: Went<'_>, state: TcpState) -> Option<String> {
     let change = activity.recent_change(state, behind).map(f64::from)?;
     let count = activity.state(state).and_then(|series| series.back(behind)).map_or(0.0, f64::from);
     if change.abs() < NOISE.max(count * NOISE_SHARE) {
@@ -141,14 +157,17 @@ fn curve(
     buffer: &mut Buffer,
     context: &Context<'_>,
     area: Rect,
-    (activity, behind): (&Activity, usize),
+    Went { activity, behind, marked }: Went<'_>,
     state: TcpState,
 ) {
     let theme = context.theme();
     // All series of an activity have the same columns, so the cursor stands in one place in all lines.
     let series = activity.state(state);
-    let Columns { values, cursor, .. } =
-        context.columns(series.unwrap_or(&activity.opened), area.width, behind);
+    let columns = context.columns(series.unwrap_or(&activity.opened), area.width, behind);
+    let mark = marked
+        .and_then(|behind| columns.back(behind))
+        .filter(|back| usize::from(*back) < columns.values.len());
+    let Columns { values, cursor, .. } = columns;
     let values = if series.is_some() { values } else { vec![] };
     let top = top(&values);
     if top > 0.0 && !is_still(&values, top) {
@@ -160,6 +179,9 @@ fn curve(
     } else if top > 0.0 {
         // What stands still is a line: the count says how high it is.
         spark(buffer, area, &vec![Some(0.0); values.len()], 1.0, |_| theme.dim(), theme);
+    }
+    if let Some(back) = mark {
+        time_mark(buffer, area, back, theme);
     }
     if let Some(back) = cursor {
         time_cursor(buffer, area, back, theme);

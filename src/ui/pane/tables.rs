@@ -23,6 +23,7 @@ pub(super) fn processes(buffer: &mut Buffer, context: &Context<'_>) {
     let rows = &aggregate.processes;
     let more = context.data.moment.digest.map_or(0, |digest| digest.processes_omitted);
     let mut facts = count(context, rows, more);
+    facts.extend(context.since());
     facts.extend(accounted(context, &facts));
     let mut inner = context.frame(buffer, "Processes", &facts);
     let coverage_lines = layout::coverage_line(inner);
@@ -44,6 +45,7 @@ pub(super) fn peers(buffer: &mut Buffer, context: &Context<'_>) {
     let more = if context.data.moment.is_whole() { 0 } else { context.data.moment.totals.peers_omitted };
     let mut facts = count(context, rows, more);
     facts.extend(doubt(context));
+    facts.extend(context.since());
     let inner = context.frame(buffer, "Peers", &facts);
     if rows.is_empty() {
         nothing(buffer, context, inner, "No connection with anyone.");
@@ -59,6 +61,7 @@ pub(super) fn sockets(buffer: &mut Buffer, context: &Context<'_>) {
     let rows = &data.selection.rows;
     let mut facts = count(context, rows, 0);
     facts.extend(doubt(context));
+    facts.extend(context.since());
     let inner = context.frame(buffer, "Sockets", &facts);
     if rows.is_empty() {
         let behind = matches!(context.scene.view.page().screen, Screen::Finding(_));
@@ -130,7 +133,11 @@ pub(super) fn nothing(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, w
         }
         return;
     }
-    let text = if context.data.is_filtered() { "Nothing passes the filter." } else { why };
+    let text = match context.data.is_filtered() {
+        _ if context.only_changed() => "Nothing changed.",
+        true => "Nothing passes the filter.",
+        false => why,
+    };
     Pen::new(buffer, inner, 0).put_cut(text, theme.dim(), theme);
 }
 

@@ -2,10 +2,9 @@
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
-use super::{Context, states};
+use super::{Context, Went, states};
 use crate::{
     model::TcpState,
-    store::Activity,
     ui::{
         Theme,
         chart::{Axes, Ink, Raster, Span, round_top},
@@ -32,7 +31,8 @@ struct Band {
 pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let theme = context.theme();
     let inner = context.frame(buffer, "States over time", &states::facts(context));
-    let Some((activity, behind)) = context.activity().filter(|_| inner.height > 1) else { return };
+    let Some(went) = context.activity().filter(|_| inner.height > 1) else { return };
+    let Went { activity, behind, marked } = went;
     let beside = inner.width >= BESIDE;
     let legend = match inner.width {
         CHANGES.. => NAME + COUNT + CHANGE + 4,
@@ -45,13 +45,14 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let axes = Axes::of(area);
     let mut raster = Raster::new(axes.plot, theme);
     let span = Span::of(context.known(activity.opened.len(), behind), raster.width());
-    let bands = bands(context, (activity, behind), span);
+    let bands = bands(context, went, span);
     let most = round_top(highest(&bands).into(), 4.0);
     stack(&mut raster, &bands, most, theme);
     axes.scale(buffer, &axes.figures(most), theme);
     raster.draw(buffer);
-    let cursor = context.spanned(span, &activity.opened, behind).cursor;
-    context.times(buffer, &axes, (span, &raster), cursor);
+    let shown = context.spanned(span, &activity.opened, behind);
+    let mark = marked.and_then(|behind| span.back(&shown, behind));
+    context.times(buffer, &axes, (span, &raster), (shown.cursor, mark));
     let bands = listed(bands);
     let place = Rect { x: area.right() + 1, width: legend.saturating_sub(1), ..area };
     if beside {
@@ -62,8 +63,9 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
 }
 
 /// The states that had anything in the time shown, the worst first. What waits for connections is none of them.
-fn bands(context: &Context<'_>, (activity, behind): (&Activity, usize), span: Span) -> Vec<Band> {
+fn bands(context: &Context<'_>, went: Went<'_>, span: Span) -> Vec<Band> {
     let connections = TcpState::ALL.into_iter().filter(|state| state.is_connection());
+    let Went { activity, behind, .. } = went;
     let band = |state| {
         let values = context.spanned(span, activity.state(state)?, behind).values;
         values.iter().flatten().any(|value| *value > 0.0).then_some(Band { state, values })

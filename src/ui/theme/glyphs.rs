@@ -66,6 +66,8 @@ pub struct Glyphs {
     pub line: &'static str,
     /// A vertical line.
     pub side: &'static str,
+    /// A vertical line at the moment that is marked.
+    pub mark: &'static str,
     /// The corners of a frame: top left, top right, bottom left, bottom right.
     pub corners: [&'static str; 4],
     /// Stands before the title of the pane that has the focus.
@@ -112,6 +114,7 @@ const UNICODE: Glyphs = Glyphs {
     bar_rest: "·",
     line: "─",
     side: "│",
+    mark: "┊",
     corners: ["╭", "╮", "╰", "╯"],
     focus: "▶",
     cursor: "▌",
@@ -138,6 +141,7 @@ static ASCII: Glyphs = Glyphs {
     bar_rest: ".",
     line: "-",
     side: "|",
+    mark: ":",
     corners: ["+", "+", "+", "+"],
     focus: ">",
     cursor: ">",

@@ -6,7 +6,11 @@ mod palette;
 #[cfg(test)]
 mod vision;
 
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::{Color, Modifier, Style},
+};
 
 use self::palette::Hue;
 pub(super) use self::palette::indexed_rgb;
@@ -136,6 +140,22 @@ impl Theme {
             .add_modifier(Modifier::REVERSED)
     }
 
+    /// Shows `area` as that row. Bars and curves of blocks stay as they are, the rest of a bar too: turned inside out, what
+    /// is left would look like what is taken. Those of ASCII are text.
+    pub fn select(&self, buffer: &mut Buffer, area: Rect) {
+        let glyphs = self.glyphs;
+        let mut blocks: Vec<&str> = [&[glyphs.bar], glyphs.bar_parts, glyphs.spark].concat();
+        blocks.retain(|glyph| !glyph.is_ascii());
+        let mut in_bar = false;
+        for at in area.intersection(buffer.area).positions() {
+            let cell = &mut buffer[at];
+            in_bar = blocks.contains(&cell.symbol()) || in_bar && cell.symbol() == glyphs.bar_rest;
+            if !in_bar {
+                cell.set_style(self.selected());
+            }
+        }
+    }
+
     /// Something to know about.
     #[must_use]
     pub fn warning(&self) -> Style {
@@ -171,6 +191,16 @@ impl Theme {
         match self.palette.colour(Hue::Accent) {
             Some(behind) => Style::new().fg(Color::Reset).bg(behind),
             None => Style::new().add_modifier(Modifier::REVERSED),
+        }
+    }
+
+    /// The column of a curve at the moment that is marked: another colour than that of [`Self::time_cursor`], or a line below
+    /// what it shows.
+    #[must_use]
+    pub fn time_mark(&self) -> Style {
+        match self.palette.colour(Hue::Mark) {
+            Some(behind) => Style::new().fg(Color::Reset).bg(behind),
+            None => Style::new().add_modifier(Modifier::UNDERLINED),
         }
     }
 
@@ -228,6 +258,25 @@ mod tests {
             }
             // Reversed, a row is seen whatever the colours of the terminal are.
             assert!(theme.selected().add_modifier.contains(Modifier::REVERSED));
+        }
+    }
+
+    #[test]
+    fn a_bar_in_the_selected_row_is_not_turned_inside_out() {
+        for (palette, ascii, kept) in [
+            (Palette::Sixteen, false, true),
+            (Palette::Sixteen, true, false),
+            (Palette::Monochrome, false, true),
+        ] {
+            let theme = Theme::new(palette, ascii);
+            let area = Rect::new(0, 0, 2, 1);
+            let mut buffer = Buffer::empty(area);
+            buffer.set_string(0, 0, "5", theme.gauge(0.1));
+            buffer.set_string(1, 0, theme.glyphs.bar, theme.gauge(0.1));
+            let bar = buffer[(1, 0)].clone();
+            theme.select(&mut buffer, area);
+            assert!(buffer[(0, 0)].modifier.contains(Modifier::REVERSED));
+            assert_eq!(buffer[(1, 0)] == bar, kept, "{palette:?} {ascii}");
         }
     }
 }

@@ -31,6 +31,8 @@ pub enum Kind {
     Frame = 4,
     /// The last frame of a file.
     End = 5,
+    /// A table of sockets with a number beside each.
+    Numbered = 6,
 }
 
 impl Kind {
@@ -41,6 +43,7 @@ impl Kind {
             Self::Part => "packed part",
             Self::Frame => "packed frame",
             Self::End => "end of the file",
+            Self::Numbered => "packed numbered sockets",
         }
     }
 
@@ -54,7 +57,7 @@ impl Kind {
 
     /// What a blob says that it is; `None` if it says nothing known.
     pub(super) fn of(blob: &[u8]) -> Option<Self> {
-        let kinds = [Self::Sockets, Self::Sample, Self::Part, Self::Frame, Self::End];
+        let kinds = [Self::Sockets, Self::Sample, Self::Part, Self::Frame, Self::End, Self::Numbered];
         kinds.into_iter().find(|kind| blob.get(1) == Some(&(*kind as u8)))
     }
 

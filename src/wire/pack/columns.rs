@@ -94,8 +94,18 @@ impl<'a, const N: usize> ColumnsIn<'a, N> {
             }
             return Ok(false);
         }
+        self.next_of(std::array::from_fn::<_, N, _>(|n| n))
+    }
+
+    /// As [`Self::next`], for whoever wants only those columns of any row.
+    #[inline]
+    pub(super) fn next_of<const M: usize>(&mut self, wanted: [usize; M]) -> Result<bool> {
+        if self.left == 0 {
+            return Ok(false);
+        }
         self.left -= 1;
-        for (n, column) in self.columns.iter().enumerate() {
+        for n in wanted {
+            let column = &self.columns[n];
             let figure = self.ins[n].number(column.name())?;
             self.row[n] = match column {
                 Column::Plain(_) => figure,

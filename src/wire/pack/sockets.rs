@@ -4,7 +4,7 @@
 //! out in turn (cookies, ports, inodes, the times at which a `TIME_WAIT` ends) then differs little from one to the next. The
 //! order of the dump is that of the kernel's hash and says nothing; it is not kept.
 
-use std::{hash::Hash, net::IpAddr};
+use std::{cmp::Ordering, hash::Hash, net::IpAddr};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -56,14 +56,24 @@ enum Common {
 /// whomever they talk to.
 type Expires = [u32; 5];
 
-/// Writes a table.
-pub(super) fn write(out: &mut Out, table: &SocketTable) {
+/// The rows of a table in the order in which they are written.
+pub(super) fn order(table: &SocketTable) -> Vec<(u64, usize)> {
     let mut order: Vec<(u64, usize)> =
         table.rows().iter().enumerate().map(|(index, row)| (row.cookie, index)).collect();
     order.sort_unstable();
+    order
+}
+
+/// Writes a table.
+pub(super) fn write(out: &mut Out, table: &SocketTable) {
+    write_in(out, table, &order(table));
+}
+
+/// Writes a table whose [`order`] is known.
+pub(super) fn write_in(out: &mut Out, table: &SocketTable, order: &[(u64, usize)]) {
     let mut shapes = Shapes::default();
     let (mut columns, mut details) = (ColumnsOut::new(&COLUMNS), details::Writer::new());
-    for socket in order.into_iter().filter_map(|(_, index)| table.get(index)) {
+    for socket in order.iter().filter_map(|&(_, index)| table.get(index)) {
         columns.push(shapes.row(socket));
         if let Some(detail) = socket.detail() {
             details.push(detail);
@@ -211,4 +221,30 @@ pub(super) fn read(input: &mut In<'_>, holders: Option<usize>) -> Result<SocketT
     written.end("shapes of sockets")?;
     details.end()?;
     Ok(table)
+}
+
+/// The state of the socket with that cookie, of a table that is not read as a whole.
+pub(super) fn state_of(input: &mut In<'_>, cookie: u64) -> Result<Option<TcpState>> {
+    let mut written = input.block("shapes of sockets")?;
+    let mut columns = ColumnsIn::new(&COLUMNS, input)?;
+    let mut states: Vec<TcpState> = Vec::new();
+    while columns.next_of([SHAPE, COOKIE])? {
+        let number = match columns.get(SHAPE)? {
+            0_usize => {
+                states.push(Shape::read(&mut written)?.state);
+                states.len()
+            }
+            number => number,
+        };
+        match columns.get::<u64>(COOKIE)?.cmp(&cookie) {
+            Ordering::Less => {}
+            Ordering::Equal => {
+                let state = states.get(number - 1).copied();
+                return state.map(Some).ok_or(columns.error(SHAPE, Trouble::Unknown(number as u64)));
+            }
+            // They lie in the order of their cookies.
+            Ordering::Greater => return Ok(None),
+        }
+    }
+    Ok(None)
 }

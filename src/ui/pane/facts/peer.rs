@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use ratatui::style::Style;
 
-use super::{Context, Fact, connect_failures, found, lifetimes, per_second, rising, rows};
+use super::{Context, Fact, connect_failures, found, is_gone, lifetimes, per_second, rising, rows, since};
 use crate::{
     field::{format, ports, program},
     model::{Endpoint, Side},
@@ -35,6 +35,7 @@ pub(super) fn facts(context: &Context<'_>, key: &PeerKey) -> (String, Vec<Fact>)
         let gone = Fact::new("sockets", text);
         facts.push(gone.styled(context.theme().warning()));
     }
+    facts.extend(since::states(context));
     facts.push(Fact::new("side", format!("{}: {sentence}", key.side.name())));
     facts.extend(other_sides(context, key));
     facts.extend(own_end(context, key));
@@ -66,7 +67,7 @@ fn ports_left(context: &Context<'_>, key: &PeerKey) -> Option<Fact> {
 /// Our ways to a peer that we connect to, one for each of our addresses.
 fn destinations<'a>(context: &Context<'a>, key: &PeerKey) -> impl Iterator<Item = &'a DestinationRow> {
     let peer = Endpoint::new(key.ip, key.port);
-    rows(context, |all| &all.destinations).filter(move |row| row.peer == peer)
+    rows(context, |all| &all.destinations).filter(move |row| row.peer == peer && !is_gone(row.change))
 }
 
 /// What else goes on with the same address: other services of it, and what it opens to ours.
@@ -109,5 +110,5 @@ fn own_end(context: &Context<'_>, key: &PeerKey) -> Option<Fact> {
 
 /// The row of a peer, as far as there is one.
 pub(super) fn row<'a>(context: &Context<'a>, key: &PeerKey) -> Option<&'a PeerRow> {
-    rows(context, |all| &all.peers).find(|row| row.key == *key)
+    rows(context, |all| &all.peers).find(|row| row.key == *key && !is_gone(row.change))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{COMMAND, Context, Fact, found};
+use super::{COMMAND, Context, Fact, found, since};
 use crate::{
     field::format,
     model::{Detail, Evidence, Side, SockId, Socket, TcpInfo, TcpState, Timer},
@@ -63,6 +63,7 @@ fn socket_facts(context: &Context<'_>, owned: &Owned<'_>) -> Vec<Fact> {
         Fact::new("local", owned.socket.local().to_string()),
         Fact::new("peer", owned.socket.peer().to_string()),
     ];
+    facts.extend(since::socket(context, row.cookie, row.state));
     facts.extend(states_so_far(context, SockId { netns: owned.netns, cookie: row.cookie }));
     facts.extend(found(context));
     facts.extend(owned.link.side().map(|side| {
