@@ -84,7 +84,7 @@ fn a_cut_figure_is_recognised() {
 
 #[test]
 fn every_pane_of_every_page_keeps_to_its_place_and_cuts_no_figure() {
-    keep_to_their_places(&mut traced((160, 45), HEIGHT, ""), &WIDTHS, "pay-web-04");
+    keep_to_their_places(&mut traced((160, 45), HEIGHT, ""), &WIDTHS, "pay-web");
 }
 
 #[test]
