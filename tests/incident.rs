@@ -10,6 +10,7 @@ use vt100::Screen;
 
 mod support {
     pub(crate) mod generator;
+    pub(crate) mod header;
     #[expect(dead_code, reason = "orders and outputs are for the netns tier")]
     pub(crate) mod namespace;
     #[expect(dead_code, reason = "ways out are for the other tests of this tier")]
@@ -17,7 +18,7 @@ mod support {
     pub(crate) mod require;
 }
 
-use support::{namespace::Namespace, pty::Pty, require::can_run};
+use support::{header::path, namespace::Namespace, pty::Pty, require::can_run};
 
 const SIZE: (u16, u16) = (120, 40);
 const ENTER: &str = "\r";
@@ -52,11 +53,6 @@ fn lines(screen: &Screen) -> Vec<String> {
     screen.rows(0, SIZE.0).map(|row| row.trim_end().to_owned()).collect()
 }
 
-/// The header's path of pages, such as `overview → process 42`.
-fn is_on(screen: &Screen, page: &str) -> bool {
-    lines(screen)[0].contains(&format!("  {page}  "))
-}
-
 /// The line of the selected row, found by its reversed cells. Marks are reversed too: a row is longer than they are.
 fn selected(screen: &Screen) -> Option<String> {
     let reversed = |row: u16| {
@@ -69,7 +65,7 @@ fn selected(screen: &Screen) -> Option<String> {
 /// Presses `key` and waits for the page.
 fn go(pty: &mut Pty, key: &str, page: &str) {
     pty.press(key);
-    pty.wait_for(&format!("page {page}"), |screen| is_on(screen, page));
+    pty.wait_for(&format!("page {page}"), |screen| path(screen) == page);
 }
 
 /// Waits until the selected row has this in it.
@@ -129,7 +125,7 @@ fn from_the_overview_to_a_socket(pty: &mut Pty) -> String {
     // It has the most sockets, so it is the first.
     wait_for_selected(pty, "report-gen");
     pty.press(ENTER);
-    pty.wait_for("its page", |screen| lines(screen)[0].contains("overview → process "));
+    pty.wait_for("its page", |screen| path(screen).starts_with("overview → process "));
     pty.wait_for_text("▶ Peers");
     pty.press(TAB);
     pty.wait_for_text("▶ Sockets");
@@ -150,7 +146,7 @@ fn selected_socket(screen: &Screen) -> Option<String> {
 /// Into that socket, and out again to where it was.
 fn back_to_the_row(pty: &mut Pty, socket: &str) {
     pty.press(ENTER);
-    pty.wait_for("its page", |screen| lines(screen)[0].contains(" → socket "));
+    pty.wait_for("its page", |screen| path(screen).ends_with(" → socket"));
     let is_about = |screen: &Screen| {
         let local = behind(screen, "local ");
         local.is_some_and(|local| local.trim_end_matches('│').trim() == socket)
@@ -158,7 +154,7 @@ fn back_to_the_row(pty: &mut Pty, socket: &str) {
     pty.wait_for(socket, is_about);
     pty.wait_for_text("The peer has closed; our process has not.");
     pty.press(ESCAPE);
-    pty.wait_for("the page before", |screen| !lines(screen)[0].contains(" → socket "));
+    pty.wait_for("the page before", |screen| !path(screen).contains(" → socket"));
     pty.wait_for("the same row", |screen| selected_socket(screen).as_deref() == Some(socket));
 }
 
@@ -243,5 +239,5 @@ fn sort_by_mouse(pty: &mut Pty) {
         .unwrap_or_else(|| panic!("no {title} in {rows:#?}"));
     let column = before.chars().count() + 1;
     pty.press(&format!("\x1b[<0;{column};{row}M\x1b[<0;{column};{row}m"));
-    pty.wait_for_text("Sorted by LEFT.");
+    pty.wait_for_text("Sorted by LEFT, ");
 }
