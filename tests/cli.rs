@@ -292,7 +292,7 @@ fn the_generated_configuration_is_the_default() {
     let snapshot = json(&twtop(&["snapshot", "--json", "--config", &path]));
     assert_eq!(snapshot["filter"], json(&twtop(&["snapshot", "--json", "--no-config"]))["filter"]);
     let text = String::from_utf8(output.stdout).expect("UTF-8");
-    for part in ["#theme = \"auto\"", "[columns]", "#quit = [\"q\", \"Ctrl-C\"]"] {
+    for part in ["#theme = \"auto\"", "[columns]", "#quit = [\"q\", \"F10\", \"Ctrl-C\"]"] {
         assert!(text.contains(part), "{text}");
     }
 }

@@ -158,6 +158,34 @@ fn a_terminal_that_nobody_reads_does_not_hold_up_the_end() {
 }
 
 #[test]
+fn a_terminal_that_is_read_late_is_given_back_all_the_same() {
+    if !can_run("pty") {
+        return;
+    }
+    // Frames of many pieces: what is dropped of one may break off in the middle of a sequence.
+    let mut pty = started_as(Command::new(TWTOP).args(["-i", "0.1"]), (200, 50));
+    pty.read_no_more();
+    pty.press("q");
+    pty.goes_on(Duration::from_secs(3));
+    pty.read_again();
+    assert_eq!(pty.wait_for_end().exit_code(), 0);
+    assert_eq!(pty.left_behind(), [""; 0]);
+}
+
+#[test]
+fn asked_twice_it_leaves_a_terminal_that_nobody_reads() {
+    if !can_run("pty") {
+        return;
+    }
+    let mut pty = started_as(Command::new(TWTOP).args(["-i", "0.1"]), (80, 24));
+    pty.read_no_more();
+    pty.press("q");
+    pty.press("q");
+    assert_eq!(pty.wait_for_exit(SOON).exit_code(), 0);
+    assert!(!pty.left_behind().contains(&"settings of the line (termios)"), "that needs no reader");
+}
+
+#[test]
 fn each_export_goes_to_a_new_file() {
     if !can_run("pty") {
         return;
@@ -183,6 +211,9 @@ fn each_export_goes_to_a_new_file() {
     let files: BTreeSet<_> = files.map(|entry| entry.expect("an entry").file_name()).collect();
     let names = [&first, &second, &table].map(|path| path.file_name().expect("a file").to_owned());
     assert_eq!(files, BTreeSet::from(names), "these and no other");
+    // What is held is as of then, and is called so.
+    pty.press(" es");
+    pty.wait_for_text(", as of 2");
     pty.press("q");
     assert_eq!(pty.wait_for_end().exit_code(), 0);
 }

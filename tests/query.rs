@@ -236,6 +236,43 @@ fn who_opened_and_who_closed_are_different_questions() {
 }
 
 #[test]
+fn a_process_is_meant_by_the_name_that_is_shown() {
+    let mut scene = Scene::default();
+    let app = Arc::new(Process {
+        command: "/usr/bin/python3 -u /srv/App.py".to_owned(),
+        ..(*process(10, "python3")).clone()
+    });
+    let nginx = process(20, "nginx");
+    let held = scene.attribute(Evidence::Held, &[&app]);
+    scene.told(held, Some(&app), Some(&app));
+    let other = scene.attribute(Evidence::Held, &[&nginx]);
+    let either = scene.attribute(Evidence::Candidates, &[&app, &nginx]);
+    scene.socket(&Spec { attribution: held, ..Spec::default() });
+    scene.socket(&Spec { local: "10.0.0.5:40001", attribution: other, ..Spec::default() });
+    scene.socket(&Spec { local: "10.0.0.5:40002", attribution: either, ..Spec::default() });
+    let moment = scene.moment();
+    for filter in [
+        "proc:app.py",
+        "proc:python3",
+        "proc:\"python3 app\"",
+        "proc:=App.py",
+        "proc:=python3",
+        "proc:=\"python3 App.py\"",
+        "opener:app.py",
+        "closer:app.py",
+        "app.py",
+    ] {
+        assert_eq!(kept(&moment, filter), [1], "{filter}");
+    }
+    assert_eq!(kept(&moment, "candidate:app.py"), [3]);
+    assert_eq!(
+        kept(&moment, "proc:=app or proc:srv"),
+        [0_u64; 0],
+        "a part is not the whole, a path is not shown"
+    );
+}
+
+#[test]
 fn candidates_count_where_all_of_them_fit() {
     let moment = everything();
     assert_eq!(kept(&moment, "pid:10"), [1, 2, 4]);

@@ -41,6 +41,8 @@ scenarios! {
     a_listener_is_no_evidence_for_what_was_before_it: "listener-later",
     between_two_listeners_nobody_is_named: "both-ends-listen",
     a_fin_wait2_reaches_as_far_back_as_is_set: "fin-timeout",
+    what_comes_as_it_goes_is_not_foretold_to_fall: "forecast-fin-wait2",
+    what_rises_fast_is_foretold_early: "forecast-rising",
     one_that_stayed_is_a_candidate_for_what_another_left: "worker-replaced",
     a_listener_in_partial_sight_makes_candidates: "partial-sight",
     a_client_stays_one_when_somebody_listens_later: "client-first",

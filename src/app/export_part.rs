@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,31 +14,42 @@ use super::{
 };
 use crate::{
     export::{self, Format, Options},
-    field::{Context, CounterRow, FailureRow, LimitRow, SettingRow, SocketRows, Value},
+    field::{Context, CounterRow, FailureRow, LimitRow, SettingRow, SocketRows, Value, format as value},
     findings::Finding,
-    model::{Stamp, TcpState},
+    model::TcpState,
     query,
     store::{Change, DestinationRow, PeerRow, PortRange, ProcessRow},
     ui::{self, ExportPart, ExportRequest, Look, Message, View, view::Pane},
 };
 
 /// Writes what was asked for to a new file in the current folder, or in the temporary one if that is not writable,
-/// and says where it is or why it is not.
-pub(super) fn write(request: &ExportRequest, at: Stamp) -> Message {
-    let stem = format!("twtop-{}", at.wall.strftime("%Y%m%dT%H%M%SZ"));
+/// and says where it is or why it is not. It is named by the moment that is in it.
+pub(super) fn write(request: &ExportRequest) -> Message {
+    write_to([Path::new("."), &std::env::temp_dir()], request)
+}
+
+fn write_to(folders: [&Path; 2], request: &ExportRequest) -> Message {
+    let at = request.look.moment.sample.stamp.wall;
+    let stem = format!("twtop-{}", at.strftime("%Y%m%dT%H%M%SZ"));
+    let moment = if request.held { format!(", as of {}", value::time(at)) } else { String::new() };
     let extension = format(&request.part).extension();
-    let folders = [PathBuf::from("."), std::env::temp_dir()];
     let mut failure = String::new();
     for folder in folders {
         let mut report = |out: &mut dyn Write| report(request, out);
-        let written = create_new(&folder, &stem, extension)
+        let written = create_new(folder, &stem, extension)
             .and_then(|(file, path)| fill(file, &mut report).map(|()| path));
         match written {
             Ok(path) => {
                 let path = fs::canonicalize(&path).unwrap_or(path);
-                return Message { text: format!("exported to {}", place(&path)), failure: false };
+                let instead = if folder == folders[0] {
+                    String::new()
+                } else {
+                    format!(" ({} cannot be written)", place(folders[0]))
+                };
+                let text = format!("exported to {}{moment}{instead}", place(&path));
+                return Message { text, failure: false };
             }
-            Err(error) => failure = format!("not exported: {}: {error}", place(&folder)),
+            Err(error) => failure = format!("not exported: {}: {error}", place(folder)),
         }
     }
     Message { text: failure, failure: true }
@@ -52,21 +64,21 @@ const fn format(part: &ExportPart) -> Format {
     }
 }
 
-/// A file that was not there before.
+/// A file that was not there before, and that nobody else may read: the folder may be everybody's.
 fn create_new(folder: &Path, stem: &str, extension: &str) -> io::Result<(File, PathBuf)> {
     for n in 0..100 {
         let number = if n == 0 { String::new() } else { format!("-{n}") };
         let path = folder.join(format!("{stem}{number}.{extension}"));
-        match OpenOptions::new().write(true).create_new(true).open(&path) {
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             other => return other.map(|file| (file, path)),
         }
     }
-    Err(io::Error::other("a hundred exports within one second"))
+    Err(io::Error::other("a hundred exports of one moment"))
 }
 
 fn report(request: &ExportRequest, out: &mut dyn Write) -> io::Result<()> {
-    let ExportRequest { look, query, part } = request;
+    let ExportRequest { look, query, part, .. } = request;
     let Look { moment, findings } = look;
     let one = match part {
         ExportPart::Table(pane, view) => return table(*pane, view, look, out),
@@ -132,12 +144,18 @@ fn table(pane: Pane, view: &View, look: &Look, out: &mut dyn Write) -> io::Resul
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
     fn no_file_is_written_over() {
         let folder = tempfile::tempdir().expect("a folder");
         let made = |extension| create_new(folder.path(), "twtop", extension).expect("a new file").1;
+        let rights = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode();
+        assert_eq!(rights(&made("txt")) & 0o777, 0o600, "in a folder that may be everybody's");
+        std::os::unix::fs::symlink("/dev/null", folder.path().join("twtop.link")).expect("a link");
+        assert!(made("link").ends_with("twtop-1.link"), "a link is not followed");
         let names: Vec<_> = [made("csv"), made("csv"), made("json")]
             .iter()
             .map(|path| path.file_name().expect("a name").to_string_lossy().into_owned())

@@ -22,13 +22,13 @@ use super::{
 use crate::{
     cli::{Common, NetnsArg},
     findings::Watch,
-    model::{ProcKey, ProcessLoad, Sample, Stamp},
+    model::{Inspected, ProcKey, Sample, Stamp},
     query::SsCommand,
     source::{Inspector, TraceStart, clock, live::SOCK_DIAG},
     store::{History, Moment},
     ui::{
         self, Data, Effect, ExportRequest, Filter, Input, Link, Look, Message, Past, Scene, Selection,
-        Sources, Theme, View, scene,
+        Sources, Theme, View, command::Command, scene,
     },
 };
 
@@ -40,6 +40,10 @@ const PASTE: usize = 4096;
 
 /// After how many broken dumps in a row the last good sample is given up.
 const PATIENCE: u32 = 5;
+
+/// How long a terminal that does not read may hold up the end that a key asks for: a link that was broken for a moment
+/// finds the terminal as it was. Asked for once more, it is not waited for.
+const FAREWELL: Duration = Duration::from_secs(30);
 
 /// Opens the screen and runs it to its end; yields the exit code.
 pub(super) fn run(common: &Common) -> Result<u8, RunError> {
@@ -82,7 +86,7 @@ struct App {
     inspector: Inspector,
     /// The process that a page is about.
     subject: Option<ProcKey>,
-    inspected: Option<ProcessLoad>,
+    inspected: Option<Inspected>,
     now: Stamp,
     /// Why the newest dump broke off, if it did.
     trouble: Option<String>,
@@ -104,6 +108,9 @@ struct App {
 enum Next {
     GoOn,
     Suspend,
+    /// Leave once the terminal has read what gives it back.
+    Leave,
+    /// Leave now, with that exit code.
     Quit(u8),
 }
 
@@ -191,11 +198,45 @@ impl App {
             self.handle(woken)?;
             match std::mem::replace(&mut self.next, Next::GoOn) {
                 Next::GoOn => {}
+                Next::Leave => return Ok(self.leave(&mut keys, &mut signals).await),
                 Next::Quit(code) => return Ok(code),
                 Next::Suspend => {
                     self.screen.suspend(&mut signals.continued).await.map_err(RunError::Terminal)?;
                 }
             }
+        }
+    }
+
+    /// Gives the terminal back, and waits until it has read that, but not for ever; yields the exit code.
+    async fn leave(&mut self, keys: &mut EventStream, signals: &mut Signals) -> u8 {
+        let patience = tokio::time::sleep(FAREWELL);
+        tokio::pin!(patience);
+        self.screen.begin_to_leave();
+        let mut code = EXIT_DONE;
+        while self.screen.is_busy() {
+            tokio::select! {
+                biased;
+                killed = signals.kill.arrives() => {
+                    code = killed;
+                    break;
+                }
+                written = self.screen.written() => if written.is_err() { break },
+                event = keys.next() => if self.is_enough(event.as_ref()) { break },
+                () = &mut patience => break,
+            }
+        }
+        self.screen.part();
+        code
+    }
+
+    /// Whether somebody who leaves already asks for it once more, or the terminal has gone.
+    fn is_enough(&self, event: Option<&io::Result<Event>>) -> bool {
+        match event {
+            Some(Ok(Event::Key(key))) if key.kind != KeyEventKind::Release => {
+                self.view.settings.keymap.command(key) == Some(Command::Quit)
+            }
+            Some(Ok(_)) => false,
+            Some(Err(_)) | None => true,
         }
     }
 
@@ -246,7 +287,7 @@ impl App {
 
     fn effect(&mut self, effect: Effect) {
         match effect {
-            Effect::Quit => self.next = Next::Quit(EXIT_DONE),
+            Effect::Quit => self.next = Next::Leave,
             Effect::Suspend => self.next = Next::Suspend,
             Effect::Redraw => self.screen.repaint(),
             Effect::Select => self.count(),
@@ -269,8 +310,7 @@ impl App {
             let text = "Not exported: the last export is still being written.".to_owned();
             return self.input(Input::Notice(Message { text, failure: true }));
         }
-        let at = self.now;
-        let write = move || export_part::write(&request, at);
+        let write = move || export_part::write(&request);
         self.exporting = Some(tokio::task::spawn_blocking(write));
     }
 
@@ -310,7 +350,7 @@ impl App {
     }
 
     fn inspect(&mut self) {
-        self.inspected = self.subject.and_then(|key| self.inspector.look(key));
+        self.inspected = self.subject.and_then(|key| self.inspector.look(key, self.now.wall));
     }
 
     /// Counts the shown moment as the view wants it: at once if it is small, else beside the loop.

@@ -3,11 +3,13 @@
 //! Frames are written by a thread of their own. A write to a terminal can block for as long as the network between it
 //! and the person stalls; keys, signals and samples must not wait for that. While a frame is on its way no other is
 //! drawn: what is seen next is the newest picture, not a queue of old ones. A frame that is like the last one is not
-//! written at all.
+//! written at all. Who leaves does not wait for the rest of a frame either: it is dropped, and what gives the terminal
+//! back comes next.
 
 use std::{
     fs, io, mem, panic,
     sync::{
+        Arc,
         atomic::{AtomicBool, Ordering},
         mpsc::{self as post},
     },
@@ -31,8 +33,12 @@ use crate::wire::procfs;
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[?1000h\x1b[?1006h";
 /// The same undone, and colours reset.
 const LEAVE: &[u8] = b"\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[0m\x1b[?1049l\x1b[?25h";
+/// Ends a sequence of which the rest is dropped (CAN), also one that carries a text (ST).
+const CUT: &[u8] = b"\x18\x1b\\";
+/// So many bytes of a frame at most are written at once: what has begun cannot be dropped any more.
+const PIECE: usize = 1024;
 
-/// How long a terminal that does not read may hold up the end of the program.
+/// How long a terminal that does not read may hold up the end that a signal asks for.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How many bytes beside frames may wait for the terminal.
@@ -53,6 +59,8 @@ pub(super) struct Screen {
     finished: u64,
     /// Bytes in those handed to it.
     bytes: u64,
+    /// Whether the rest of a frame is not wanted any more.
+    cut: Arc<AtomicBool>,
     outbox: post::Sender<Parcel>,
     results: mpsc::UnboundedReceiver<io::Result<()>>,
 }
@@ -63,12 +71,14 @@ impl Screen {
         install_panic_hook();
         let (outbox, inbox) = post::channel();
         let (results_in, results) = mpsc::unbounded_channel();
-        let deliver = move || deliver(&inbox, &results_in);
+        let cut = Arc::new(AtomicBool::new(false));
+        let is_cut = Arc::clone(&cut);
+        let deliver = move || deliver(&inbox, &results_in, &is_cut);
         thread::Builder::new().name("twtop-screen".to_owned()).spawn(deliver)?;
         enter()?;
         put(ENTER).inspect_err(|_| give_back(put))?;
         let (encoder, waiting) = (Encoder::default(), Vec::new());
-        Ok(Self { encoder, waiting, handed: 0, finished: 0, bytes: 0, outbox, results })
+        Ok(Self { encoder, waiting, handed: 0, finished: 0, bytes: 0, cut, outbox, results })
     }
 
     /// Whether a frame is still on its way to the terminal.
@@ -111,7 +121,7 @@ impl Screen {
         if !bytes.is_empty() {
             self.bytes += u64::try_from(bytes.len()).unwrap_or(0);
             self.handed += 1;
-            let parcel = Parcel { bytes, receipt: None };
+            let parcel = Parcel { bytes, is_last: false, receipt: None };
             self.outbox.send(parcel).map_err(|_| io::Error::other("the screen's writer stopped"))?;
         }
         Ok(())
@@ -159,6 +169,7 @@ impl Screen {
         // The shell has changed the terminal's mode behind our back; raw mode is entered anew only if it was left.
         terminal::disable_raw_mode()?;
         enter()?;
+        self.cut.store(false, Ordering::SeqCst);
         self.begin_anew();
         Ok(())
     }
@@ -169,11 +180,26 @@ impl Screen {
         self.repaint();
     }
 
-    /// Gives the terminal back after the frame on its way; not at all if it does not read.
+    /// Drops the rest of the frame on its way and has the writer give the terminal back: done once nothing
+    /// [`is_busy`](Self::is_busy). The terminal is ours until [`Screen::part`].
+    pub(super) fn begin_to_leave(&mut self) {
+        self.cut.store(true, Ordering::SeqCst);
+        self.handed += 1;
+        // Without a writer nothing could be given back.
+        let _ = self.outbox.send(Parcel { bytes: LEAVE.to_vec(), is_last: true, receipt: None });
+    }
+
+    /// Ends what [`Screen::begin_to_leave`] began, whether or not the terminal has read it.
+    pub(super) fn part(&self) {
+        give_back(|_| Ok(()));
+    }
+
+    /// Gives the terminal back, without the rest of the frame on its way; not at all if it does not read.
     fn leave(&self) {
         give_back(|bytes| {
+            self.cut.store(true, Ordering::SeqCst);
             let (receipt, received) = post::channel();
-            let _ = self.outbox.send(Parcel { bytes: bytes.to_vec(), receipt: Some(receipt) });
+            let _ = self.outbox.send(Parcel { bytes: bytes.to_vec(), is_last: true, receipt: Some(receipt) });
             received.recv_timeout(FAREWELL).map_err(io::Error::other)
         });
     }
@@ -188,18 +214,41 @@ impl Drop for Screen {
 /// Something to write, and whom to tell when it is written.
 struct Parcel {
     bytes: Vec<u8>,
+    /// Whether it gives the terminal back: it is never cut.
+    is_last: bool,
     receipt: Option<post::Sender<()>>,
 }
 
 /// The writer's thread: writes what comes until nobody can send any more.
-fn deliver(inbox: &post::Receiver<Parcel>, results: &mpsc::UnboundedSender<io::Result<()>>) {
-    for Parcel { bytes, receipt } in inbox {
-        let result = put(&bytes);
+fn deliver(
+    inbox: &post::Receiver<Parcel>,
+    results: &mpsc::UnboundedSender<io::Result<()>>,
+    cut: &AtomicBool,
+) {
+    let mut is_whole = true;
+    for Parcel { bytes, is_last, receipt } in inbox {
+        let result = if is_last {
+            let before = if mem::replace(&mut is_whole, true) { &[] } else { CUT };
+            put(&[before, &bytes].concat())
+        } else {
+            put_until(&bytes, cut).map(|whole| is_whole &= whole)
+        };
         match receipt {
             Some(receipt) => drop(receipt.send(())),
             None => drop(results.send(result)),
         }
     }
+}
+
+/// Writes a frame in pieces, until the rest of it is not wanted any more. Says whether all of it is written.
+fn put_until(bytes: &[u8], cut: &AtomicBool) -> io::Result<bool> {
+    for piece in bytes.chunks(PIECE) {
+        if cut.load(Ordering::SeqCst) {
+            return Ok(false);
+        }
+        put(piece)?;
+    }
+    Ok(true)
 }
 
 /// Writes to standard output without its lock: the writer may hold that for as long as the terminal blocks, and a panic
@@ -266,7 +315,10 @@ fn parent_of(pid: Pid) -> Option<Pid> {
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Read as _, sync::mpsc};
+    use std::{
+        io::Read as _,
+        sync::{Arc, mpsc},
+    };
 
     use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
@@ -277,7 +329,8 @@ mod tests {
         let (outbox, inbox) = mpsc::channel();
         let results = tokio::sync::mpsc::unbounded_channel().1;
         let (encoder, waiting) = (Encoder::default(), vec![]);
-        (Screen { encoder, waiting, handed: 0, finished: 0, bytes: 0, outbox, results }, inbox)
+        let cut = Arc::default();
+        (Screen { encoder, waiting, handed: 0, finished: 0, bytes: 0, cut, outbox, results }, inbox)
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub struct Common {
     pub palette: Palette,
     /// What to draw with.
     pub graphs: Graphs,
-    /// How much memory the past may take, MiB.
+    /// How much memory sockets of the past may take, MiB.
     pub history_mib: u32,
     /// Whether the link to the terminal is slow.
     pub slow: bool,

@@ -1,7 +1,7 @@
 //! What is left of the local ports, in words.
 
 use super::format;
-use crate::store::{DestinationRow, Forecast, PortsLeft};
+use crate::store::{DestinationPorts, DestinationRow, Forecast, PortsLeft};
 
 /// What is left: a number, or an interval with `dash` between its ends: `25,051`, `3,120-8,400`.
 #[must_use]
@@ -9,6 +9,18 @@ pub fn left(left: &PortsLeft, dash: &str) -> String {
     let (min, max) = (format::grouped(left.min.into()), format::grouped(left.max.into()));
     if left.min == left.max { max } else { format!("{min}{dash}{max}") }
 }
+
+/// What is left as one figure, and whether it is the most that it can be. Where little is in doubt it is the least: a few
+/// connections that are told of a sample later would make it another one each second.
+#[must_use]
+pub fn left_figure(ports: &DestinationPorts) -> (u32, bool) {
+    let PortsLeft { min, max, doubt } = ports.left;
+    let is_little = !doubt.bound_unlisted && (max - min) * LITTLE <= ports.usable;
+    if is_little { (min, false) } else { (max, true) }
+}
+
+/// One in so many of the ports is little.
+const LITTLE: u32 = 100;
 
 /// What becomes of a destination's ports: `full in 41s`, `settles at 63%`, `falls to 5%`, `steady`; `None` if nothing is
 /// foretold.
@@ -31,8 +43,8 @@ pub fn forecast(row: &DestinationRow) -> Option<String> {
     }
 }
 
-/// A change by fewer percent of the ports is none.
-const NOTABLE: f64 = 1.0;
+/// A change by fewer percent of the ports is none: rates go up and down by as much.
+const NOTABLE: f64 = 5.0;
 
 /// At how many percent of the usable ports a destination settles; `None` if it is not foretold to.
 #[must_use]
@@ -52,8 +64,15 @@ mod tests {
 
     fn row(forecast: Option<Forecast>) -> DestinationRow {
         let left = PortsLeft { min: 120, max: 500, doubt: Doubt::default() };
-        let ports =
-            DestinationPorts { left, capacity: 900, usable: 1000, blocked: 400, slow: None, holds_s: 62.0 };
+        let ports = DestinationPorts {
+            left,
+            capacity: 900,
+            usable: 1000,
+            blocked: 400,
+            slow: None,
+            crowded: false,
+            holds_s: 62.0,
+        };
         let ip = std::net::Ipv4Addr::LOCALHOST.into();
         DestinationRow {
             source: ip,
@@ -77,6 +96,16 @@ mod tests {
     }
 
     #[test]
+    fn little_doubt_is_not_told() {
+        let mut ports = row(None).ports.expect("known");
+        assert_eq!(left_figure(&ports), (500, true));
+        ports.left.min = 490;
+        assert_eq!(left_figure(&ports), (490, false));
+        ports.left.doubt.bound_unlisted = true;
+        assert_eq!(left_figure(&ports), (500, true));
+    }
+
+    #[test]
     fn a_forecast_is_read_aloud() {
         let words = |forecast| super::forecast(&row(forecast));
         assert_eq!(words(None), None);
@@ -84,7 +113,7 @@ mod tests {
         assert_eq!(words(Some(Forecast::Full { in_s: 41.2 })).as_deref(), Some("full in 41s"));
         assert_eq!(words(Some(Forecast::Full { in_s: 0.296 })).as_deref(), Some("full within 1s"));
         // What nobody can have counts as used.
-        for (held, said) in [(530, "settles at 63%"), (0, "falls to 10%"), (409, "steady"), (391, "steady")] {
+        for (held, said) in [(530, "settles at 63%"), (0, "falls to 10%"), (440, "steady"), (360, "steady")] {
             assert_eq!(words(Some(Forecast::Settles { held })).as_deref(), Some(said));
         }
     }

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{Align, Field, Row, Value, ports, program::program};
+use super::{
+    Align, Field, Row, Value, ports,
+    program::{self, program},
+};
 use crate::{
     model::{Evidence, TcpState},
     store::{Change, DestinationRow, Forecast, Lifetimes, PeerRow, ProcessRow},
@@ -64,7 +67,7 @@ pub static PROCESSES: &[Field<ProcessRow>] = &[
         Value::Time(row.process.started)
     }),
     Processes::left("name", "PROCESS", 15, "The kernel's name of the process.", |row, _| {
-        text(&row.process.name)
+        text(program::name(&row.process))
     }),
     Processes::left(
         "program",

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Align, Field, Row, SocketRows, Value};
+use super::{Align, Field, Row, SocketRows, Value, program};
 use crate::{
     model::{Detail, Evidence, Process, Timer, text::printable},
     store::Owned,
@@ -282,7 +282,7 @@ fn pid(process: &Process) -> Value<'_> {
 }
 
 fn who(process: &Process) -> Value<'_> {
-    Value::Text(Cow::Owned(format!("{} {}", process.name, process.key.pid)))
+    Value::Text(Cow::Owned(format!("{} {}", program::name(process), process.key.pid)))
 }
 
 fn owners(socket: Owned<'_>, part: impl FnMut(&Process) -> String) -> Value<'_> {

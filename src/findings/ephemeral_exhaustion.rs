@@ -1,6 +1,6 @@
 //! `ephemeral-exhaustion`: a destination is or soon will be out of local ports.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use super::{
     Confidence, Diagnosis, Finding, FindingId, Severity, Subject, View, advice,
@@ -16,9 +16,15 @@ use crate::{
 };
 
 /// A forecast beyond so many seconds is no reason to act now.
-const SOON_S: f64 = 600.0;
+pub(super) const SOON_S: f64 = 600.0;
+/// Who has less time than this until ports run out has to act now, seconds.
+const URGENT_S: f64 = 120.0;
 /// Below this share of the ports a forecast is about a start, not about an end, percent.
 const LEAST_PERCENT: f64 = 20.0;
+/// Where `connect()` fails, or will within so many seconds, none is left as far as anybody can use it.
+const NOW_S: f64 = 1.0;
+/// Calls fail although one in so many of the ports is left: it became free, and is taken, between two samples.
+const PASSING: u32 = 20;
 /// So many destinations are told of at most, the worst.
 const MOST: usize = 8;
 /// A process with at least one in so many of the sockets shares the blame.
@@ -53,8 +59,8 @@ impl Diagnosis for EphemeralExhaustion {
                 |case: &Case<'_>, finding: &Finding| is_towards(finding, case.service.ip, case.service.port);
             let unexplained =
                 failing.0.iter().filter(|case| !findings.iter().any(|finding| explains(case, finding)));
-            let alone: Vec<Finding> = unexplained.take(MOST).map(|case| failing_alone(view, case)).collect();
-            findings.extend(alone);
+            let services = by_service(unexplained);
+            findings.extend(services.iter().take(MOST).map(|case| failing_alone(view, case)));
             findings.extend(port_pools::full(view));
         }
         findings.extend(hoarder);
@@ -75,7 +81,7 @@ enum Stand {
     Fails,
     /// None will be left after so many seconds.
     Soon(f64),
-    /// The half that is tried first has none left.
+    /// The half that is tried first has next to none left.
     Slow,
 }
 
@@ -88,13 +94,14 @@ fn destination(view: &View<'_>, row: &DestinationRow, failing: &Failing<'_, '_>)
         Some(Forecast::Full { in_s }) if in_s <= SOON_S && percent >= LEAST_PERCENT => Some(in_s),
         _ => None,
     };
-    let stand = if ports.left.max == 0 {
+    let is_passing = failures > 0.0 && ports.left.max * PASSING <= ports.capacity;
+    let stand = if ports.left.max == 0 || is_passing || soon.is_some_and(|in_s| in_s < NOW_S) {
         Stand::Out
     } else if failures > 0.0 && row.blocked() > 0 {
         Stand::Fails
     } else if let Some(in_s) = soon {
         Stand::Soon(in_s)
-    } else if ports.slow == Some(true) && ports.blocked > 0 {
+    } else if ports.crowded && ports.blocked > 0 {
         Stand::Slow
     } else {
         return None;
@@ -112,6 +119,7 @@ fn finding(
     let failures = failing.per_s();
     let severity = match stand {
         Stand::Out | Stand::Fails => Severity::Critical,
+        Stand::Soon(in_s) if in_s < URGENT_S => Severity::Critical,
         Stand::Soon(_) | Stand::Slow => Severity::Warning,
     };
     let mut holders = Holders::of(view, row.peer);
@@ -163,19 +171,17 @@ fn summary(
     let way = format!("from {} to {}", row.source, row.peer);
     let who = &holders.words;
     let held = holders.held.map_or(ports.blocked, |held| held.min(ports.blocked));
+    // A share moves less than a count.
+    let share = f64::from(held) * 100.0 / f64::from(ports.usable.max(1));
+    let holds = format!("{who} holds {share:.0} % of {}", ports.usable);
     let text = match stand {
-        Stand::Out => {
-            format!("No local port is left {way}: {who} holds {held} of {}", ports.usable)
-        }
+        Stand::Out => format!("No local port is left {way}: {holds}"),
         Stand::Fails => format!("connect() finds no port {way}, though {} should be left", left_words(ports)),
         Stand::Soon(in_s) => format!(
-            "Local ports {way} are used up in {in_s:.0} s at this rate: {who} holds {held} of {}",
-            ports.usable,
+            "Local ports {way} are used up in {} at this rate: {holds}",
+            words::duration(Duration::from_secs_f64(in_s)),
         ),
-        Stand::Slow => format!(
-            "connect() {way} is slow: half of the ports are gone, {who} holds {held}, {} are left",
-            left_words(ports),
-        ),
+        Stand::Slow => format!("connect() {way} is slow: half of the ports are gone, {holds}"),
     };
     if failing.0.is_empty() {
         return text;
@@ -184,10 +190,10 @@ fn summary(
     format!("{text}; connect() of {who} fails, {} (EADDRNOTAVAIL)", words::rate(failing.per_s()))
 }
 
-/// `12`, or `between 3 and 12` where `sock_diag` cannot tell.
+/// `about 12`, or `between 3 and 12` where `sock_diag` cannot tell.
 fn left_words(ports: &DestinationPorts) -> String {
-    let left = ports.left;
-    if left.is_exact() { left.max.to_string() } else { format!("between {} and {}", left.min, left.max) }
+    let (min, max) = (words::about(ports.left.min.into()), words::about(ports.left.max.into()));
+    if min == max { format!("about {max}") } else { format!("between {min} and {max}") }
 }
 
 fn why(stand: Stand, row: &DestinationRow, ports: &DestinationPorts) -> String {
@@ -318,6 +324,18 @@ impl<'c, 'a> Failing<'c, 'a> {
 fn failures_per_s(case: &Case<'_>) -> f64 {
     let sums = &case.sums;
     if sums.traced_s > 0.0 { words::figure(sums.traced.no_port) / sums.traced_s } else { 0.0 }
+}
+
+/// The cases of each destination as one: its ports are what they have in common.
+fn by_service<'c, 'a: 'c>(cases: impl Iterator<Item = &'c &'c Case<'a>>) -> Vec<Case<'a>> {
+    let mut services: Vec<Case<'a>> = Vec::new();
+    for &case in cases {
+        match services.iter_mut().find(|other| other.service == case.service) {
+            Some(all) => all.merge(case),
+            None => services.push(case.clone()),
+        }
+    }
+    services
 }
 
 /// `connect()` of a process fails, and nothing that is seen explains it.

@@ -91,16 +91,17 @@ impl Churn {
         }
         figures.push(figure("closed_first_share", (self.share * 100.0).round(), "%"));
         if let Some(life) = self.life {
-            figures.push(figure("lifetime_median", round(life.as_secs_f64() * 1000.0), "ms"));
+            figures.push(figure("lifetime_median", (life.as_secs_f64() * 1e6).round() / 1000.0, "ms"));
         }
         figures.push(sockets("time_wait", case.now.states[TcpState::TimeWait]));
         figures
     }
 
-    /// How long they live, for a sentence: `, half of which live 4 ms or less`.
+    /// How long they live, for a sentence: `, half of which lived 4.0ms or less in the last 30 s`.
     pub(super) fn life_words(&self) -> String {
         self.life.map_or_else(String::new, |life| {
-            format!(", half of which live {} or less", words::duration(life))
+            let window = Flows::WINDOW.as_secs();
+            format!(", half of which lived {} or less in the last {window} s", words::duration(life))
         })
     }
 }

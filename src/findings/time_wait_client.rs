@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 use super::{
     Diagnosis, Finding, FindingId, Severity, View, advice,
     case::{Case, figure},
+    ephemeral_exhaustion::SOON_S,
     time_wait::{Churn, WARN_PER_S, ports_held},
     words,
 };
-use crate::model::Side;
+use crate::{
+    model::Side,
+    store::{DestinationRow, Forecast},
+};
 
-/// From this share of the ports on a destination gets slow: the kernel tries one parity of the range first.
-const CLIFF: f64 = 0.5;
+/// From this share of the ports on a destination has next to none left.
+const OUT: f64 = 0.98;
 /// From this share on it is worth acting, however few closes that are.
 const SHARE: f64 = 0.1;
 
@@ -38,7 +42,7 @@ impl Diagnosis for TimeWaitClient {
 fn finding(view: &View<'_>, case: &Case<'_>, churn: &Churn) -> Finding {
     let held = ports_held(view, case, churn.per_s);
     let severity = match held {
-        Some(held) if held >= CLIFF => Severity::Critical,
+        Some(held) if held >= SHARE && held.max(destination(view, case)) >= OUT => Severity::Critical,
         Some(held) if held >= SHARE => Severity::Warning,
         _ if churn.per_s >= WARN_PER_S => Severity::Warning,
         _ => Severity::Info,
@@ -53,7 +57,7 @@ fn finding(view: &View<'_>, case: &Case<'_>, churn: &Churn) -> Finding {
     );
     finding.evidence = churn.figures(case);
     if let Some(held) = held {
-        finding.evidence.push(figure("ports_held_when_settled", (held * 1000.0).round() / 10.0, "%"));
+        finding.evidence.push(figure("its_share_of_ports", (held * 1000.0).round() / 10.0, "%"));
     }
     "Each connection is used for little and closed by the side that opened it. The side that closes first keeps \
      the 4-tuple in TIME_WAIT for 60 s, and with it a local port towards that destination: connections are not \
@@ -65,4 +69,23 @@ fn finding(view: &View<'_>, case: &Case<'_>, churn: &Churn) -> Finding {
     finding.since = view.ago(case.now.time_wait_ms);
     finding.filter = case.filter("time-wait");
     finding
+}
+
+/// The share of the ports, 0 to 1, that are or will be gone for the destination of a case, whoever holds them: who is
+/// refused makes fewer connections, and is no less of a cause.
+fn destination(view: &View<'_>, case: &Case<'_>) -> f64 {
+    let is_one = |row: &&DestinationRow| {
+        row.peer.port == case.service.port && case.service.ip.is_none_or(|ip| ip == row.peer.ip)
+    };
+    let rows = view.moment.totals.destinations.iter().filter(is_one);
+    rows.filter_map(|row| Some((row, row.ports?)))
+        .map(|(row, ports)| {
+            let then = match row.forecast {
+                Some(Forecast::Full { in_s }) if in_s <= SOON_S => 1.0,
+                Some(Forecast::Settles { held }) => f64::from(held) / f64::from(ports.capacity.max(1)),
+                _ => 0.0,
+            };
+            then.max(ports.percent().unwrap_or(0.0) / 100.0)
+        })
+        .fold(0.0, f64::max)
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use super::{DIAGNOSES, Finding, FindingId, Severity, Subject, View};
+use super::{DIAGNOSES, Finding, FindingId, Severity, Subject, View, urgency};
 use crate::{
     model::{ProcKey, Side, Stamp},
     store::{Flows, History, Moment},
@@ -72,10 +72,7 @@ impl Watch {
         }
         self.suspects.retain(|_, suspect| suspect.stays(now));
         self.raised = self.suspects.values().filter(|s| s.raised).map(|s| s.finding.clone()).collect();
-        self.raised.sort_by(|a, b| {
-            let weight = |finding: &Finding| finding.evidence.first().map_or(0.0, |figure| figure.value);
-            (b.severity.cmp(&a.severity)).then(a.id.cmp(&b.id)).then(weight(b).total_cmp(&weight(a)))
-        });
+        self.raised.sort_by(urgency::worst_first);
     }
 
     /// What holds, the worst first.
@@ -112,6 +109,9 @@ impl Key {
         // A server's workers may be one at first, and more later.
         let process = process.filter(|_| side != Some(Side::Server));
         let program = finding.subject.program().map(str::to_owned).filter(|_| process.is_none());
+        // The ports of a destination are its own, whoever holds most of them just now.
+        let of_destination = finding.id == FindingId::EphemeralExhaustion && peer.is_some();
+        let (process, program) = if of_destination { (None, None) } else { (process, program) };
         Self { id: finding.id, process, program, peer, port, side }
     }
 

@@ -4,21 +4,32 @@ use std::{net::IpAddr, time::Duration};
 
 use crate::model::{Endpoint, Process, program, text::printable};
 
-/// A rate for a sentence: `0.4/s`, `12.5/s`, `340/s`.
-pub(super) fn rate(per_s: f64) -> String {
-    if per_s < 100.0 { format!("{per_s:.1}/s") } else { format!("{per_s:.0}/s") }
+/// A figure to two significant digits: a sentence is to stay as it is while the figure of the evidence moves.
+pub(super) fn about(n: f64) -> f64 {
+    if n == 0.0 || !n.is_finite() {
+        return n;
+    }
+    let unit = 10_f64.powf(n.abs().log10().floor() - 1.0);
+    (n / unit).round() * unit
 }
 
-/// A time for a sentence: `3 ms`, `4.1 s`, `12 min`, `2.5 h`.
+/// A rate for a sentence: `0.4/s`, `4.5/s`, `13/s`, `340/s`.
+pub(super) fn rate(per_s: f64) -> String {
+    let per_s = about(per_s);
+    if per_s < 10.0 { format!("{per_s:.1}/s") } else { format!("{per_s:.0}/s") }
+}
+
+/// A time for a sentence, to two digits, spelt as in a table as far as it is short: `600µs`, `3.1ms`, `41s`, `12m`, `2.5h`.
 pub(super) fn duration(time: Duration) -> String {
-    let s = time.as_secs_f64();
+    let s = about(time.as_secs_f64());
     match s {
-        _ if s < 0.001 => format!("{} µs", time.as_micros()),
-        _ if s < 0.01 => format!("{:.1} ms", s * 1000.0),
-        _ if s < 1.0 => format!("{:.0} ms", s * 1000.0),
-        _ if s < 120.0 => format!("{s:.0} s"),
-        _ if s < 7200.0 => format!("{:.0} min", s / 60.0),
-        _ => format!("{:.1} h", s / 3600.0),
+        _ if s < 0.000_999_5 => format!("{:.0}µs", s * 1e6),
+        _ if s < 0.009_95 => format!("{:.1}ms", s * 1000.0),
+        _ if s < 0.999_5 => format!("{:.0}ms", s * 1000.0),
+        _ if s < 9.95 => format!("{s:.1}s"),
+        _ if s < 119.5 => format!("{s:.0}s"),
+        _ if s < 7170.0 => format!("{:.0}m", s / 60.0),
+        _ => format!("{:.1}h", s / 3600.0),
     }
 }
 
@@ -54,11 +65,16 @@ mod tests {
 
     #[test]
     fn figures_read_well() {
-        assert_eq!([0.44, 12.5, 340.2].map(rate), ["0.4/s", "12.5/s", "340/s"]);
+        assert_eq!([0.44, 4.52, 12.6, 47.8, 346.2].map(rate), ["0.4/s", "4.5/s", "13/s", "48/s", "350/s"]);
         assert_eq!(
-            [700, 3_000, 90_000, 720_000, 9_000_000].map(millis),
-            ["700 ms", "3 s", "90 s", "12 min", "2.5 h"]
+            [12, 700, 3_140, 90_000, 720_000, 9_000_000].map(millis),
+            ["12ms", "700ms", "3.1s", "90s", "12m", "2.5h"]
         );
+        assert_eq!(
+            [602, 996, 1_234].map(|us| duration(Duration::from_micros(us))),
+            ["600µs", "1.0ms", "1.2ms"]
+        );
+        assert_eq!([0.0, 0.0123, 47.8, 1_234.0].map(about), [0.0, 0.012, 48.0, 1_200.0]);
         assert_eq!([many(1, "socket"), many(2, "socket")], ["1 socket", "2 sockets"]);
     }
 }

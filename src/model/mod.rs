@@ -18,7 +18,7 @@ mod trace;
 
 pub use counters::{Counters, Limit, Limits, Sysctls};
 pub use endpoint::{Endpoint, Side};
-pub use owner::{Evidence, Held, ProcKey, Process, ProcessLoad, ProcessSeen, Unknown};
+pub use owner::{Evidence, Held, Inspected, ProcKey, Process, ProcessLoad, ProcessSeen, Unknown};
 pub use runtime::{Runtime, RuntimeKind};
 pub use sample::{Cost, Fault, FaultKind, Host, OwnerScan, Privileges, Sample};
 pub use socket::{Detail, Family, SockId, Socket, TcpInfo, Timer};

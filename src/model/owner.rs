@@ -78,6 +78,33 @@ pub struct ProcessLoad {
     pub threads: u32,
 }
 
+/// What a look at one chosen process found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Inspected {
+    /// It runs.
+    Running(ProcessLoad),
+    /// It has ended, and its parent has not asked how.
+    Zombie(ProcKey),
+    /// There is no such process any more.
+    Ended {
+        /// Which process.
+        key: ProcKey,
+        /// When a look at it found it last, if one did.
+        seen: Option<Timestamp>,
+    },
+}
+
+impl Inspected {
+    /// Which process.
+    #[must_use]
+    pub const fn key(&self) -> ProcKey {
+        match self {
+            Self::Running(load) => load.key,
+            Self::Zombie(key) | Self::Ended { key, .. } => *key,
+        }
+    }
+}
+
 /// Who holds a descriptor on a full socket, as far as the scan of one sample can tell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Held {

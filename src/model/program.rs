@@ -14,12 +14,22 @@ const CODE_NEXT: [&str; 4] = ["-c", "-e", "-E", "--eval"];
 const VALUE_NEXT: [&str; 10] =
     ["-W", "-X", "-r", "--require", "--import", "-cp", "-classpath", "--class-path", "-p", "--module-path"];
 
+/// The name of a process. One that calls itself nothing is told by the file that it runs.
+#[must_use]
+pub fn name(process: &Process) -> &str {
+    if !process.name.trim().is_empty() {
+        return &process.name;
+    }
+    let file = process.command.split(' ').find(|word| !word.is_empty()).map(last_part);
+    file.filter(|file| !file.is_empty()).unwrap_or("(no name)")
+}
+
 /// The name of a process, with the script that it runs if it is an interpreter: `python3 worker.py`.
 #[must_use]
 pub fn program(process: &Process) -> Cow<'_, str> {
     match script(process) {
-        Some(script) => Cow::Owned(format!("{} {script}", process.name)),
-        None => Cow::Borrowed(&process.name),
+        Some(script) => Cow::Owned(format!("{} {script}", name(process))),
+        None => Cow::Borrowed(name(process)),
     }
 }
 
@@ -49,7 +59,7 @@ pub fn script(process: &Process) -> Option<&str> {
         _ => script,
     };
     // A script that was started by its own name has given it to the process, cut to 15 bytes.
-    let told = script.is_empty() || script.starts_with(&process.name);
+    let told = script.is_empty() || script.starts_with(name(process));
     (!told).then_some(script)
 }
 
@@ -92,6 +102,18 @@ mod tests {
             ("perl", "perl -w /x/y.pl", "perl y.pl"),
         ];
         for (name, command, expected) in cases {
+            assert_eq!(shown(name, command), expected, "{command}");
+        }
+    }
+
+    #[test]
+    fn who_has_no_name_is_told_by_a_file() {
+        for (name, command, expected) in [
+            ("", "/usr/sbin/nginx -g off", "nginx"),
+            (" ", "python3 /srv/w.py", "python3 w.py"),
+            ("", "", "(no name)"),
+            ("", "/", "(no name)"),
+        ] {
             assert_eq!(shown(name, command), expected, "{command}");
         }
     }

@@ -7,7 +7,7 @@ use super::{
     keys::{Amount, End, TextKey},
 };
 use crate::{
-    model::{Detail, Endpoint, Evidence, Process},
+    model::{Detail, Endpoint, Evidence, Process, program},
     store::{Attribution, Owned},
 };
 
@@ -121,7 +121,7 @@ fn sure(attribution: &Attribution, fits: impl Fn(&Process) -> bool) -> bool {
 
 fn text_fits(key: TextKey, pattern: &Pattern, process: &Process) -> bool {
     let text = match key {
-        TextKey::Process => Some(process.name.as_str()),
+        TextKey::Process => return name_fits(pattern, process),
         TextKey::Command => Some(process.command.as_str()),
         _ => process.container.as_deref(),
     };
@@ -143,13 +143,30 @@ fn told(process: Option<&Arc<Process>>, patterns: &[Pattern]) -> bool {
 /// Whether a process is meant by its PID or its name.
 fn named(pattern: &Pattern, process: &Process) -> bool {
     match pattern {
-        Pattern::Any => true,
-        Pattern::Is(whole) => process.name == *whole,
         Pattern::Like(part) => match part.parse::<u32>() {
             Ok(pid) => process.key.pid == pid,
-            Err(_) => contains_folded(&process.name, part),
+            Err(_) => name_has(process, part),
         },
+        pattern => name_fits(pattern, process),
     }
+}
+
+/// Whether a process is meant by its name: the kernel's, or the one that is shown, which tells the script of an
+/// interpreter.
+fn name_fits(pattern: &Pattern, process: &Process) -> bool {
+    match pattern {
+        Pattern::Any => true,
+        Pattern::Is(whole) => {
+            let script = || program::script(process).is_some_and(|script| script == &**whole);
+            process.name == **whole || script() || program::program(process) == **whole
+        }
+        Pattern::Like(part) => name_has(process, part),
+    }
+}
+
+/// Whether the name of a process, as it is shown, has `part` in it.
+fn name_has(process: &Process, part: &str) -> bool {
+    contains_folded(&process.name, part) || contains_folded(&program::program(process), part)
 }
 
 fn user_fits(pattern: &Pattern, socket: &Owned<'_>) -> bool {
@@ -183,7 +200,7 @@ fn amount_of(amount: Amount, socket: &Owned<'_>) -> Option<u64> {
 
 /// Whether an owner's name has `word` in it.
 pub(super) fn word_names(word: &Word, attribution: &Attribution) -> bool {
-    sure(attribution, |process| contains_folded(&process.name, &word.text))
+    sure(attribution, |process| name_has(process, &word.text))
 }
 
 /// Whether `word` is the socket's state, or in the text of one of its addresses.

@@ -131,7 +131,7 @@ pub(super) static KEYS: &[Key] = &[
         "proc",
         &["process", "name", "comm"],
         Kind::Text(TextKey::Process),
-        "Part of an owner's name, or of every candidate's, in any case; proc:=nginx for the whole name.",
+        "Part of an owner's name as it is shown, or of every candidate's, in any case; proc:=nginx for the whole name.",
     ),
     key("cmd", &["command", "cmdline"], Kind::Text(TextKey::Command), "Part of an owner's command line."),
     key("user", &["uid"], Kind::Text(TextKey::User), "User name or uid, of the socket or its owner."),

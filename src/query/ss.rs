@@ -2,8 +2,9 @@
 //!
 //! `ss` knows states, ports and addresses, joined in any way, but for states, which stand before all else. What it
 //! cannot be asked is left out, in such a way that it lists more and never less, and the command says so beside
-//! itself. No text of the filter goes into the line: it is made of states, addresses and numbers alone, so that it
-//! is safe to paste whatever somebody named a process.
+//! itself. One thing it cannot be asked any other way: of a process it keeps the lines that name it, and `ss` names
+//! nobody for a socket that was closed; the command says that too. No text of the filter goes into the line: it is made
+//! of states, addresses and numbers alone, so that it is safe to paste whatever somebody named a process.
 
 use std::fmt::{self, Display, Write as _};
 
@@ -70,9 +71,18 @@ pub(super) fn command(root: Option<&Expr>, telling: Telling) -> Result<SsCommand
         // Infallible: it is written into memory.
         let _ = write!(line, " '{test}'");
     }
-    if let Some(pids) = pids {
-        line.push_str(&grep(&pids));
-        notes.push("ss names a process only while it holds the socket".to_owned());
+    match pids {
+        // None of the lines would have a name to look for.
+        Some(_) if kept.states.is_within(States::CLOSED) => {
+            notes.push("ss cannot tell whose these are: all are listed".to_owned());
+        }
+        Some(pids) => {
+            line.push_str(&grep(&pids));
+            notes.push(
+                "ss names a process only while it holds the socket, and never for a TIME_WAIT".to_owned(),
+            );
+        }
+        None => {}
     }
     if !left_out.is_empty() {
         notes.push(format!("it lists more: ss cannot be asked for {}", left_out.join(", ")));
@@ -119,6 +129,15 @@ impl States {
     /// Those that `ss` knows; the newest versions alone know of sockets that are only bound.
     const LISTABLE: Self = Self(Self::ALL.0 & !Self::of(&[TcpState::BoundInactive]).0);
 
+    /// Those of sockets that their process has closed, all or most of them: `ss` names nobody for one.
+    const CLOSED: Self = Self::of(&[
+        TcpState::TimeWait,
+        TcpState::FinWait1,
+        TcpState::FinWait2,
+        TcpState::LastAck,
+        TcpState::Closing,
+    ]);
+
     const fn of(states: &[TcpState]) -> Self {
         let (mut set, mut i) = (0, 0);
         while i < states.len() {
@@ -126,6 +145,10 @@ impl States {
             i += 1;
         }
         Self(set)
+    }
+
+    const fn is_within(self, other: Self) -> bool {
+        self.0 & !other.0 == 0
     }
 
     const fn not(self) -> Self {
@@ -449,9 +472,26 @@ mod tests {
         let SsCommand { line, notes } = command("pid:4711 state:est");
         assert_eq!(line, "ss -tanp state established | grep 'pid=4711,'");
         assert_eq!(notes.len(), 1);
+        // The last column is there to be looked at.
+        assert_eq!(
+            command("pid:1 state:tw,est").line,
+            "ss -tanp state time-wait state established | grep 'pid=1,'"
+        );
         assert_eq!(command("pid:1,2").line, "ss -tanp | grep -E 'pid=(1|2),'");
         // One pipeline can keep the lines of one list of processes.
         assert!(command("pid:1 pid:2").notes.concat().contains("pid:2"));
+    }
+
+    #[test]
+    fn of_closed_sockets_all_are_listed_as_ss_names_nobody_for_them() {
+        for (filter, line) in [
+            ("state:tw pid:1 peer:127.0.0.1:5432", "ss -tan state time-wait 'dst 127.0.0.1:5432'"),
+            ("state:tw,fw2 pid:1,2", "ss -tanp state time-wait state fin-wait-2"),
+        ] {
+            let SsCommand { line: made, notes } = command(filter);
+            assert_eq!(made, line);
+            assert_eq!(notes, ["ss cannot tell whose these are: all are listed"], "{filter}");
+        }
     }
 
     #[test]

@@ -258,16 +258,24 @@ impl FdScan {
                 self.processes.remove(&pid);
             }
             Unread::Denied => {
-                let uid = self.root.uid(pid).ok();
+                let (uid, ended) = (self.root.uid(pid).ok(), self.has_ended(pid));
                 let holder = self.processes.entry(pid).or_default();
                 holder.uid = uid;
-                (holder.denied, holder.seen, holder.read) = (true, self.pass, self.epoch);
+                (holder.denied, holder.seen, holder.read) = (!ended, self.pass, self.epoch);
             }
             Unread::Trouble(error) => {
                 self.processes.remove(&pid);
                 self.trouble = Some(error.to_string());
             }
         }
+    }
+
+    /// Whether a process holds nothing any more because it ended. What is left of it belongs to root, who alone may
+    /// list its descriptors.
+    fn has_ended(&mut self, pid: u32) -> bool {
+        let Ok(process) = self.root.process(pid) else { return false };
+        let read = process.read(c"stat", &mut self.text, 4096);
+        read.is_ok() && procfs::stat(&self.text).is_some_and(|stat| matches!(stat.state, b'Z' | b'X'))
     }
 
     fn forget_unseen(&mut self) {
@@ -401,6 +409,11 @@ impl FdScan {
     pub(super) fn totals(&self) -> OwnerScan {
         let denied = self.processes.values().filter(|holder| holder.denied).count();
         OwnerScan { processes: count32(self.processes.len()), denied: count32(denied) }
+    }
+
+    /// The processes that may not be read, by PID.
+    pub(super) fn denied(&self) -> impl Iterator<Item = u32> + '_ {
+        self.processes.iter().filter(|(_, holder)| holder.denied).map(|(&pid, _)| pid)
     }
 
     /// Whether a process that may not be read runs as the user `uid`, as far as that can be told.

@@ -142,7 +142,7 @@ impl LiveSource {
             tracer,
             trace_later: config.trace == TraceStart::AfterFirst,
             host: Arc::new(host()),
-            privileges: Arc::new(sight.privileges(&crate::model::OwnerScan::default(), false)),
+            privileges: Arc::new(sight.privileges(&crate::model::OwnerScan::default(), false, &[])),
             sight,
             spare: SocketTable::new(),
             text: Vec::new(),
@@ -185,7 +185,7 @@ impl LiveSource {
         }
         let sysctls = self.sysctls.read(stamp.since_boot, &mut self.faults);
         let limits = self.sysctls.limits(&counters, &sysctls, &mut self.faults);
-        let privileges = self.sight.privileges(&owners.scan, owners.any_denied);
+        let privileges = self.sight.privileges(&owners.scan, owners.any_denied, &owners.unreadable);
         if privileges != *self.privileges {
             self.privileges = Arc::new(privileges);
         }

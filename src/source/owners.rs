@@ -34,6 +34,9 @@ const PAUSE: u32 = 64;
 /// So many processes that may not be read are few on any host; on a large one a tenth of all are.
 const FEW: u32 = 2;
 
+/// So many processes that may not be read are named.
+const NAMED: usize = 3;
+
 /// So many processes at most are told of although they hold no socket.
 const ALSO: usize = 64;
 
@@ -64,6 +67,8 @@ pub struct Owners {
     pub scan: OwnerScan,
     /// Whether a socket is [`Held::Denied`].
     pub any_denied: bool,
+    /// The lowest PIDs of processes that may not be read.
+    pub unreadable: Vec<u32>,
 }
 
 /// Which processes may hold sockets without our seeing it.
@@ -162,13 +167,15 @@ impl OwnerScanner {
         let searched = if missing.is_empty() { Ok(()) } else { self.search(&missing) };
         let any_denied = !missing.is_empty() && self.assign_missing(sockets, &mut groups);
         self.scan.note_matches(groups.matches());
-        let (tick, scan) = (self.tick, self.scan.totals());
+        let (tick, scan, unreadable) =
+            (self.tick, self.scan.totals(), self.scan.denied().take(NAMED).collect());
         for key in mem::take(&mut self.also) {
             groups.also(key, &self.scan, &mut self.book, tick);
         }
         self.lost.retain(|_, lost| lost.last == tick);
         self.book.keep_used(tick);
-        (Owners { processes: groups.processes, holders: groups.holders, scan, any_denied }, searched)
+        let Groups { processes, holders, .. } = groups;
+        (Owners { processes, holders, scan, any_denied, unreadable }, searched)
     }
 
     /// Whether anybody is known to hold `inode`.

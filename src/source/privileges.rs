@@ -113,9 +113,10 @@ impl Sight {
         Reach { hidden, capable, uid: Some(self.uid) }
     }
 
-    /// The privileges in view of a scan. `any_denied` says whether a socket's holder is out of sight.
+    /// The privileges in view of a scan. `any_denied` says whether a socket's holder is out of sight, `unreadable` are
+    /// PIDs of processes that may not be read: some, if they are many.
     #[must_use]
-    pub fn privileges(&self, scan: &OwnerScan, any_denied: bool) -> Privileges {
+    pub fn privileges(&self, scan: &OwnerScan, any_denied: bool, unreadable: &[u32]) -> Privileges {
         // A process that even full capabilities cannot read matters once a socket's holder is out of sight.
         let sees_all = !any_denied && (scan.denied == 0 || self.missing.is_empty());
         if sees_all && !self.hidden.by_mount {
@@ -130,7 +131,7 @@ impl Sight {
             complete: false,
             missing: self.missing.clone(),
             trace_missing: self.trace_missing.clone(),
-            hint: self.hint(*scan),
+            hint: self.hint(*scan, unreadable),
         }
     }
 
@@ -147,7 +148,7 @@ impl Sight {
         }
     }
 
-    fn hint(&self, scan: OwnerScan) -> String {
+    fn hint(&self, scan: OwnerScan, unreadable: &[u32]) -> String {
         let program = self.program.as_deref().unwrap_or("twtop");
         if scan.denied == 0 && !self.hidden.by_mount {
             return "processes of other PID namespaces are out of sight: run twtop on the host, or in a container with --pid=host"
@@ -168,8 +169,22 @@ impl Sight {
             (true, _) if self.hidden.by_user_namespace => {
                 "these capabilities count only in this user namespace: run twtop as root of the host".to_owned()
             }
-            (true, _) => "no capability is missing: a security module or a sandbox keeps those processes unreadable".to_owned(),
+            (true, _) => format!(
+                "no capability is missing: a security module or a sandbox keeps {} unreadable",
+                named(scan.denied, unreadable)
+            ),
         }
+    }
+}
+
+/// The `all` processes some of which have these PIDs.
+fn named(all: u32, pids: &[u32]) -> String {
+    let others = usize::try_from(all).unwrap_or(usize::MAX).saturating_sub(pids.len());
+    let pids = pids.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+    match (pids.as_str(), others) {
+        ("", _) => "those processes".to_owned(),
+        (_, 0) => format!("PID {pids}"),
+        _ => format!("PID {pids} and {others} more"),
     }
 }
 
@@ -245,7 +260,7 @@ mod tests {
     #[test]
     fn a_user_is_told_the_command() {
         let sight = sight(&["CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"], false, NOTHING);
-        let privileges = sight.privileges(&OwnerScan { processes: 9, denied: 3 }, true);
+        let privileges = sight.privileges(&OwnerScan { processes: 9, denied: 3 }, true, &[]);
         assert!(!privileges.complete);
         assert_eq!(privileges.missing, ["CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"]);
         let command = "sudo setcap cap_sys_ptrace,cap_dac_read_search+ep /usr/bin/twtop";
@@ -256,11 +271,11 @@ mod tests {
     fn a_trace_that_is_refused_makes_sight_no_less_complete() {
         let mut sight = sight(&["CAP_SYS_PTRACE"], false, NOTHING);
         sight.trace_missing = vec!["CAP_PERFMON".to_owned()];
-        let all = sight.privileges(&OwnerScan { processes: 9, denied: 0 }, false);
+        let all = sight.privileges(&OwnerScan { processes: 9, denied: 0 }, false, &[]);
         assert!(all.complete && all.missing.is_empty());
         assert_eq!(all.trace_missing, ["CAP_PERFMON"]);
         assert!(all.hint.contains("cap_perfmon"), "{}", all.hint);
-        let some = sight.privileges(&OwnerScan { processes: 9, denied: 3 }, true);
+        let some = sight.privileges(&OwnerScan { processes: 9, denied: 3 }, true, &[]);
         assert!(!some.complete);
         assert!(some.hint.contains("cap_sys_ptrace") && some.hint.contains("cap_perfmon"), "{}", some.hint);
     }
@@ -268,26 +283,33 @@ mod tests {
     #[test]
     fn what_could_be_read_decides_and_not_the_capabilities() {
         let all_read = OwnerScan { processes: 9, denied: 0 };
-        assert!(sight(&["CAP_SYS_PTRACE"], false, NOTHING).privileges(&all_read, false).complete);
+        assert!(sight(&["CAP_SYS_PTRACE"], false, NOTHING).privileges(&all_read, false, &[]).complete);
         let some_denied = OwnerScan { processes: 9, denied: 8 };
         let in_user_namespace = Hidden { by_user_namespace: true, ..NOTHING };
-        let root_of_a_user_namespace = sight(&[], true, in_user_namespace).privileges(&some_denied, true);
+        let root_of_a_user_namespace =
+            sight(&[], true, in_user_namespace).privileges(&some_denied, true, &[]);
         assert!(!root_of_a_user_namespace.complete);
         assert!(root_of_a_user_namespace.missing.is_empty());
         assert!(root_of_a_user_namespace.hint.contains("user namespace"));
         let root = sight(&[], true, NOTHING);
-        assert!(root.privileges(&some_denied, false).complete, "no socket's holder is out of sight");
-        assert!(root.privileges(&some_denied, true).hint.contains("security module"));
+        assert!(root.privileges(&some_denied, false, &[]).complete, "no socket's holder is out of sight");
+        let hint = root.privileges(&some_denied, true, &[1, 7]).hint;
+        assert!(
+            hint.ends_with("a security module or a sandbox keeps PID 1, 7 and 6 more unreadable"),
+            "{hint}"
+        );
+        let hint = root.privileges(&OwnerScan { processes: 80, denied: 1 }, true, &[1]).hint;
+        assert!(hint.ends_with("keeps PID 1 unreadable"), "{hint}");
     }
 
     #[test]
     fn what_is_not_even_listed_counts_too() {
         let all_read = OwnerScan { processes: 3, denied: 0 };
         let by_mount = sight(&["CAP_SYS_PTRACE"], false, Hidden { by_mount: true, ..NOTHING });
-        assert!(!by_mount.privileges(&all_read, false).complete);
+        assert!(!by_mount.privileges(&all_read, false, &[]).complete);
         let container = sight(&[], true, Hidden { by_namespace: true, ..NOTHING });
-        assert!(container.privileges(&all_read, false).complete);
-        assert!(container.privileges(&all_read, true).hint.contains("--pid=host"));
+        assert!(container.privileges(&all_read, false, &[]).complete);
+        assert!(container.privileges(&all_read, true, &[]).hint.contains("--pid=host"));
     }
 
     #[test]

@@ -110,6 +110,7 @@ impl Brief {
             + unshared(&self.peers, SlimPeer::bytes)
             + unshared(&self.destinations, |_| 0)
             + self.counters.bytes()
+            + size_of_val(&*self.rest.moved)
             + self.rest.totals.bytes()
             + self.rest.trace.as_ref().map_or(0, |traced| traced.bytes())
             + faults.sum::<usize>()
@@ -154,6 +155,7 @@ fn rest(moment: &Moment) -> Moment {
         rates: moment.rates,
         counter_rates: vec![],
         first_counters: Arc::clone(&moment.first_counters),
+        moved: Arc::clone(&moment.moved),
         totals,
         unknown: moment.unknown,
         trace: moment.trace.as_ref().map(|traced| Arc::new(traced.thinned())),

@@ -7,6 +7,7 @@ use super::{
     attribute::Attributor,
     listeners::Listeners,
     memory::Memory,
+    moved::Moved,
     pass::{Now, Pass},
     people::{People, SetId},
     ports::{PortRange, PortSet},
@@ -38,6 +39,7 @@ pub struct Ledger {
     before: Option<Before>,
     /// The counters of the first sample.
     first_counters: Option<Arc<Counters>>,
+    moved: Moved,
     /// The first complete sample; the first that the trace comes with, once it has come.
     started: Option<Stamp>,
     /// Whether what is not remembered must be new.
@@ -100,6 +102,7 @@ impl Ledger {
             rates: Rates::default(),
             counter_rates: Vec::new(),
             first_counters,
+            moved: Arc::default(),
             totals: Aggregate::default(),
             unknown: Default::default(),
             trace: linked.traced.map(Arc::new),
@@ -126,6 +129,7 @@ impl Ledger {
         let before = self.before.as_ref().map(|b| Reading { counters: &b.counters, syn_sent: b.syn_sent });
         moment.counter_rates = rates::counter_rates(before, now, moment.elapsed_s);
         moment.rates = rates::rates(before, now, moment.elapsed_s);
+        moment.moved = self.moved.push(moment);
         let activity = moment.trace.as_ref().and_then(|traced| traced.activity.as_ref());
         moment.rates.connect_failures = rates::over(activity.map(|all| all.total.no_port), moment.elapsed_s);
         self.before = Some(Before {

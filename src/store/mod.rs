@@ -21,6 +21,7 @@ mod lifetimes;
 mod listeners;
 mod memory;
 mod moment;
+mod moved;
 mod observation;
 mod pass;
 mod people;

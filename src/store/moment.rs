@@ -29,6 +29,8 @@ pub struct Moment {
     pub counter_rates: Vec<CounterRate>,
     /// The counters of the first sample: what has moved since.
     pub first_counters: Arc<Counters>,
+    /// The names of the counters that moved within the last ten seconds, in order.
+    pub moved: Arc<[Arc<str>]>,
     /// All sockets counted. Openings and closes include those that only the trace saw.
     pub totals: Aggregate,
     /// Sockets that nobody is known to own, by reason, indexed like [`Unknown::ALL`].

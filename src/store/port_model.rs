@@ -19,6 +19,8 @@ pub use forecast::{Forecast, Outlook};
 
 /// What is assumed of the life of a `TIME_WAIT`: 60 s (`TCP_TIMEWAIT_LEN`), fixed in the kernel.
 const TIME_WAIT_S: u32 = 60;
+/// A half of the ports with one in so many left is as good as searched in vain.
+const CROWD: u32 = 100;
 
 /// The settings that decide about local ports.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +37,9 @@ pub struct PortRules {
     pub reuse_delay_ms: Option<u32>,
     /// The real life of a `TIME_WAIT`.
     pub life: TimeWaitLife,
+    /// For how long the `FIN_WAIT2` of a closed descriptor holds its port (`tcp_fin_timeout`), milliseconds; `None` if that is
+    /// not readable, or longer than a `TIME_WAIT`: how much of it has gone does not show then.
+    pub fin_wait_ms: Option<u32>,
     /// Whether the kernel lists sockets that are bound and nothing else (Linux 6.8).
     pub bound_listed: bool,
 }
@@ -109,6 +114,9 @@ impl PortRules {
             timestamps: number("net.ipv4.tcp_timestamps").map(|value| value != 0),
             reuse_delay_ms: number("net.ipv4.tcp_tw_reuse_delay"),
             life: TimeWaitLife::at(host.hz),
+            fin_wait_ms: number("net.ipv4.tcp_fin_timeout")
+                .filter(|seconds| (1..=TIME_WAIT_S).contains(seconds))
+                .map(|seconds| seconds * 1000),
             bound_listed: is_at_least(&host.kernel, (6, 8)),
         }
     }
@@ -280,6 +288,9 @@ pub struct DestinationPorts {
     /// Whether `connect()` has to search through half of the range in vain before it finds a port, which takes about 150
     /// times as long: no port is left in the half that it tries first. `None` where that is not known.
     pub slow: Option<bool>,
+    /// Whether at most one in a hundred of the ports of that half is left: from one sample to the next some are given back and
+    /// taken again, and nearly all of the half is searched to find them.
+    pub crowded: bool,
     /// For how long a `TIME_WAIT` keeps its port from a new connection to it, seconds at most.
     pub holds_s: f64,
 }
@@ -439,6 +450,7 @@ impl PortCounts {
                 (1.., _) => Some(false),
                 _ => None,
             },
+            crowded: first_max * CROWD <= self.first_capacity,
             holds_s,
         }
     }

@@ -10,8 +10,10 @@ use crate::model::{Family, Sample, Side, Socket, SocketRef, TcpState};
 pub(super) const WATCHED: usize = 16;
 /// For so many of our addresses it is worked out what `bind()` has left.
 const POOLS: usize = 8;
-/// The rate of entries into `TIME_WAIT` is taken over so many seconds.
-const RATE_S: f64 = 5.0;
+/// The rate of entries into `TIME_WAIT` is taken over so many seconds: what it foretells is not to wander with chance.
+const RATE_S: f64 = 20.0;
+/// As [`RATE_S`], where these tell of another rate than chance makes: what changes fast is to be told early.
+const RECENT_S: f64 = 5.0;
 
 /// What the sockets of one destination take, being counted.
 #[derive(Debug, Clone, Copy)]
@@ -218,6 +220,8 @@ pub(super) struct Watch<'a> {
     last: usize,
     /// How late the timer of a `TIME_WAIT` is at most, milliseconds.
     late_ms: u32,
+    /// For how long the `FIN_WAIT2` of a closed descriptor holds its port, where that is known.
+    fin_wait_ms: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -226,10 +230,17 @@ struct Watched {
     takeover: Takeover,
     /// Sockets that will be gone in each second from now.
     releases: Vec<u32>,
-    /// `TIME_WAIT`s entered in the last `window_ms` milliseconds.
+    /// `TIME_WAIT`s entered in the last [`RATE_S`] and [`RECENT_S`].
     young: u32,
-    /// [`RATE_S`], or as long as a `TIME_WAIT` holds its port if that is less.
+    recent: u32,
+    /// The oldest of the young ones.
+    oldest_ms: u32,
+    /// [`RATE_S`] and [`RECENT_S`], or as long as a `TIME_WAIT` holds its port if that is less.
     window_ms: u32,
+    recent_ms: u32,
+    /// `FIN_WAIT2`s of closed descriptors entered in the [`RECENT_S`] before the last: those that the peer ends at once are
+    /// gone by then.
+    fin_waits: u32,
     /// For how long a `TIME_WAIT` holds its port.
     holds_ms: u32,
 }
@@ -259,10 +270,11 @@ impl<'a> Watch<'a> {
     ) -> Option<Self> {
         let uses = tally.uses.as_ref()?;
         let any = [PortSet::default(), PortSet::default()];
-        let late_ms = millis(tally.rules.life.late_s());
+        let (late_ms, fin_wait_ms) = (millis(tally.rules.life.late_s()), tally.rules.fin_wait_ms);
         let (destinations, of_peer, place) = (Vec::new(), Vec::new(), vec![u8::MAX; peers]);
+        let pools = Vec::new();
         let mut watch =
-            Self { tally, uses, destinations, of_peer, place, pools: Vec::new(), any, last: 0, late_ms };
+            Self { tally, uses, destinations, of_peer, place, pools, any, last: 0, late_ms, fin_wait_ms };
         for (peer, first) in firsts {
             watch.begin(peer, first);
         }
@@ -279,9 +291,18 @@ impl<'a> Watch<'a> {
         let (local, is_v6) = (first.address_keys().0, first.row().family == Family::V6);
         let takeover = self.tally.destination(first).takeover;
         let holds_ms = millis(self.tally.rules.holds_for_s(takeover));
-        let window_ms = millis(RATE_S).min(holds_ms);
-        let (releases, young) = (Vec::new(), 0);
-        self.destinations.push(Watched { local, takeover, releases, young, window_ms, holds_ms });
+        self.destinations.push(Watched {
+            local,
+            takeover,
+            releases: Vec::new(),
+            young: 0,
+            recent: 0,
+            oldest_ms: 0,
+            window_ms: millis(RATE_S).min(holds_ms),
+            recent_ms: millis(RECENT_S).min(holds_ms),
+            fin_waits: 0,
+            holds_ms,
+        });
         if self.pools.len() < POOLS && !self.pools.iter().any(|pool| pool.is_of(local, is_v6)) {
             self.pools.push(Pool { is_v6, local, source: first.local().ip, ports: PortSet::default() });
         }
@@ -337,19 +358,21 @@ impl<'a> Watch<'a> {
             return;
         }
         let watched = &mut self.destinations[index];
+        if row.state == TcpState::FinWait2 {
+            // Without its whole time neither its beginning is known nor its end: then it is one that stays.
+            let Some(whole_ms) = self.fin_wait_ms else { return };
+            watched.see_fin_wait(whole_ms, row.expires_ms);
+            return watched.release(row.expires_ms.saturating_add(self.late_ms / 2));
+        }
         let age_ms = row.time_wait_age_ms();
-        watched.young += u32::from(age_ms.is_some_and(|age| age <= watched.window_ms));
+        watched.see_time_wait(age_ms);
         let left_ms = match age_ms {
             Some(_) if self.tally.is_reusable(watched.takeover, row) => return,
             Some(age) if watched.takeover == Takeover::Yes => watched.holds_ms.saturating_sub(age),
             // Its timer is late by half a step of the wheel, taken over many.
             _ => row.expires_ms.saturating_add(self.late_ms / 2),
         };
-        let second = (left_ms / 1000) as usize;
-        if watched.releases.len() <= second {
-            watched.releases.resize(second + 1, 0);
-        }
-        watched.releases[second] += 1;
+        watched.release(left_ms);
     }
 
     /// Writes the forecasts into `rows`, which are the destinations in their order.
@@ -359,7 +382,7 @@ impl<'a> Watch<'a> {
         rows: impl Iterator<Item = &'r mut DestinationRow>,
     ) -> Vec<BindPool> {
         for (watched, row) in self.destinations.iter().zip(rows) {
-            row.forecast = row.ports.map(|ports| watched.forecast(moment, row, &ports));
+            row.forecast = row.ports.map(|ports| watched.forecast(moment, row, &ports, self.fin_wait_ms));
         }
         let any = &self.any;
         let pool = |pool: &mut Pool| {
@@ -371,22 +394,76 @@ impl<'a> Watch<'a> {
 }
 
 impl Watched {
-    fn forecast(&self, moment: &Moment, row: &DestinationRow, ports: &DestinationPorts) -> Forecast {
+    #[inline]
+    fn see_time_wait(&mut self, age_ms: Option<u32>) {
+        if let Some(age) = age_ms.filter(|&age| age <= self.window_ms) {
+            self.young += 1;
+            self.recent += u32::from(age <= self.recent_ms);
+            self.oldest_ms = self.oldest_ms.max(age);
+        }
+    }
+
+    fn see_fin_wait(&mut self, whole_ms: u32, left_ms: u32) {
+        let recent_ms = fin_wait_recent_ms(whole_ms);
+        let age_ms = whole_ms.saturating_sub(left_ms);
+        self.fin_waits += u32::from((recent_ms..2 * recent_ms).contains(&age_ms));
+    }
+
+    /// A port becomes free in so many milliseconds.
+    #[inline]
+    fn release(&mut self, left_ms: u32) {
+        let second = (left_ms / 1000) as usize;
+        if self.releases.len() <= second {
+            self.releases.resize(second + 1, 0);
+        }
+        self.releases[second] += 1;
+    }
+
+    /// Entries into `TIME_WAIT` per second.
+    fn time_wait_per_s(&self) -> f64 {
+        let (young, recent) = (f64::from(self.young), f64::from(self.recent));
+        let recent_s = (f64::from(self.recent_ms) / 1000.0).max(f64::EPSILON);
+        // Since the first of them, where they began only then.
+        let all_s = recent_s.max(f64::from(self.oldest_ms) / 1000.0);
+        let expected = young * recent_s / all_s;
+        if is_more_than_chance(recent, expected) { recent / recent_s } else { young / all_s }
+    }
+
+    fn forecast(
+        &self,
+        moment: &Moment,
+        row: &DestinationRow,
+        ports: &DestinationPorts,
+        fin_wait_ms: Option<u32>,
+    ) -> Forecast {
         let (opened, closed) = (f64::from(row.opened), f64::from(row.closed));
-        // Fewer than three times what chance alone makes of such counts is no growth.
-        let is_growth = (opened - closed).abs() > 3.0 * (opened + closed).sqrt();
+        let is_growth = is_more_than_chance(opened, closed);
         let elapsed_s = moment.elapsed_s.filter(|&seconds| seconds > 0.0 && is_growth);
+        let fin_wait_s = f64::from(fin_wait_ms.unwrap_or(0)) / 1000.0;
+        let fin_waits_s = f64::from(fin_wait_recent_ms(fin_wait_ms.unwrap_or(0)).max(1)) / 1000.0;
         let released: u32 = self.releases.iter().sum();
         Forecast::of(&Outlook {
             held: ports.blocked,
             capacity: ports.capacity,
             releases: &self.releases,
-            time_wait_per_s: f64::from(self.young) / RATE_S.min(ports.holds_s).max(f64::EPSILON),
+            time_wait_per_s: self.time_wait_per_s(),
+            fin_wait_per_s: f64::from(self.fin_waits) / fin_waits_s,
             growth_per_s: elapsed_s.map_or(0.0, |seconds| (opened - closed) / seconds),
             live: ports.blocked.saturating_sub(released),
             holds_s: ports.holds_s,
+            fin_wait_s,
         })
     }
+}
+
+/// [`RECENT_S`], or half of the time that a `FIN_WAIT2` lasts if that is less.
+fn fin_wait_recent_ms(whole_ms: u32) -> u32 {
+    millis(RECENT_S).min(whole_ms / 2)
+}
+
+/// Whether two counts differ by more than three times what chance alone makes of such.
+fn is_more_than_chance(one: f64, other: f64) -> bool {
+    (one - other).abs() > 3.0 * (one + other).sqrt()
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a minute or so, not negative")]

@@ -115,8 +115,15 @@ mod tests {
 
     fn row(port: u16, gone: u32) -> DestinationRow {
         let left = PortsLeft { min: 0, max: 1000 - gone, doubt: Doubt::default() };
-        let ports =
-            DestinationPorts { left, capacity: 1000, usable: 1000, blocked: gone, slow: None, holds_s: 62.0 };
+        let ports = DestinationPorts {
+            left,
+            capacity: 1000,
+            usable: 1000,
+            blocked: gone,
+            slow: None,
+            crowded: false,
+            holds_s: 62.0,
+        };
         DestinationRow {
             source: SOURCE,
             peer: peer(port),

@@ -77,6 +77,11 @@ pub(super) fn selected(view: &mut View, data: Option<Data<'_>>) -> Option<RowId>
     }
     let table = view.page().table(pane);
     let id = table.selected.clone()?;
+    if !data.selection.is_of(view, data.moment) {
+        // The rows at hand are those of before, and so is the selected one.
+        view.message = Some(Message { text: "Still counting. Press it again.".into(), failure: false });
+        return None;
+    }
     if data.position(pane, &id, table.index).is_none() {
         view.message = Some(Message { text: "That row is gone. Select another one.".into(), failure: false });
         return None;

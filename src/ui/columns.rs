@@ -9,12 +9,13 @@ use ratatui::style::Style;
 use super::{
     Theme,
     baseline::SocketThen,
+    in_short,
     pen::bar_text,
     scene::Data,
+    since,
     table::{Frame, endpoint},
-    text::{fit, fit_before, fit_figures, pad, width},
+    text::{fit, fit_before, pad, width},
     view::Pane,
-    words,
 };
 use crate::{
     field::{
@@ -122,7 +123,7 @@ static DESTINATIONS: &[Column] = &[
 
 static FINDINGS: &[Column] = &[
     text("severity", "", [9, 9, 9], 1),
-    figure("since", "", 6, 3),
+    figure("since", "", 7, 3),
     text(CHANGE, "", [5, 5, 5], 2),
     text("finding", "", [24, 24, 24], 10),
     text("process", "", [15, 20, 30], 8),
@@ -291,8 +292,9 @@ impl Shown for DestinationRow {
             "left_max" if row.change.is_some_and(Change::is_gone) => gone(row.change),
             // Not more than that: the least is another column.
             "left_max" => {
-                let left = row.ports.map(|ports| ports.left).filter(|left| !left.is_exact())?;
-                Some(format!("{}{}", frame.theme.glyphs.at_most, format::count(left.max.into())))
+                let (left, at_most) = field::ports::left_figure(&row.ports?);
+                let mark = if at_most { frame.theme.glyphs.at_most } else { "" };
+                Some(format!("{mark}{}", format::count(left.into())))
             }
             _ => None,
         }
@@ -319,7 +321,7 @@ impl Shown for Finding {
             // It is of another time.
             "since" if frame.data.is_over(row) => Some(frame.theme.glyphs.none.to_owned()),
             // For how long: what one compares is how old they are.
-            "since" => Some(words::ago(frame.data.moment.sample.stamp.seconds_since(&row.since))),
+            "since" => Some(since::age(row, &frame.data, frame.theme)),
             "process" => {
                 let value = field::find::<Self>(key)?.of(row, frame.context);
                 let first = row.subject.processes.first()?;
@@ -327,10 +329,7 @@ impl Shown for Finding {
                 let rest = text.strip_prefix(&*program::program(first))?;
                 Some(format!("{}{rest}", named(first, cells.saturating_sub(width(rest)), frame.theme)))
             }
-            "summary" => {
-                let text = frame.theme.duration(&row.summary);
-                Some(fit_figures(&text, cells, frame.theme.glyphs.ellipsis).into_owned())
-            }
+            "summary" => Some(in_short::sentence(row, cells, frame.theme)),
             _ => None,
         }
     }
@@ -348,6 +347,9 @@ pub(super) const fn severity(severity: Severity) -> &'static str {
 impl Shown for SocketRows {
     fn cell(key: &str, row: Owned<'_>, frame: &Frame<'_>, cells: usize) -> Option<String> {
         match key {
+            "process" if row.attribution.owners.is_empty() => {
+                row.attribution.unknown.map(|why| reason(why.name(), cells, frame.theme))
+            }
             "process" => {
                 let value = field::find::<Self>(key)?.of(row, frame.context);
                 let first = row.attribution.owners.first();
@@ -375,9 +377,17 @@ impl Shown for SocketRows {
     }
 }
 
+/// Why nobody is named, in whole words: `[before start]`, or as much of it as says the same.
+fn reason(name: &str, cells: usize, theme: &Theme) -> String {
+    let word = name.split(' ').next().unwrap_or(name);
+    let forms = [format!("[{name}]"), name.to_owned(), format!("[{word}]")];
+    let whole = forms.into_iter().find(|form| width(form) <= cells);
+    whole.unwrap_or_else(|| theme.glyphs.ellipsis.to_owned())
+}
+
 /// A process with its PID, which stays whole.
 fn who(process: &Process, cells: usize, theme: &Theme) -> Option<String> {
-    fit_before(&process.name, &format!(" {}", process.key.pid), cells, theme.glyphs.ellipsis)
+    fit_before(program::name(process), &format!(" {}", process.key.pid), cells, theme.glyphs.ellipsis)
 }
 
 impl Shown for FailureRow {

@@ -8,6 +8,7 @@ use super::{
     words,
 };
 use crate::{
+    field::format,
     findings::{Finding, Key},
     model::{Endpoint, Side, SockId, TcpState},
     query::{Query, SsCommand, Telling},
@@ -29,8 +30,9 @@ pub(super) fn row(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
     let Some((filter, telling)) = filter_of(view, &id, &data) else {
         return say(view, "ss lists sockets, and that is not about any.");
     };
+    let unseen = unseen(&id, &data);
     match Query::parse(&filter) {
-        Ok(query) => copied(view, &query, telling),
+        Ok(query) => copied(view, &query, telling, unseen),
         Err(error) => say(view, &error.to_string()),
     }
 }
@@ -38,12 +40,18 @@ pub(super) fn row(view: &mut View, data: Option<Data<'_>>) -> Vec<Effect> {
 /// What the filter keeps.
 pub(super) fn filter(view: &mut View) -> Vec<Effect> {
     let query = view.filter.query.clone();
-    copied(view, &query, Telling::Short)
+    copied(view, &query, Telling::Short, None)
 }
 
-fn copied(view: &mut View, query: &Query, telling: Telling) -> Vec<Effect> {
+/// Copies the command for `query`; `unseen` is what the command will not list.
+fn copied(view: &mut View, query: &Query, telling: Telling, unseen: Option<String>) -> Vec<Effect> {
     match query.to_ss(telling) {
-        Ok(command) => vec![Effect::Copy(command)],
+        Ok(mut command) => {
+            let held =
+                view.is_held().then(|| "ss lists what is there now, not at the moment shown".to_owned());
+            command.notes.splice(..0, unseen.into_iter().chain(held));
+            vec![Effect::Copy(command)]
+        }
         Err(why) => say(view, &format!("Nothing to copy: {why}.")),
     }
 }
@@ -80,6 +88,14 @@ fn filter_of(view: &View, id: &RowId, data: &Data<'_>) -> Option<(String, Tellin
         RowId::Matter(_) => return None,
     };
     Some(filter).filter(|filter| !filter.is_empty()).map(|filter| (filter, Telling::Short))
+}
+
+/// What `ss` will not list of a process: it names nobody for a `TIME_WAIT`.
+fn unseen(id: &RowId, data: &Data<'_>) -> Option<String> {
+    let RowId::Process(key) = id else { return None };
+    let row = data.selection.aggregate.processes.iter().find(|row| row.process.key == *key)?;
+    let count = row.states[TcpState::TimeWait];
+    (count > 0).then(|| format!("without its {} in TIME_WAIT", format::grouped(count.into())))
 }
 
 /// Both ends of a connection, the one end of a listener.

@@ -35,6 +35,8 @@ pub struct ExportRequest {
     pub query: Query,
     /// What of it.
     pub part: ExportPart,
+    /// Whether that is not what goes on, but a moment that was gone back to or held.
+    pub held: bool,
 }
 
 /// What of a look is written to a file.
@@ -131,15 +133,18 @@ pub(super) fn ask(view: &mut View, data: Option<Data<'_>>) {
     }
 }
 
-/// A key while that is asked. Any other leaves things as they are.
+/// A key while that is asked. Enter chooses what is offered first; any other leaves things as they are.
 pub(super) fn key(view: &mut View, event: &KeyEvent, data: Option<Data<'_>>) -> Vec<Effect> {
     if event.kind == KeyEventKind::Release {
         return vec![];
     }
     let Mode::Export(offered) = std::mem::take(&mut view.mode) else { return vec![] };
     let plain = event.modifiers.difference(KeyModifiers::SHIFT).is_empty();
-    let KeyCode::Char(c) = event.code else { return vec![] };
-    let what = offered.iter().find(|what| plain && what.key() == c.to_ascii_lowercase());
+    let what = match event.code {
+        KeyCode::Enter => offered.first(),
+        KeyCode::Char(c) => offered.iter().find(|what| plain && what.key() == c.to_ascii_lowercase()),
+        _ => None,
+    };
     what.map_or(vec![], |what| request(view, *what, data))
 }
 
@@ -161,7 +166,8 @@ pub(super) fn request(view: &mut View, what: Exportable, data: Option<Data<'_>>)
         view.message = Some(Message { text: "That is gone by now.".to_owned(), failure: true });
         return vec![];
     };
-    vec![Effect::Export(ExportRequest { look: data.look(), query: scope(view), part })]
+    let (look, query, held) = (data.look(), scope(view), view.is_held());
+    vec![Effect::Export(ExportRequest { look, query, part, held })]
 }
 
 /// The finding that the page is about, else the one that is selected.

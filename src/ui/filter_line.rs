@@ -13,7 +13,7 @@ use super::{
     words,
 };
 use crate::{
-    model::{Side, TcpState},
+    model::{Side, TcpState, program},
     query::{Query, Seen},
     store::{PeerRow, ProcessRow},
 };
@@ -79,6 +79,7 @@ pub(super) fn apply(view: &mut View, text: String, data: Option<Data<'_>>) -> Ve
     };
     remember(&mut view.past_filters, &text);
     view.filter = Filter { text, query };
+    view.page_mut().refilter();
     view.mode = Mode::Normal;
     vec![Effect::Select]
 }
@@ -117,12 +118,12 @@ fn seen(data: &Data<'_>, key: &str) -> Vec<Seen> {
     let port = |side| move |row: &&PeerRow| row.key.side == side;
     match key {
         "proc" | "candidate" | "opener" | "closer" => {
-            most(processes().map(|row| (&row.process.name, of_process(row))))
+            most(processes().map(|row| (program::program(&row.process), of_process(row))))
         }
         "pid" => processes()
             .map(|row| Seen {
                 value: row.process.key.pid.to_string(),
-                doc: format!("{}, {}", row.process.name, words::sockets(of_process(row))),
+                doc: format!("{}, {}", program::program(&row.process), words::sockets(of_process(row))),
             })
             .collect(),
         "user" => most(processes().map(|row| (&row.process.user, of_process(row)))),

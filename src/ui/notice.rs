@@ -56,12 +56,18 @@ fn fault(sample: &Sample) -> Option<String> {
     Some(format!("{}: {} ({times}).", worst.place, worst.kind))
 }
 
-/// How many sockets are hidden, and how to see them. The words stay the same while the figure moves.
+/// How many sockets are hidden, or how many processes where no privilege would help. The words stay the same while the
+/// figure moves.
 fn denied(data: &Data<'_>) -> String {
     let sample = &data.moment.sample;
     let hidden = data.selection.hidden;
     if hidden == 0 && sample.scan.denied == 0 {
         return "Some facts are hidden for want of privilege".to_owned();
+    }
+    if sample.privileges.missing.is_empty() && sample.scan.denied > 0 {
+        let (denied, all) = (sample.scan.denied.into(), sample.scan.processes.into());
+        let (denied, all) = (format::grouped(denied), format::grouped(all));
+        return format!("The descriptors of {denied} of {all} processes cannot be read");
     }
     format!("{} hidden for want of privilege", words::sockets(hidden))
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     field::{CounterRow, FailureRow, LimitRow, SettingRow},
     findings::{Finding, Key},
-    model::{ProcKey, ProcessLoad, Side, SockId, Stamp, StateCounts, TcpState, Unknown},
+    model::{Inspected, ProcKey, Side, SockId, Stamp, StateCounts, TcpState, Unknown},
     query::Query,
     store::{Aggregate, History, Moment, Owned, PeerKey},
 };
@@ -121,7 +121,7 @@ pub struct Scene<'a> {
     /// The looks that can be gone back to.
     pub past: &'a Past,
     /// About the process of the page, once looked up.
-    pub inspected: Option<&'a ProcessLoad>,
+    pub inspected: Option<&'a Inspected>,
     /// Colours and glyphs.
     pub theme: &'a Theme,
     /// The time of the last tick, which says how old the newest moment is.

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     field::{Context, FailureRow, Row},
-    findings::Finding,
-    model::{Evidence, ProcKey, Socket, TcpState, Unknown},
+    findings::{Finding, Severity},
+    model::{Evidence, ProcKey, Socket, StateCounts, TcpState, Unknown},
     query,
     store::{Aggregate, DestinationRow, Moment, PeerRow, PortRange, ProcessRow},
 };
@@ -69,12 +69,13 @@ pub fn select(view: &View, look: &Look) -> Selection {
 
 /// Puts every kind of row into its order.
 fn sort(page: &Page, look: &Look, selection: &mut Selection, fields: &Context) {
-    let Selection { aggregate, rows, failures, .. } = selection;
+    let Selection { aggregate, rows, failures, findings, .. } = selection;
     order::<ProcessRow>(page, Pane::Processes, &mut aggregate.processes, fields);
     order::<PeerRow>(page, Pane::Peers, &mut aggregate.peers, fields);
     order::<DestinationRow>(page, Pane::Destinations, &mut aggregate.destinations, fields);
     order::<FailureRow>(page, Pane::Failures, failures, fields);
-    order_sockets(page, &look.moment, rows, selection.baseline.as_deref());
+    let story = story_of(page, look, findings, rows);
+    order_sockets(page, &look.moment, rows, selection.baseline.as_deref(), story);
     order_findings(page, &look.findings, selection, fields);
 }
 
@@ -227,7 +228,29 @@ const URGENT: [TcpState; 12] = [
     TcpState::Close,
 ];
 
-fn order_sockets(page: &Page, moment: &Moment, rows: &mut Vec<u32>, baseline: Option<&Baseline>) {
+/// The state that most of the sockets are in that the page's worst finding is about, if somebody should act on it.
+fn story_of(page: &Page, look: &Look, findings: &[u32], rows: &[u32]) -> Option<TcpState> {
+    if !matches!(page.screen.subject(), Screen::Process(_) | Screen::Peer(_)) {
+        return None;
+    }
+    let worst = look.findings.get(*findings.first()? as usize)?;
+    let query = query::Query::parse(&worst.filter).ok().filter(|query| !query.is_all())?;
+    let mut matcher = query.matcher();
+    let mut states = StateCounts::default();
+    let sockets = rows.iter().filter_map(|row| look.moment.get(*row as usize));
+    sockets.filter(|socket| matcher.matches(socket)).for_each(|socket| states.add(socket.socket.row().state));
+    let most = TcpState::ALL.into_iter().max_by_key(|state| states[*state]);
+    most.filter(|state| states[*state] > 0 && worst.severity >= Severity::Warning)
+}
+
+/// Without another order by state: `first`, then the most urgent.
+fn order_sockets(
+    page: &Page,
+    moment: &Moment,
+    rows: &mut Vec<u32>,
+    baseline: Option<&Baseline>,
+    first: Option<TcpState>,
+) {
     let table = page.table(Pane::Sockets);
     if let Some(sort) = table.sort {
         if let Some(baseline) = baseline.filter(|_| sort.key == CHANGE) {
@@ -239,11 +262,11 @@ fn order_sockets(page: &Page, moment: &Moment, rows: &mut Vec<u32>, baseline: Op
         return;
     }
     let sockets = moment.sample.sockets.rows();
-    let mut by_state: [Vec<u32>; URGENT.len()] = Default::default();
+    let mut by_state: [Vec<u32>; URGENT.len() + 1] = Default::default();
     for row in rows.iter() {
         let state = sockets.get(*row as usize).map(|socket| socket.state);
-        let place = URGENT.iter().position(|urgent| Some(*urgent) == state).unwrap_or(URGENT.len() - 1);
-        by_state[place].push(*row);
+        let place = first.into_iter().chain(URGENT).position(|urgent| Some(urgent) == state);
+        by_state[place.unwrap_or(URGENT.len())].push(*row);
     }
     // Of a million, none but those in sight would be put in order for nothing.
     let mut left = if rows.len() > MANY { table.offset + NEAR } else { rows.len() };

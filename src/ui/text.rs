@@ -54,6 +54,19 @@ fn before_figure(text: &str) -> usize {
     }
 }
 
+/// As [`fit`], with the middle cut out: names of one family begin alike and end differently.
+#[must_use]
+pub(super) fn fit_middle<'a>(text: &'a str, width: usize, ellipsis: &str) -> Cow<'a, str> {
+    let safe = printable(text);
+    if safe.width() <= width {
+        return safe;
+    }
+    let Some(room) = width.checked_sub(ellipsis.width()) else { return Cow::Borrowed("") };
+    let end: String = take(safe.chars().rev(), room / 2).chars().rev().collect();
+    let start = take(safe.chars(), room - end.width());
+    Cow::Owned(format!("{start}{ellipsis}{end}"))
+}
+
 /// An address or a name followed by something that must stay whole (a port): cuts the front part only.
 /// `None` if the end alone does not fit.
 #[must_use]
@@ -112,6 +125,19 @@ fn take(chars: impl Iterator<Item = char>, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_a_family_stay_apart() {
+        let cut = |name| fit_middle(name, 21, "…").into_owned();
+        assert_eq!(cut("nf_conntrack_tcp_timeout_established"), "nf_conntra…stablished");
+        assert_eq!(cut("nf_conntrack_tcp_timeout_time_wait"), "nf_conntra…_time_wait");
+        assert_eq!(cut("tcp_rmem"), "tcp_rmem");
+        assert_eq!(
+            (fit_middle("名前名前", 5, "…").into_owned(), fit_middle("ab", 1, "…").into_owned()),
+            ("名…前".to_owned(), "…".to_owned())
+        );
+        assert_eq!(fit_middle("abc", 1, "..."), "");
+    }
 
     #[test]
     fn text_is_cut_by_cells_and_says_so() {

@@ -128,8 +128,9 @@ fn unknown_key(view: &mut View, event: &KeyEvent) {
     view.message = Some(Message { text, failure: false });
 }
 
-/// Commands while the help page is open: it scrolls and closes; leaving and suspending work as ever.
-fn in_help(view: &mut View, command: Command, data: Option<Data<'_>>) -> Vec<Effect> {
+/// Commands while the help page is open: it scrolls and closes; what is to be typed closes it too; leaving and
+/// suspending work as ever.
+fn in_help(view: &mut View, command: Command, data: Option<Data<'_>>, sources: Sources<'_>) -> Vec<Effect> {
     let page = help::page_lines(view.size);
     let moment = data.map(|data| &**data.moment);
     let last = help::lines(view.size.0, moment, &view.settings.keymap).saturating_sub(page);
@@ -139,6 +140,10 @@ fn in_help(view: &mut View, command: Command, data: Option<Data<'_>>) -> Vec<Eff
         Command::Suspend => return vec![Effect::Suspend],
         Command::Redraw => return vec![Effect::Redraw],
         Command::Help | Command::Back => view.mode = Mode::Normal,
+        Command::Filter | Command::Palette => {
+            view.mode = Mode::Normal;
+            return obey(view, command, data, sources);
+        }
         other => *offset = moved(other, *offset, last + 1, page).unwrap_or(*offset),
     }
     vec![]
@@ -152,7 +157,7 @@ pub(super) fn obey(
     sources: Sources<'_>,
 ) -> Vec<Effect> {
     if matches!(view.mode, Mode::Help(_)) {
-        return in_help(view, command, data);
+        return in_help(view, command, data, sources);
     }
     match command {
         Command::Quit => vec![Effect::Quit],
@@ -341,6 +346,7 @@ fn settle(view: &mut View, data: Option<Data<'_>>) {
         let page = view.page_mut();
         page.focus = page.screen.first_focus();
     }
+    let is_counted = data.selection.is_of(view, data.moment);
     for pane in Pane::TABLES {
         let Some(height) = layout.as_ref().and_then(|layout| height(layout, pane)) else { continue };
         let len = data.len(pane);
@@ -349,7 +355,13 @@ fn settle(view: &mut View, data: Option<Data<'_>>) {
             table.selected = data.id(pane, 0);
             (table.index, table.offset) = (0, 0);
         }
-        let found = table.selected.as_ref().and_then(|id| data.position(pane, id, table.index));
+        let mut found = table.selected.as_ref().and_then(|id| data.position(pane, id, table.index));
+        if is_counted && std::mem::take(&mut table.filtered) && found.is_none() {
+            // It did not go: another filter was chosen, and the first row with it.
+            table.held = false;
+            table.selected = data.id(pane, 0);
+            (found, table.offset) = (table.selected.is_some().then_some(0), 0);
+        }
         table.present = found.is_some();
         table.index = found.unwrap_or(table.index).min(len.saturating_sub(1));
         table.offset = window(table.offset, table.index, height, len);

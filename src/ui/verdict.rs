@@ -20,6 +20,10 @@ use crate::{
 const RESTING: [TcpState; 3] = [TcpState::Listen, TcpState::BoundInactive, TcpState::Close];
 /// Over how many samples the change is taken at most: a minute, so that the line is calm.
 const CHANGE_SAMPLES: usize = 60;
+/// What changed by less than this share over the last half minute is steady.
+const STEADY: f32 = 0.02;
+/// Over how many samples that is looked at.
+const STEADY_SAMPLES: usize = 30;
 /// From this width on everything is said in full.
 const WIDE: u16 = 100;
 
@@ -67,8 +71,9 @@ fn rises_of(data: &Data<'_>, activity: &Activity, states: &StateCounts) -> Vec<R
     rises
 }
 
-/// What piles up of the process or the peer that the page is about: `CLOSE_WAIT +1.0/s since 13:42:07 (4m12s)`.
-pub(super) fn of_page(scene: &Scene<'_>, data: &Data<'_>) -> Option<String> {
+/// What piles up of the process or the peer that the page is about: `CLOSE_WAIT +1.0/s since 13:42:07 (4m12s)`. And
+/// whether it still does.
+pub(super) fn of_page(scene: &Scene<'_>, data: &Data<'_>) -> Option<(String, bool)> {
     let activity = match scene.view.page().screen.subject() {
         Screen::Process(key) => data.history.process(key),
         Screen::Peer(key) => data.history.peer(&key),
@@ -76,10 +81,12 @@ pub(super) fn of_page(scene: &Scene<'_>, data: &Data<'_>) -> Option<String> {
     }?;
     let part = |rise: &Rise| {
         let change = change(data, activity, rise);
-        format!("{} {change} since {} ({})", rise.state.name(), clock(rise.since), age(data, rise))
+        let now = if is_steady(data, activity, rise) { ", steady now" } else { "" };
+        format!("{} {change} since {} ({}){now}", rise.state.name(), clock(rise.since), age(data, rise))
     };
-    let parts: Vec<_> = rises_of(data, activity, &data.selection.aggregate.states).iter().map(part).collect();
-    (!parts.is_empty()).then(|| parts.join(", "))
+    let rises = rises_of(data, activity, &data.selection.aggregate.states);
+    let goes_on = rises.iter().any(|rise| !is_steady(data, activity, rise));
+    (!rises.is_empty()).then(|| (rises.iter().map(part).collect::<Vec<_>>().join("; "), goes_on))
 }
 
 /// Writes the line, as far as whole pieces fit.
@@ -106,6 +113,9 @@ pub(super) fn draw(pen: &mut Pen<'_>, scene: &Scene<'_>, data: &Data<'_>) {
     ];
     if wide {
         pieces.push((format!(" ({})", age(data, worst)), theme.text()));
+    }
+    if is_steady(data, data.history.totals(), worst) {
+        pieces.push((", steady now".to_owned(), theme.text()));
     }
     let half = worst.count.div_ceil(2).max(1);
     let totals = &data.moment.totals;
@@ -156,8 +166,19 @@ fn whose(data: &Data<'_>, state: TcpState, half: u32, wide: bool) -> Option<Stri
     Some(format!("one of several {}", name(&row.process)))
 }
 
+/// Whether a state that went up stays where it is.
+fn is_steady(data: &Data<'_>, activity: &Activity, rise: &Rise) -> bool {
+    let samples = rise.samples.min(STEADY_SAMPLES);
+    let back = |samples| activity.state(rise.state).and_then(|series| series.back(data.behind() + samples));
+    let (Some(now), Some(before)) = (back(0), back(samples)) else { return false };
+    (now - before).abs() <= STEADY * now
+}
+
 /// `+79/s`; `up` for what no longer changes.
 fn change(data: &Data<'_>, activity: &Activity, rise: &Rise) -> String {
+    if is_steady(data, activity, rise) {
+        return "up".to_owned();
+    }
     let samples = rise.samples.min(CHANGE_SAMPLES);
     match activity.change_back(rise.state, samples, data.behind()).map(f64::from) {
         Some(change) if change >= 0.05 => format!("+{}", format::rate(change)),

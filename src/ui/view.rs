@@ -216,6 +216,8 @@ pub struct Table {
     pub present: bool,
     /// Whether the person chose that row. Until then the first one is selected, whatever it is about.
     pub held: bool,
+    /// Whether another filter was chosen since the selected row was last looked for.
+    pub(super) filtered: bool,
     /// The first row shown.
     pub offset: usize,
     /// The order, `None` for the one the rows come in: the worst first.
@@ -253,6 +255,11 @@ impl Page {
     }
 
     /// As [`Page::table`], to change it.
+    pub(super) fn refilter(&mut self) {
+        self.tables.iter_mut().for_each(|table| table.filtered = true);
+    }
+
+    /// How a pane's table is seen.
     pub fn table_mut(&mut self, pane: Pane) -> &mut Table {
         &mut self.tables[Self::slot(pane)]
     }

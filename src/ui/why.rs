@@ -14,7 +14,7 @@ pub(super) fn who(process: &Process) -> String {
 }
 
 fn short(process: &Process) -> String {
-    format!("{} {}", process.name, process.key.pid)
+    format!("{} {}", program::name(process), process.key.pid)
 }
 
 /// What the claim about the owner of `owned` rests on, and from which observation.

@@ -27,7 +27,7 @@ fn connect_runs_out_of_ports() {
     // Who holds the most of them. Go tries three times for each call.
     let found = report.finding("ephemeral-exhaustion", &[holder.pid()]);
     found.about("client", Some(RIGHT), 8080).rate("connect_failures_per_s", 60.0);
-    found.says(&format!("tcp.py ({}) holds 180 of 200", holder.pid()));
+    found.says(&format!("tcp.py ({}) holds 90 % of 200", holder.pid()));
     found.says(&format!("connect() of live-http ({}) fails", client.pid()));
     found.is("usable", 200.0).is("left_at_most", 0.0);
 }

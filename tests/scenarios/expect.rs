@@ -13,6 +13,7 @@
 //! expect peer 10.0.0.2:443 client sockets=1 closed=0 owners=7
 //! expect destination 10.0.0.1 10.0.0.2:443 taken=2 time_wait=1
 //! expect left 10.0.0.1 10.0.0.2:443 13-14 REASON        ports for it, a number or an interval with all its reasons
+//! expect forecast 10.0.0.1 10.0.0.2:443 settles=60     ports; or "full=12", seconds; within 5 %
 //! expect rate closed 5                      opened, accepted, closed, time_wait; or "none"
 //! expect counter TcpRetransSegs 3
 //! expect observed total …                   total, process, peer, rate over all samples so far
@@ -22,7 +23,7 @@
 //! expect risen CLOSE_WAIT 12                seconds after boot; or "none"
 //! expect finding ID warning pid=7 peer=10.0.0.2 port=443 side=client closed_first_per_s=50
 //!                                           pid=none, processes=4, since=95, sure=likely, says=MaxIdle; figures within 5 %
-//! expect finding ID absent
+//! expect finding ID absent                  "first ID": the worst of all
 //! expect finding calm                       nothing at warning or above; "nothing" for nothing at all
 //! ```
 
@@ -30,7 +31,7 @@ use std::{fmt::Debug, net::IpAddr};
 
 use twtop::{
     model::{Endpoint, Side, Stamp},
-    store::{Aggregate, ConnectFailure, Moment, Owned, PeerKey, PeerRow, Rates},
+    store::{Aggregate, ConnectFailure, Forecast, Moment, Owned, PeerKey, PeerRow, Rates},
 };
 
 use super::{World, endpoint, key, known_state, parse};
@@ -90,6 +91,7 @@ impl World {
             ["left", source, peer, figure, reasons @ ..] => {
                 left(&moment, (parse(source)?, endpoint(peer)?), figure, reasons)
             }
+            ["forecast", source, peer, word] => forecast(&moment, (parse(source)?, endpoint(peer)?), word),
             ["finding", rest @ ..] => self.expect_finding(rest),
             ["series" | "closes" | "change" | "risen", ..] => self.expect_history(words),
             ["total" | "process" | "peer" | "destination", ..] => counted(&moment.totals, words),
@@ -312,4 +314,18 @@ fn left(moment: &Moment, (source, peer): (IpAddr, Endpoint), figure: &str, reaso
     let found = if left.is_exact() { left.max.to_string() } else { format!("{}-{}", left.min, left.max) };
     same("left", &found.as_str(), &figure)?;
     same("reasons", &left.reasons().collect(), &reasons.to_vec())
+}
+
+fn forecast(moment: &Moment, (source, peer): (IpAddr, Endpoint), word: &str) -> Checked {
+    let mut rows = moment.totals.destinations.iter();
+    let row = rows.find(|row| row.source == source && row.peer == peer).ok_or("no such destination")?;
+    let found = row.forecast.ok_or("nothing is foretold")?;
+    let (name, value) = match found {
+        Forecast::Full { in_s } => ("full", in_s),
+        Forecast::Settles { held } => ("settles", f64::from(held)),
+    };
+    let (said, expected) = word.split_once('=').ok_or("name=number")?;
+    let expected: f64 = parse(expected)?;
+    let close = (value - expected).abs() <= (expected * 0.05).max(0.5);
+    if name == said && close { Ok(()) } else { Err(format!("found {found:?}")) }
 }

@@ -12,13 +12,17 @@ impl World {
         self.watch.findings()
     }
 
-    /// `nothing`, `calm`, or a finding: its id, `absent` or its severity, and more about it.
+    /// `nothing`, `calm`, `first` and an id, or a finding: its id, `absent` or its severity, and more about it.
     pub(super) fn expect_finding(&self, words: &[&str]) -> Checked {
         let listed = || self.findings().iter().map(line).collect::<Vec<_>>().join("\n");
         match words {
             ["nothing"] if self.findings().is_empty() => Ok(()),
             ["calm"] if self.watch.worst() < Some(Severity::Warning) => Ok(()),
             ["nothing" | "calm"] => Err(format!("found\n{}", listed())),
+            ["first", id] => match self.findings().first() {
+                Some(first) if first.id == known(id)? => Ok(()),
+                _ => Err(format!("found\n{}", listed())),
+            },
             [id, "absent"] => {
                 let id = known(id)?;
                 if self.findings().iter().any(|finding| finding.id == id) { Err(listed()) } else { Ok(()) }

@@ -191,6 +191,7 @@ impl Scene {
         let mut moment = Moment {
             counter_rates: counters.iter().map(|_| None).collect(),
             first_counters: Arc::new(counters.clone()),
+            moved: Arc::default(),
             sample: Sample {
                 stamp: Stamp { since_boot: Duration::from_hours(24), wall },
                 netns: 4_026_531_840,

@@ -1,6 +1,9 @@
 //! Pages about one thing, and the way back from them.
 
-use twtop::ui::{Input, Palette, Theme};
+use twtop::{
+    model::Inspected,
+    ui::{Input, Palette, Theme},
+};
 
 use crate::{
     HEIGHT, LARGE, SMALL, after_keys, at_height,
@@ -19,7 +22,7 @@ fn escape_comes_back_to_the_same_row_of_every_page() {
         ("3jj", "report-gen"),
         ("4jj", "203.0.113.2→:443"),
         ("5jj", "10.0.7.40:8443"),
-        ("6j", "does not close"),
+        ("6j", "does not answer"),
     ] {
         for size in [SMALL, LARGE] {
             let mut stage = after_keys(size, page);
@@ -35,6 +38,33 @@ fn escape_comes_back_to_the_same_row_of_every_page() {
             assert!(size == SMALL || selected.contains(row), "{page}: {selected}");
         }
     }
+}
+
+#[test]
+fn a_page_begins_with_the_sockets_of_its_worst_finding() {
+    let first = |stage: &Stage| {
+        let text = stage.text();
+        let lines = text.lines().skip_while(|line| !line.contains("STATE "));
+        lines.skip(1).map(str::to_owned).next().expect("a socket")
+    };
+    let churn = traced(SMALL, HEIGHT, "3<Enter>");
+    assert!(first(&churn).contains("TIME_WAIT"), "{}", churn.text());
+    let leak = after_keys(SMALL, "/pid:5202<Enter><Enter>");
+    assert!(first(&leak).contains("CLOSE_WAIT"), "{}", leak.text());
+    let innocent = after_keys(SMALL, "/proc:nginx<Enter><Enter>");
+    assert!(first(&innocent).contains("FIN_WAIT2"), "{}", innocent.text());
+}
+
+#[test]
+fn what_stays_where_it_is_does_not_rise() {
+    let line = |stage: &Stage, label: &str| {
+        stage.text().lines().find(|line| line.contains(label)).map(str::to_owned)
+    };
+    let rising = traced(LARGE, HEIGHT, "3<Enter>");
+    assert!(line(&rising, " rising ").is_some_and(|line| line.contains("/s since")), "{}", rising.text());
+    let steady = traced(LARGE, 160, "3<Enter>");
+    let told = line(&steady, "TIME_WAIT up since").unwrap_or_else(|| panic!("{}", steady.text()));
+    assert!(told.contains("steady now"), "{told}");
 }
 
 #[test]
@@ -150,6 +180,38 @@ fn charts_tell_states_apart_without_colours() {
         assert_eq!(text.is_ascii(), ascii, "{text}");
         stage.input(Input::Resized(80, 40));
         assert!(stage.text().contains("TIME_WAIT"), "{}", stage.text());
+    }
+}
+
+#[test]
+fn a_process_that_has_ended_is_not_said_to_live() {
+    let mut stage = Stage::at_height(120, 40);
+    stage.keys("3<Enter>");
+    let Some(Inspected::Running(load)) = stage.inspected else { panic!("a process was chosen") };
+    assert!(stage.text().contains(", up "));
+    let at = stage.now.expect("samples came").wall;
+    stage.inspected = Some(Inspected::Ended { key: load.key, seen: Some(at) });
+    let text = stage.text();
+    assert!(text.contains(&format!("ended (seen last at {}, lived ", at.strftime("%H:%M:%S"))), "{text}");
+    for claim in [", up ", "descriptors", "resources"] {
+        assert!(!text.contains(claim), "{claim}\n{text}");
+    }
+    stage.inspected = Some(Inspected::Zombie(load.key));
+    let text = stage.text();
+    assert!(text.contains("its parent has not reaped it") && !text.contains("memory"), "{text}");
+    // At a moment that is gone back to it lived.
+    stage.keys("[");
+    assert!(stage.text().contains(", up "), "{}", stage.text());
+}
+
+#[test]
+fn what_a_filter_hides_is_not_said_to_be_gone() {
+    for keys in ["3<Enter>/port:1<Enter>", "3w/port:1<Enter>", "4w/port:1<Enter>"] {
+        let mut stage = Stage::at_height(120, 40);
+        stage.keys(keys);
+        let text = stage.text();
+        assert!(text.contains("Nothing of it passes the filter."), "{keys}\n{text}");
+        assert!(!text.contains("any more"), "{keys}\n{text}");
     }
 }
 

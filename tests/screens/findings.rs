@@ -70,6 +70,41 @@ fn the_view_lists_all_of_it() {
 }
 
 #[test]
+fn the_selected_one_is_told_whole_where_there_is_room() {
+    let stage = traced(SMALL, HEIGHT, "6");
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (screen, worst) = (words(&stage.text()), &stage.found()[0]);
+    assert!(screen.contains(&format!("what {}", words(&worst.summary))), "{screen}");
+    assert!(screen.contains(&format!("do {}", words(&worst.advice[0]))), "{screen}");
+}
+
+#[test]
+fn a_line_names_the_port_however_narrow() {
+    for size in [TINY, SMALL] {
+        let stage = traced(size, HEIGHT, "");
+        let worst = &stage.found()[0];
+        let port = format!(":{}", worst.subject.port.expect("it has one"));
+        let text = stage.text();
+        let line = text.lines().find(|line| line.contains("CRITICAL") || line.contains("WARNING"));
+        assert!(line.is_some_and(|line| line.contains(&port)), "{text}");
+    }
+}
+
+#[test]
+fn what_was_there_from_the_start_is_at_least_as_old_as_it_looks() {
+    let mut stage = five(SMALL);
+    for keys in ["6", "1"] {
+        stage.keys(keys);
+        let text = stage.text();
+        let worst = text.lines().find(|line| line.contains("CRITICAL")).expect("it came later");
+        assert!(worst.contains(" 14s ") && !worst.contains('≥'), "{text}");
+        assert!(text.contains(" ≥1m12s report-gen"), "{text}");
+    }
+    stage.theme = Theme::new(Palette::Monochrome, true);
+    assert!(stage.text().contains(" >=1m12s report-gen"), "{}", stage.text());
+}
+
+#[test]
 fn a_story_has_the_sockets_behind_it() {
     for (name, size) in [("60x16", TINY), ("80x24", SMALL), ("160x45", LARGE)] {
         assert_screen(&format!("finding-{name}"), &traced(size, HEIGHT, "6<Enter>").text());
@@ -117,11 +152,11 @@ fn from_a_finding_to_a_socket_and_back_to_the_same_row() {
 
 #[test]
 fn a_finding_can_be_opened_on_the_overview() {
-    let mut stage = traced(SMALL, HEIGHT, "<Tab><Tab>jj<Enter>");
+    let mut stage = traced(SMALL, HEIGHT, "<Tab><Tab>j<Enter>");
     assert!(matches!(stage.view.page().screen, Screen::Finding(_)), "{}", stage.text());
     stage.keys("<Esc>");
     assert_eq!(stage.view.page().screen, Screen::Overview);
-    assert!(stage.selected_line().expect("a row").contains("report-gen"));
+    assert!(stage.selected_line().expect("a row").contains(":8080"));
     // With nothing left to be found the focus goes to where it was at first.
     stage.find(vec![]);
     assert!(stage.text().contains("▶ Processes"), "{}", stage.text());
@@ -208,7 +243,7 @@ fn pages_list_what_is_wrong_with_them() {
     let process = after_keys(SMALL, "/pid:5202<Enter><Enter>");
     assert_eq!(finding(&process).len(), 2, "{}", process.text());
     assert!(
-        finding(&process)[0].starts_with("finding    WARNING report-gen (5202)"),
+        finding(&process)[0].starts_with("finding    WARNING report-gen does not close 37 connections"),
         "{:?}",
         finding(&process)
     );

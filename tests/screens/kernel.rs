@@ -176,6 +176,37 @@ fn no_figure_of_the_kernel_is_cut_at_any_width() {
 }
 
 #[test]
+fn counters_that_move_now_and_then_keep_their_places() {
+    let mut incident = Incident::new();
+    let mut stage = Stage::of(&mut incident, 55, 120, 40);
+    stage.keys("7");
+    let mut seen = || {
+        stage.sample(incident.sample());
+        let text = stage.text();
+        let title = text.lines().find(|line| line.contains("Counters")).expect("a title").to_owned();
+        let names = text.lines().filter(|line| ["Tcp", "Ip"].iter().any(|of| line.contains(of)));
+        let names = names.filter_map(|line| line.split_whitespace().nth(1).map(str::to_owned));
+        // Of the others the larger overtakes the smaller once in a while.
+        (title, names.take(3).collect::<Vec<_>>())
+    };
+    let first = seen();
+    // One of them moves every third second.
+    assert!(first.1.iter().any(|name| name == "TcpExtTCPSynRetrans"), "{first:?}");
+    for _ in 0..9 {
+        assert_eq!(seen(), first);
+    }
+}
+
+#[test]
+fn a_setting_that_was_changed_says_so_beside_its_finding() {
+    for (size, note) in [((60, 16), " both "), (SMALL, " both "), ((120, 40), " changed, finding ")] {
+        let text = after_keys(size, "7").text();
+        let line = text.lines().find(|line| line.contains("tcp_fin_timeout")).expect("a row");
+        assert!(line.contains(note), "{text}");
+    }
+}
+
+#[test]
 fn a_selected_counter_stays_selected_while_rows_change_places() {
     let mut incident = Incident::new();
     let mut stage = Stage::of(&mut incident, 30, 80, 24);
@@ -200,7 +231,7 @@ fn a_row_by_itself_is_that_among_all() {
     ledger.fold(incident.sample());
     let moment = ledger.fold(incident.sample());
     let counters: Vec<_> = CounterRow::all(&moment).collect();
-    assert!(counters.iter().any(CounterRow::moves));
+    assert!(counters.iter().any(|row| row.moves));
     for row in counters {
         assert_eq!(CounterRow::of(&moment, &row.name).as_ref(), Some(&row));
     }

@@ -46,7 +46,7 @@ fn sockets_are_kept_from_the_newest_backwards_within_the_bound() {
     let kept = walk_back(&past, stamp(1_000));
     assert_eq!(kept.len(), 40);
     let whole = kept.iter().take_while(|look| look.moment.is_whole()).count();
-    assert!((5..8).contains(&whole), "{whole}");
+    assert!((5..=8).contains(&whole), "{whole}");
     assert!(
         kept[whole..].iter().all(|look| !look.moment.is_whole() && look.moment.sample.sockets.is_empty())
     );

@@ -11,7 +11,7 @@ use ratatui::{
 use twtop::{
     app::SOCKET_CODEC,
     findings::{Finding, Watch},
-    model::{ProcessLoad, Sample, Stamp},
+    model::{Inspected, ProcessLoad, Sample, Stamp},
     store::{History, Ledger},
     ui::{self, Effect, Filter, Input, Link, Look, Palette, Past, Scene, Selection, Sources, Theme, View},
 };
@@ -39,7 +39,7 @@ pub(crate) struct Stage {
     watch: Watch,
     live: Option<Look>,
     selection: Option<Selection>,
-    inspected: Option<ProcessLoad>,
+    pub(crate) inspected: Option<Inspected>,
 }
 
 /// What was told by the height of an incident.
@@ -189,12 +189,12 @@ impl Stage {
         let again = effects.iter().any(|effect| matches!(effect, Effect::Select));
         for effect in &effects {
             if let Effect::Inspect(key) = effect {
-                self.inspected = Some(ProcessLoad {
+                self.inspected = Some(Inspected::Running(ProcessLoad {
                     key: *key,
                     cpu_percent: Some(37.5),
                     rss_bytes: 184_549_376,
                     threads: 12,
-                });
+                }));
             }
         }
         self.effects.extend(effects);

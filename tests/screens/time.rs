@@ -197,7 +197,7 @@ fn an_export_is_of_the_moment_shown() {
 
 #[test]
 fn a_finding_that_came_later_is_not_told_of_before() {
-    let mut stage = held(SMALL, BOUND, "6j<Enter>");
+    let mut stage = held(SMALL, BOUND, "6<Enter>");
     assert!(stage.text().contains("does not close 37 connections"), "{}", stage.text());
     stage.keys("{{");
     let text = stage.text();

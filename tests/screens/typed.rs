@@ -154,6 +154,17 @@ fn rows_are_copied_as_what_lists_just_them() {
 }
 
 #[test]
+fn a_copy_says_what_ss_will_not_tell() {
+    let (line, notes) = copied(&mut after_keys((160, 45), "/pid:4711 state:tw<Enter>Y"));
+    assert_eq!(line, "ss -tan state time-wait");
+    assert!(notes.contains("ss cannot tell whose these are"), "{notes}");
+    let (_, notes) = copied(&mut after_keys((160, 45), "y"));
+    assert!(notes.contains("(without its 3,000 in TIME_WAIT; "), "{notes}");
+    let (_, notes) = copied(&mut after_keys((160, 45), " Y"));
+    assert!(notes.contains("ss lists what is there now, not at the moment shown"), "{notes}");
+}
+
+#[test]
 fn every_row_and_every_page_can_be_copied() {
     for (keys, begins) in [
         ("2y", "ss -tanpoie 'src "),
@@ -212,6 +223,8 @@ fn an_export_asks_what_and_offers_only_what_there_is() {
     assert!(matches!(part("ev"), Some(ExportPart::Table(Pane::Processes, _))));
     assert!(matches!(part("4ev"), Some(ExportPart::Table(Pane::Peers, _))));
     assert!(matches!(part("eS"), Some(ExportPart::Sample)));
+    assert!(matches!(part("e<Enter>"), Some(ExportPart::Table(Pane::Processes, _))));
+    assert!(matches!(part("2<Enter>e<Enter>"), Some(ExportPart::Sample)), "the only one");
     assert!(matches!(part("6ef"), Some(ExportPart::Finding(_))));
     assert!(matches!(part("6<Enter>er"), Some(ExportPart::Report(_))));
     assert!(matches!(part(":export view<Enter>"), Some(ExportPart::Table(Pane::Processes, _))));
@@ -393,4 +406,25 @@ proptest! {
             prop_assert!(!text.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'), "{text}");
         }
     }
+}
+
+#[test]
+fn what_is_to_be_typed_leaves_the_help_page() {
+    let stage = after_keys((80, 24), "?:export");
+    assert!(stage.text().contains("\n:export"), "{}", stage.text());
+    let stage = after_keys((80, 24), "?/port");
+    assert!(stage.text().contains("\n/port"), "{}", stage.text());
+}
+
+#[test]
+fn a_new_filter_that_drops_the_selected_row_selects_the_first() {
+    let mut stage = after_keys((80, 24), "3j/pid:4711<Enter>");
+    assert!(stage.selected_line().is_some_and(|line| line.contains("4711")), "{}", stage.text());
+    stage.keys("<Enter>");
+    assert!(stage.text().contains(" 4711 "), "{}", stage.text());
+    // While the rows are being counted those of before are not opened.
+    let mut stage = after_keys((80, 24), "3j");
+    stage.slow = true;
+    stage.keys("/pid:4711<Enter><Enter>");
+    assert!(stage.text().contains("Still counting. Press it again."), "{}", stage.text());
 }

@@ -202,6 +202,15 @@ impl Pty {
         self.child.wait().expect("it can be waited for")
     }
 
+    /// Watches the program run on for all of that time.
+    ///
+    /// # Panics
+    /// If it ends.
+    pub(crate) fn goes_on(&self, time: Duration) {
+        let process = rustix::process::pidfd_open(self.pid(), PidfdFlags::empty()).expect("it was started");
+        assert!(!becomes(&process, PollFlags::IN, time), "it has ended");
+    }
+
     /// The reader ends when it has something for which there is no receiver, so the program has to write something: at
     /// the latest when its clock moves on.
     fn stop_reader(&mut self) {

@@ -32,6 +32,17 @@ pub(super) enum Trouble {
     NotText(usize),
 }
 
+impl Trouble {
+    /// Whether a file that nobody asked for is none then: the home may be another user's.
+    pub(super) fn is_absence(&self) -> bool {
+        match self {
+            Self::Missing => true,
+            Self::Io(error) => error.kind() == io::ErrorKind::PermissionDenied,
+            _ => false,
+        }
+    }
+}
+
 /// The text at `path`.
 pub(super) fn text(path: &Path) -> Result<String, Trouble> {
     // A pipe that nobody writes to is opened all the same, and then refused; a terminal does not become ours.
@@ -57,5 +68,18 @@ fn trouble(error: io::Error) -> Trouble {
         // A file where a folder should be: there is no file below it.
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Trouble::Missing,
         _ => Trouble::Io(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_of_another_user_is_none() {
+        let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
+        assert!(Trouble::Missing.is_absence() && trouble(denied()).is_absence());
+        assert!(!trouble(io::Error::from(io::ErrorKind::InvalidInput)).is_absence());
+        assert!(!Trouble::NotAFile.is_absence() && !Trouble::NotText(1).is_absence());
     }
 }

@@ -9,7 +9,7 @@ use super::Config;
 use crate::{
     cli::resolve::{BUDGET, INTERVAL},
     model::text::printable,
-    query::{Query, QueryError},
+    query::Query,
     ui::settings::VIEWS,
 };
 
@@ -107,8 +107,7 @@ pub(super) static ITEMS: &[Item] = &[
         default: "\"\"",
         set: |config, value| {
             let text = value.as_str().ok_or(None)?;
-            let wrong = |error: QueryError| Some(format!("{error} (character {})", error.column + 1));
-            Query::parse(text).map_err(wrong)?;
+            Query::parse(text).map_err(|error| Some(error.to_string()))?;
             put(&mut config.filter, Some(text.to_owned()))
         },
     },

@@ -35,7 +35,7 @@ pub struct Config {
     pub budget: Option<f64>,
     /// Whether to trace.
     pub trace: Option<bool>,
-    /// How much memory the past may take, MiB.
+    /// How much memory sockets of the past may take, MiB.
     pub history_mib: Option<u32>,
     /// Whether the link to the terminal is slow.
     pub slow: Option<bool>,
@@ -69,7 +69,8 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Reads the file at `path`, which must be there, or the one of the surroundings, which need not.
+    /// Reads the file at `path`, which must be there, or the one of the surroundings, which need not, nor be ours to
+    /// read.
     ///
     /// # Errors
     /// Names the file, the line and what would be right.
@@ -81,7 +82,7 @@ impl Config {
             Ok(text) => {
                 read::config(&text).map_err(|(line, what)| ConfigError::Line { path: name, line, what })
             }
-            Err(file::Trouble::Missing) if path.is_none() => Ok(Self::default()),
+            Err(trouble) if path.is_none() && trouble.is_absence() => Ok(Self::default()),
             Err(trouble) => Err(ConfigError::File { path: name, why: trouble.to_string() }),
         }
     }

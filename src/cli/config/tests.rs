@@ -96,7 +96,7 @@ fn a_mistake_is_told_with_its_line_and_what_is_allowed() {
         ("history_mib = 1.5", &["1: history_mib = 1.5: must be a whole number of MiB from 1 to 4096"]),
         ("history_mib = 99999999999999999999", &["must be a whole number"]),
         ("history_mib = -1", &["must be a whole number"]),
-        ("filter = 'pdi:3'", &["1: filter = 'pdi:3': ", "pid", "(character 1)"]),
+        ("filter = 'pdi:3'", &["1: filter = 'pdi:3': ", "pid", "(at character 1)"]),
         ("view = 'port'", &["1: view = 'port': must be \"overview\"", "\"ports\""]),
         ("columns = 3", &["1: columns is not a table; write [columns]"]),
         ("[columns]\npeer = []", &["2: unknown table columns.peer; did you mean peers?"]),

@@ -22,6 +22,8 @@ pub struct CounterRow {
     pub rate: Option<f64>,
     /// By how much it grew since the first sample; `None` for a level, and for one that went down.
     pub grown: Option<u64>,
+    /// Whether it moved within the last ten seconds: what moves now and then does not come and go.
+    pub moves: bool,
     /// By how much it grew since another moment, where that is asked and known.
     pub change: Option<Change>,
     /// What it means, if somebody acts on it.
@@ -49,13 +51,9 @@ impl CounterRow {
         let level = Counters::is_gauge(name);
         let growth = || moment.sample.counters.growth(&moment.first_counters, name);
         let grown = if level { None } else { growth() };
-        Self { name: Arc::clone(name), value, rate, grown, change: None, told: Counter::named(name) }
-    }
-
-    /// Whether it moves now.
-    #[must_use]
-    pub fn moves(&self) -> bool {
-        self.rate.is_some_and(|rate| rate > 0.0)
+        let moves = moment.moved.binary_search(name).is_ok();
+        let told = Counter::named(name);
+        Self { name: Arc::clone(name), value, rate, grown, moves, change: None, told }
     }
 
     /// Whether its moving is a sign of trouble.
@@ -71,11 +69,12 @@ impl CounterRow {
     }
 
     /// Its place before it is sorted otherwise, the least first: what moves and tells of trouble, what did so since the
-    /// start, other explained ones, those that nobody acts on; each the fastest first.
+    /// start, other explained ones, those that nobody acts on; each with what grew most first, roughly, so that rows keep
+    /// their places.
     #[must_use]
     pub fn urgency(&self) -> impl Ord + use<> {
         let grew = self.grown.is_some_and(|grown| grown > 0);
-        let class = match (self.is_trouble(), self.moves(), grew) {
+        let class = match (self.is_trouble(), self.moves, grew) {
             (true, true, _) => 0,
             (true, false, true) => 1,
             (false, true, _) if self.told.is_some() => 2,
@@ -83,15 +82,9 @@ impl CounterRow {
             (_, true, _) => 4,
             _ => 5,
         };
-        // Rates are compared as whole thousandths; the value decides among those that stand still.
-        let rate = self.rate.unwrap_or(0.0).max(0.0) * 1000.0;
-        (class, std::cmp::Reverse(rounded(rate)), self.value == 0)
+        let size = self.grown.and_then(u64::checked_ilog2);
+        (class, std::cmp::Reverse(size), self.value == 0)
     }
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, as wanted")]
-fn rounded(n: f64) -> u64 {
-    n as u64
 }
 
 /// The metrics of a counter.

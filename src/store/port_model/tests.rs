@@ -291,7 +291,8 @@ proptest! {
     ) {
         let live = held.saturating_sub(releases.iter().sum());
         let outlook = Outlook {
-            held, capacity, releases: &releases, time_wait_per_s: rate, growth_per_s: growth, live, holds_s: 61.0,
+            held, capacity, releases: &releases, time_wait_per_s: rate, fin_wait_per_s: rate / 9.0, growth_per_s: growth,
+            live, holds_s: 61.0, fin_wait_s: 30.0,
         };
         match Forecast::of(&outlook) {
             Forecast::Full { in_s } => prop_assert!((0.0..=Forecast::HORIZON_S).contains(&in_s)),
@@ -301,15 +302,27 @@ proptest! {
 }
 
 fn outlook(held: u32, releases: &[u32], time_wait_per_s: f64, growth_per_s: f64) -> Forecast {
+    outlook_with(held, releases, time_wait_per_s, growth_per_s, 0.0)
+}
+
+fn outlook_with(
+    held: u32,
+    releases: &[u32],
+    time_wait_per_s: f64,
+    growth_per_s: f64,
+    fin_wait_per_s: f64,
+) -> Forecast {
     let live = held - releases.iter().sum::<u32>();
     Forecast::of(&Outlook {
         held,
         capacity: 1000,
         releases,
         time_wait_per_s,
+        fin_wait_per_s,
         growth_per_s,
         live,
         holds_s: 60.0,
+        fin_wait_s: 20.0,
     })
 }
 
@@ -332,6 +345,14 @@ fn what_goes_as_fast_as_it_comes_settles() {
     assert_eq!(outlook(600, &[10; 60], 0.0, 0.0), Forecast::Settles { held: 0 });
     assert_eq!(outlook(100, &[], 0.0, 0.0), Forecast::Settles { held: 100 });
     assert_eq!(outlook(100, &[], 0.0, -30.0), Forecast::Settles { held: 0 });
+}
+
+#[test]
+fn a_fin_wait2_ends_by_itself_as_others_are_born() {
+    assert_eq!(outlook_with(200, &[10; 20], 0.0, 0.0, 10.0), Forecast::Settles { held: 200 });
+    assert_eq!(outlook_with(0, &[], 0.0, 0.0, 10.0), Forecast::Settles { held: 200 });
+    assert_eq!(outlook_with(0, &[], 5.0, 0.0, 10.0), Forecast::Settles { held: 500 });
+    assert_eq!(outlook_with(0, &[], 0.0, 0.0, 100.0), Forecast::Full { in_s: 10.0 });
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::{
     ui::{
         Theme,
         table::Frame,
-        text::{fit, fit_figures, width},
+        text::{fit_figures, fit_middle, width},
     },
 };
 
@@ -24,11 +24,12 @@ pub(super) static COUNTERS: &[Column] = &[
 
 pub(super) static SETTINGS: &[Column] = &[
     text("setting", "", [18, 24, 36], 4),
-    text("value", "", [9, 13, 24], 1),
+    // As wide as three sizes of buffers.
+    text("value", "", [9, 20, 24], 1),
     text(CHANGE, "", [9, 13, 24], 2),
     text("default", "", [9, 11, 24], 8),
-    text("note", "", [7, 8, 36], 5),
-    text("purpose", "", [16, 34, 90], 3),
+    text("note", "", [7, 16, 36], 5),
+    text("purpose", "", [16, 22, 90], 3),
 ];
 
 pub(super) static LIMITS: &[Column] = &[
@@ -40,12 +41,15 @@ pub(super) static LIMITS: &[Column] = &[
     text("consequence", "", [18, 44, 60], 4),
 ];
 
+/// A setting that was changed, and that a finding names.
+const BOTH: &str = "changed, finding";
 /// A setting without a value.
 const EMPTY: &str = "(none)";
 
 impl Shown for CounterRow {
-    fn cell(key: &str, row: &Self, _: &Frame<'_>, cells: usize) -> Option<String> {
+    fn cell(key: &str, row: &Self, frame: &Frame<'_>, cells: usize) -> Option<String> {
         match key {
+            "counter" => Some(fit_middle(&row.name, cells, frame.theme.glyphs.ellipsis).into_owned()),
             // All digits while they fit.
             "value" => Some(format::grouped(row.value)).filter(|text| width(text) <= cells),
             "per_s" if Counters::is_gauge(&row.name) => Some("level".to_owned()),
@@ -56,9 +60,9 @@ impl Shown for CounterRow {
     fn style(key: &str, row: &Self, theme: &Theme) -> Option<Style> {
         match key {
             CHANGE => change_style(key, row.change, theme),
-            "meaning" if row.moves() => Some(theme.head()),
-            "counter" if row.is_trouble() && row.moves() => Some(theme.warning()),
-            _ if !row.moves() => Some(theme.dim()),
+            "meaning" if row.moves => Some(theme.head()),
+            "counter" if row.is_trouble() && row.moves => Some(theme.warning()),
+            _ if !row.moves => Some(theme.dim()),
             _ => None,
         }
     }
@@ -69,7 +73,7 @@ impl Shown for SettingRow {
         let ellipsis = frame.theme.glyphs.ellipsis;
         match key {
             // What stands before the last dot is the same for nearly all.
-            "setting" => Some(fit(row.short(), cells, ellipsis).into_owned()),
+            "setting" => Some(fit_middle(row.short(), cells, ellipsis).into_owned()),
             "value" if row.value.is_empty() => Some(EMPTY.to_owned()),
             "default" if row.default == Some("") => Some(EMPTY.to_owned()),
             "note" if row.note().is_empty() => Some(String::new()),
@@ -77,6 +81,8 @@ impl Shown for SettingRow {
             "default" => Some(fit_figures(row.default?, cells, ellipsis).into_owned()),
             // The finding is worth more than that somebody chose the value.
             "note" if width(&row.note()) > cells => Some(match row.finding {
+                Some(_) if row.is_changed() && cells >= BOTH.len() => BOTH.to_owned(),
+                Some(_) if row.is_changed() && cells < 12 => "both".to_owned(),
                 Some(_) if cells < 12 => "finding".to_owned(),
                 Some(id) => fit_figures(id.name(), cells, ellipsis).into_owned(),
                 None => return None,

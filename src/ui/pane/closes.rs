@@ -43,6 +43,16 @@ fn rate_of(context: &Context<'_>, name: &str) -> Option<f64> {
     moment.counter_rates.get(index).copied().flatten()
 }
 
+/// Attempts to connect that failed. The kernel counts those that were refused or not answered; of those that found no port
+/// only the trace tells.
+fn failed(context: &Context<'_>) -> (&'static str, Option<f64>) {
+    let counted = rate_of(context, "TcpAttemptFails");
+    match context.data.moment.rates.connect_failures {
+        Some(no_port) => ("failed", counted.map(|counted| counted + no_port)),
+        None => ("refused", counted),
+    }
+}
+
 /// Whether connections within the host end: then both of their ends are ours.
 fn both_ends(context: &Context<'_>) -> bool {
     context.data.moment.totals.peers.iter().any(|row| row.key.ip.is_loopback() && row.closed > 0)
@@ -55,7 +65,7 @@ fn figures(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, has_bound: b
     let half = usize::from(inner.width / 2);
     let lines = [
         [("opened", rates.opened), ("accepted", rates.accepted)],
-        [("ended", rates.closed), ("failed", rate_of(context, "TcpAttemptFails"))],
+        [("ended", rates.closed), failed(context)],
     ];
     for (line, pair) in (0..).zip(lines) {
         let mut pen = Pen::new(buffer, inner, line);
@@ -67,14 +77,20 @@ fn figures(buffer: &mut Buffer, context: &Context<'_>, inner: Rect, has_bound: b
             pen.skip(u16::try_from(half.saturating_sub(used)).unwrap_or(0));
         }
     }
-    let mut notes = vec![];
-    if has_bound {
-        notes.push("grey: at least");
+    let no_port = rates.connect_failures.filter(|rate| *rate > 0.0);
+    let notes = [
+        no_port.map(|rate| (format!("{} found no port", format::rate(rate)), theme.warning())),
+        has_bound.then(|| ("grey: at least".to_owned(), theme.dim())),
+        both_ends(context).then(|| ("on loopback both ends count".to_owned(), theme.dim())),
+    ];
+    // Part of a note is none.
+    let mut pen = Pen::new(buffer, inner, 2);
+    let mut lead = "";
+    for (note, style) in notes.into_iter().flatten() {
+        if pen.put(&format!("{lead}{note}"), style) {
+            lead = "; ";
+        }
     }
-    if both_ends(context) {
-        notes.push("on loopback both ends count");
-    }
-    Pen::new(buffer, inner, 2).put_cut(&notes.join("; "), theme.dim(), theme);
 }
 
 /// The curve, with its scale and times. Whether some of it is a lower bound.

@@ -10,10 +10,10 @@ use super::{Context, failures};
 use crate::{
     field::{FailureRow, format, program},
     findings::Severity,
-    model::{Evidence, ProcKey, Process, ProcessSeen, Unknown, text::printable},
+    model::{Evidence, Inspected, ProcKey, Process, ProcessSeen, Unknown, text::printable},
     store::{Aggregate, Change, Lifetimes, ProcessRow},
     ui::{
-        columns, layout,
+        columns, in_short, layout,
         pen::{Pen, bar},
         text::wrap,
         verdict,
@@ -26,6 +26,8 @@ use crate::{
 const LABEL: u16 = 11;
 /// The label of a command line.
 const COMMAND: &str = "command";
+/// Said of what the filter hides.
+const NOTHING_PASSES: &str = "Nothing of it passes the filter.";
 /// Width of a gauge.
 const GAUGE: u16 = 20;
 
@@ -135,6 +137,7 @@ fn process(context: &Context<'_>, key: ProcKey) -> (String, Vec<Fact>) {
     let (row, seen) = known(context, key);
     let Some(process) = row.map(|row| &row.process).or(seen.map(|seen| &seen.process)) else {
         let text = match context.data.moment.digest {
+            _ if context.data.is_filtered() => NOTHING_PASSES,
             Some(digest) if digest.processes_omitted > 0 => {
                 "Of this moment only the processes with the most sockets are kept; it is not among them."
             }
@@ -147,14 +150,24 @@ fn process(context: &Context<'_>, key: ProcKey) -> (String, Vec<Fact>) {
         return (format!("Process {}", key.pid), facts);
     };
     let mut facts = found(context);
-    facts.extend([identity(context, process), Fact::new(COMMAND, process.command.clone())]);
+    let end = end(context, process);
+    facts.push(identity(context, process, end.as_deref()));
+    // A zombie has none any more.
+    if end.is_none() || !process.command.is_empty() {
+        facts.push(Fact::new(COMMAND, process.command.clone()));
+    }
     facts.extend(row.map(|row| activity(context, row)));
+    if row.is_none() && context.data.is_filtered() {
+        facts.push(Fact::new("sockets", NOTHING_PASSES).styled(context.theme().warning()));
+    }
     facts.extend(since::states(context));
-    facts.push(descriptors(
-        seen.and_then(|s| s.fds).or(row.and_then(|row| row.fds)),
-        seen.and_then(|s| s.fd_limit).or(row.and_then(|row| row.fd_limit)),
-    ));
-    facts.push(resources(context, key));
+    if end.is_none() {
+        facts.push(descriptors(
+            seen.and_then(|s| s.fds).or(row.and_then(|row| row.fds)),
+            seen.and_then(|s| s.fd_limit).or(row.and_then(|row| row.fd_limit)),
+        ));
+        facts.push(resources(context, key));
+    }
     facts.extend(row.map(|row| evidence_of_time_waits(context, row)));
     facts.extend(lifetimes(context));
     facts.extend(connect_failures(context, false));
@@ -172,7 +185,10 @@ fn found(context: &Context<'_>) -> Vec<Fact> {
             Severity::Critical => context.theme().gauge(1.0),
             severity => context.theme().severity(severity),
         };
-        let text = format!("{} {}", columns::severity(finding.severity), finding.summary);
+        let severity = columns::severity(finding.severity);
+        let room = usize::from(context.chrome.inner(context.area).width.saturating_sub(LABEL));
+        let room = room.saturating_sub(severity.len() + 1);
+        let text = format!("{severity} {}", in_short::sentence(finding, room, context.theme()));
         Fact { whole: false, ..Fact::new("finding", text).styled(style) }
     })
     .collect()
@@ -180,23 +196,40 @@ fn found(context: &Context<'_>) -> Vec<Fact> {
 
 /// Since when what the page is about has had ever more sockets in a state.
 fn rising(context: &Context<'_>) -> Option<Fact> {
-    let text = verdict::of_page(context.scene, &context.data)?;
-    Some(Fact::new("rising", text).styled(context.theme().warning()))
+    let (text, goes_on) = verdict::of_page(context.scene, &context.data)?;
+    let theme = context.theme();
+    Some(if goes_on { Fact::new("rising", text).styled(theme.warning()) } else { Fact::new("risen", text) })
 }
 
-fn identity(context: &Context<'_>, process: &Process) -> Fact {
+/// What has become of a process that ended. At a moment that was gone back to it may have lived.
+fn end(context: &Context<'_>, process: &Process) -> Option<String> {
+    let inspected = context.scene.inspected.filter(|inspected| inspected.key() == process.key);
+    match *inspected.filter(|_| !context.scene.view.is_held())? {
+        Inspected::Running(_) => None,
+        Inspected::Zombie(_) => Some("ended, a zombie: its parent has not reaped it".to_owned()),
+        Inspected::Ended { seen: None, .. } => Some("ended".to_owned()),
+        Inspected::Ended { seen: Some(at), .. } => {
+            let lived = format::seconds(at.duration_since(process.started).as_secs_f64().max(0.0));
+            Some(format!("ended (seen last at {}, lived {lived})", at.strftime("%H:%M:%S")))
+        }
+    }
+}
+
+fn identity(context: &Context<'_>, process: &Process, end: Option<&str>) -> Fact {
     let age = context.data.moment.sample.stamp.wall.duration_since(process.started);
+    let up = || format!("up {}", format::seconds(age.as_secs_f64().max(0.0)));
     let mut text = format!(
-        "{}, up {}; user {}",
+        "{}, {}; user {}",
         format::time(process.started),
-        format::seconds(age.as_secs_f64().max(0.0)),
+        end.map_or_else(up, str::to_owned),
         process.user
     );
     if let Some(container) = &process.container {
         text.push_str("; container ");
         text.push_str(container);
     }
-    Fact::new("started", text)
+    let style = if end.is_some() { context.theme().warning() } else { Style::new() };
+    Fact::new("started", text).styled(style)
 }
 
 fn activity(context: &Context<'_>, row: &ProcessRow) -> Fact {
@@ -204,10 +237,14 @@ fn activity(context: &Context<'_>, row: &ProcessRow) -> Fact {
     let maybe = context.data.selection.maybe.states.total();
     let more =
         if maybe == 0 { String::new() } else { format!(" (+{} maybe)", format::grouped(maybe.into())) };
+    let of = if context.data.is_filtered() {
+        "sockets that pass the filter".to_owned()
+    } else {
+        format!("of {} sockets", format::grouped(total.into()))
+    };
     let text = format!(
-        "{}{more} of {} sockets; opens {}, closes {}",
+        "{}{more} {of}; opens {}, closes {}",
         format::grouped(row.states.total().into()),
-        format::grouped(total.into()),
         per_second(context, row.opened),
         per_second(context, row.closed),
     );
@@ -239,8 +276,8 @@ fn resources(context: &Context<'_>, key: ProcKey) -> Fact {
     if context.scene.view.is_held() {
         return Fact::new("resources", "looked up while live only").styled(context.theme().dim());
     }
-    let Some(inspected) = context.scene.inspected.filter(|inspected| inspected.key == key) else {
-        return Fact::new("resources", "being looked up").styled(context.theme().dim());
+    let Some(Inspected::Running(inspected)) = context.scene.inspected.filter(|one| one.key() == key) else {
+        return Fact::new("resources", "not readable").styled(context.theme().dim());
     };
     let cpu = match inspected.cpu_percent {
         Some(percent) => format!("CPU {percent:.1}% of one core"),
@@ -260,7 +297,8 @@ fn evidence_of_time_waits(context: &Context<'_>, row: &ProcessRow) -> Fact {
         sure.map(|(kind, count)| format!("{} {}", format::grouped(count.into()), kind.name())).collect();
     let maybe = row.time_wait_evidence[Evidence::Candidates as usize];
     if maybe == 0 {
-        return Fact::new("TIME_WAIT", if parts.is_empty() { "none".to_owned() } else { parts.join(", ") });
+        let none = if context.data.is_filtered() { "none that passes the filter" } else { "none" };
+        return Fact::new("TIME_WAIT", if parts.is_empty() { none.to_owned() } else { parts.join(", ") });
     }
     let sure = if parts.is_empty() { "0".to_owned() } else { parts.join(", ") };
     let others = &context.data.selection.maybe.others;
@@ -294,7 +332,9 @@ fn evidence(context: &Context<'_>, subject: &str) -> (String, Vec<Fact>) {
         facts.push(Fact::new(kind.name(), text));
     }
     if facts.is_empty() {
-        let text = if context.data.moment.is_whole() {
+        let text = if context.data.is_filtered() {
+            NOTHING_PASSES
+        } else if context.data.moment.is_whole() {
             "It has no socket any more."
         } else {
             "Nothing is kept about it of this moment."
@@ -334,7 +374,7 @@ fn lifetimes(context: &Context<'_>) -> Option<Fact> {
             let over = format::seconds(failures::seconds(&context.data));
             format!("{} in {over}", why::lifetimes(lifetimes, context.theme()))
         }
-        None => "no connection closed by us in the last minute".to_owned(),
+        None => "none whose beginning is known was closed in the last minute".to_owned(),
     };
     Some(Fact::new("lifetimes", text))
 }

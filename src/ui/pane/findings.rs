@@ -5,25 +5,28 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use super::{Context, tables};
 use crate::{
     findings::{Finding, Severity},
+    model::text::printable,
     ui::{
         columns,
         command::Command,
+        in_short,
         keymap::Keymap,
         layout::Chrome,
         pen::Pen,
-        table,
-        text::{pad, width},
+        since, table,
+        text::{pad, width, wrap},
         update::window,
         verdict,
         view::{Pane, Screen},
-        words,
     },
 };
 
 /// Width of how bad a finding is.
 const SEVERITY: usize = 8;
 /// Width of how old it is.
-const AGE: usize = 6;
+const AGE: usize = 7;
+/// Width of the labels of what is told below the table.
+const LABEL: u16 = 6;
 
 pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     if context.chrome == Chrome::Bare {
@@ -42,6 +45,35 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     tables::list(context, len, |frame| {
         table::draw::<Finding>(buffer, inner, frame, |index| data.finding(index));
     });
+    if let Some(finding) = data.finding(context.table().index) {
+        let used = u16::try_from(len + 1).unwrap_or(u16::MAX);
+        let rest = inner.height.saturating_sub(used);
+        told(buffer, context, Rect { y: inner.bottom() - rest, height: rest, ..inner }, finding);
+    }
+}
+
+/// All of the sentence of the selected finding, and what to do first, where rows leave room for them.
+fn told(buffer: &mut Buffer, context: &Context<'_>, area: Rect, finding: &Finding) {
+    let theme = context.theme();
+    let room = usize::from(area.width.saturating_sub(LABEL + 1));
+    let parts = [("what", Some(&finding.summary)), ("do", finding.advice.first())];
+    let mut line = 1;
+    for (label, text) in parts {
+        let lines = wrap(&theme.duration(&printable(text.map_or("", |text| text))), room);
+        if usize::from(area.height) < usize::from(line) + lines.len() {
+            return;
+        }
+        for (index, text) in lines.iter().enumerate() {
+            let mut pen = Pen::new(buffer, area, line);
+            pen.skip(1);
+            let label_area = pen.take(LABEL);
+            if index == 0 {
+                Pen::new(pen.buffer(), label_area, 0).put(label, theme.head());
+            }
+            pen.put(text, theme.text());
+            line += 1;
+        }
+    }
 }
 
 /// How many there are of each kind: `1 critical`, `2 warnings`.
@@ -102,11 +134,12 @@ fn more(count: usize, keymap: &Keymap) -> String {
 /// How bad it is, how old, and what.
 fn one(pen: &mut Pen<'_>, context: &Context<'_>, finding: &Finding) {
     let theme = context.theme();
-    let age = words::ago(context.data.moment.sample.stamp.seconds_since(&finding.since));
+    let age = since::age(finding, &context.data, theme);
     pen.skip(1);
     let severity = columns::severity(finding.severity);
     pen.put(severity, theme.severity(finding.severity));
     pen.skip(u16::try_from(SEVERITY.saturating_sub(severity.len())).unwrap_or(0));
     pen.put(&format!("{} ", pad(&age, AGE, true)), theme.head());
-    pen.put_cut(&theme.duration(&finding.summary), theme.text(), theme);
+    let said = in_short::sentence(finding, pen.room().into(), theme);
+    pen.put(&said, theme.text());
 }

@@ -12,8 +12,8 @@ pub(super) fn counters(buffer: &mut Buffer, context: &Context<'_>) {
     let rows = &context.data.selection.kernel.counters;
     let count = |of: fn(&CounterRow) -> bool| rows.iter().filter(|row| of(row)).count();
     let theme = context.theme();
-    let mut facts = vec![(format!("{} of {} moved", count(CounterRow::moves), rows.len()), theme.text())];
-    match count(|row| row.moves() && row.is_trouble()) {
+    let mut facts = vec![(format!("{} of {} moved", count(|row| row.moves), rows.len()), theme.text())];
+    match count(|row| row.moves && row.is_trouble()) {
         0 => {}
         1 => facts.push(("1 tells of trouble".to_owned(), theme.warning())),
         several => facts.push((format!("{several} tell of trouble"), theme.warning())),

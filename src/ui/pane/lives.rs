@@ -11,6 +11,7 @@ use crate::{
         chart::{Axes, Raster, round_time, round_top},
         pen::Pen,
         text::width,
+        view::Screen,
     },
 };
 
@@ -33,7 +34,7 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let Some(lives) = facts::lifetimes_of(context) else {
         let inner = context.frame(buffer, "Lifetimes", &[]);
         let why = if context.data.moment.is_whole() {
-            "No connection was closed by us in the last minute."
+            "None whose beginning is known was closed in the last minute."
         } else {
             "Nothing is kept about that of this moment."
         };
@@ -41,7 +42,9 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
         return;
     };
     let over = format::seconds(failures::seconds(&context.data));
-    let count = format!("{} closed by us in {over}", format::grouped(lives.count()));
+    // On the page of a process that closed them nobody asks whether the peer did.
+    let by = if matches!(context.scene.view.page().screen, Screen::Process(_)) { "" } else { " by us" };
+    let count = format!("{} closed{by} in {over}", format::grouped(lives.count()));
     let facts =
         MARKS.iter().map(|(name, share)| (theme.duration(&figure(name, *share, lives)), theme.text()));
     let facts: Vec<_> = facts.chain([(count, theme.head())]).collect();

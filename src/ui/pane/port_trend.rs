@@ -31,16 +31,21 @@ pub(super) fn draw(buffer: &mut Buffer, context: &Context<'_>) {
     let theme = context.theme();
     let Some(row) = subject(context) else {
         let inner = context.frame(buffer, "Ports over time", &[]);
-        Pen::new(buffer, inner, 0).put_cut("No destination takes a port.", theme.dim(), theme);
+        Pen::new(buffer, inner, 0).put_cut(ports::nothing(context), theme.dim(), theme);
         return;
     };
     let facts = facts(context, row);
-    let most = usize::from(context.area.width).saturating_sub(TITLE.len() + 6);
-    let name = endpoint(row.peer, most, theme.glyphs.ellipsis);
     // All the figures rather than the words before the name.
     let told: usize = facts.iter().map(|(text, _)| text::width(text) + 3).sum();
-    let whole = TITLE.len() + text::width(&name) + told + 6 <= usize::from(context.area.width);
-    let title = if whole { format!("{TITLE}{name}") } else { name };
+    let room = usize::from(context.area.width).saturating_sub(6);
+    let name = row.peer.to_string();
+    let title = if TITLE.len() + text::width(&name) + told <= room {
+        format!("{TITLE}{name}")
+    } else {
+        // The figures of nobody say nothing: they go before all of the name does.
+        let beside = endpoint(row.peer, room.saturating_sub(told), theme.glyphs.ellipsis);
+        if beside.is_empty() { endpoint(row.peer, room, theme.glyphs.ellipsis) } else { beside }
+    };
     let inner = context.frame(buffer, &title, &facts);
     let axes = Axes::of(inner);
     let mut raster = Raster::new(axes.plot, theme);

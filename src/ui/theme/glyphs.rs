@@ -84,6 +84,8 @@ pub struct Glyphs {
     pub ascending: &'static str,
     /// Before a figure that is the most it can be.
     pub at_most: &'static str,
+    /// Before a figure that is the least it can be.
+    pub at_least: &'static str,
     /// Between two facts of a title.
     pub dot: &'static str,
     /// Nothing to show, as opposed to 0.
@@ -123,6 +125,7 @@ const UNICODE: Glyphs = Glyphs {
     descending: "▼",
     ascending: "▲",
     at_most: "≤",
+    at_least: "≥",
     dot: "·",
     none: "–",
     micro: "µ",
@@ -150,6 +153,7 @@ static ASCII: Glyphs = Glyphs {
     descending: " v",
     ascending: " ^",
     at_most: "<=",
+    at_least: ">=",
     dot: "-",
     none: "-",
     micro: "u",
