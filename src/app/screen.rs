@@ -225,7 +225,7 @@ impl App {
                 () = &mut patience => break,
             }
         }
-        self.screen.part();
+        terminal::Screen::part();
         code
     }
 

@@ -190,7 +190,7 @@ impl Screen {
     }
 
     /// Ends what [`Screen::begin_to_leave`] began, whether or not the terminal has read it.
-    pub(super) fn part(&self) {
+    pub(super) fn part() {
         give_back(|_| Ok(()));
     }
 

@@ -192,7 +192,8 @@ fn summary(
 
 /// `about 12`, or `between 3 and 12` where `sock_diag` cannot tell.
 fn left_words(ports: &DestinationPorts) -> String {
-    let (min, max) = (words::about(ports.left.min.into()), words::about(ports.left.max.into()));
+    let [min, max] =
+        [ports.left.min, ports.left.max].map(|ports| format!("{:.0}", words::about(ports.into())));
     if min == max { format!("about {max}") } else { format!("between {min} and {max}") }
 }
 

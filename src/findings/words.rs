@@ -74,7 +74,10 @@ mod tests {
             [602, 996, 1_234].map(|us| duration(Duration::from_micros(us))),
             ["600µs", "1.0ms", "1.2ms"]
         );
-        assert_eq!([0.0, 0.0123, 47.8, 1_234.0].map(about), [0.0, 0.012, 48.0, 1_200.0]);
+        assert_eq!(
+            [0.0, 0.0123, 47.8, 1_234.0].map(|n| format!("{:.3}", about(n))),
+            ["0.000", "0.012", "48.000", "1200.000"]
+        );
         assert_eq!([many(1, "socket"), many(2, "socket")], ["1 socket", "2 sockets"]);
     }
 }

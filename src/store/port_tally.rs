@@ -439,19 +439,19 @@ impl Watched {
         let (opened, closed) = (f64::from(row.opened), f64::from(row.closed));
         let is_growth = is_more_than_chance(opened, closed);
         let elapsed_s = moment.elapsed_s.filter(|&seconds| seconds > 0.0 && is_growth);
-        let fin_wait_s = f64::from(fin_wait_ms.unwrap_or(0)) / 1000.0;
-        let fin_waits_s = f64::from(fin_wait_recent_ms(fin_wait_ms.unwrap_or(0)).max(1)) / 1000.0;
+        let whole_ms = fin_wait_ms.unwrap_or(0);
+        let born_in_s = f64::from(fin_wait_recent_ms(whole_ms).max(1)) / 1000.0;
         let released: u32 = self.releases.iter().sum();
         Forecast::of(&Outlook {
             held: ports.blocked,
             capacity: ports.capacity,
             releases: &self.releases,
             time_wait_per_s: self.time_wait_per_s(),
-            fin_wait_per_s: f64::from(self.fin_waits) / fin_waits_s,
+            fin_wait_per_s: f64::from(self.fin_waits) / born_in_s,
             growth_per_s: elapsed_s.map_or(0.0, |seconds| (opened - closed) / seconds),
             live: ports.blocked.saturating_sub(released),
             holds_s: ports.holds_s,
-            fin_wait_s,
+            fin_wait_s: f64::from(whole_ms) / 1000.0,
         })
     }
 }

@@ -22,7 +22,7 @@
 //! `c*50` are 50 sockets whose local port counts up (the peer's with `clients`), by `step=2`. Words of a socket beside those above:
 //! `idle=3` (seconds since it sent or received), `recvq=100`, `sendq=100` (of a listener:
 //! its backlog), `timer=keepalive` or `persist`, `resent=9` (segments since it began, beside `idle`), `retrans=2`, and `rate=50`: of many, one
-//! came every 1/50 s, the last just now (of TIME_WAITs and FIN_WAIT2s: entered it, for 60 s).
+//! came every 1/50 s, the last just now (a `TIME_WAIT` or `FIN_WAIT2` entered it then, for 60 s).
 //!
 //! A socket's first word stands for its cookie. `held=` takes PIDs (`7@3`: started 3 clock ticks after boot) or `denied`,
 //! `kernel`, `gone`, `queue`; a line without it is a mini-socket. `#` begins a comment.

@@ -159,7 +159,7 @@ fn a_copy_says_what_ss_will_not_tell() {
     assert_eq!(line, "ss -tan state time-wait");
     assert!(notes.contains("ss cannot tell whose these are"), "{notes}");
     let (_, notes) = copied(&mut after_keys((160, 45), "y"));
-    assert!(notes.contains("(without its 3,000 in TIME_WAIT; "), "{notes}");
+    assert!(notes.contains("without its 1,850 in TIME_WAIT; "), "{notes}");
     let (_, notes) = copied(&mut after_keys((160, 45), " Y"));
     assert!(notes.contains("ss lists what is there now, not at the moment shown"), "{notes}");
 }
