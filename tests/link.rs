@@ -117,7 +117,10 @@ fn every_view_takes_few_bytes_under_churn_and_is_painted_whole_when_asked() {
         let churn = bytes_per_sample(&mut pty, 4);
         assert!(churn <= CHURN, "{churn} bytes a sample on page {keys:?}");
         pty.press("p");
-        pty.wait_for_text(" HELD");
+        // The last line is the last of a frame to come.
+        let held =
+            |screen: &vt100::Screen| [" HELD", " go on"].iter().all(|part| screen.contents().contains(part));
+        pty.wait_for("a held picture, all of it", held);
         let (shown, (times, _)) = (picture(pty.screen()), wipes(pty.raw()));
         pty.press(CONTROL_L);
         // What was drawn by changes is what is painted as a whole.
@@ -143,7 +146,8 @@ fn a_slow_link_gets_every_second_sample_and_answers_at_once() {
         assert!(next_sample(&mut pty) >= 2, "a sample was left out");
     }
     pty.press("2");
-    pty.wait_for_text(" sockets ");
+    // Every view has a tab in the header: only on its own page is there no other pane.
+    pty.wait_for("the sockets alone", |screen| !screen.contents().contains(" States "));
 }
 
 #[test]
@@ -162,7 +166,8 @@ fn a_terminal_that_stalls_delays_neither_samples_nor_the_trace() {
     pty.read_again();
     let whole = |screen: &vt100::Screen| {
         let header = screen.contents_between(0, 0, 0, SIZE.0);
-        header.contains(" processes ") && !header.contains("...") && clock(screen).is_some()
+        let alone = screen.contents().contains(" Processes ") && !screen.contents().contains(" States ");
+        alone && !header.contains("...") && clock(screen).is_some()
     };
     pty.wait_for("the page that was asked for", whole);
     let after = clock(pty.screen()).expect("just seen");

@@ -546,6 +546,14 @@ fn a_tab_shows_its_view_and_tells_what_was_entered() {
     assert!(stage.text().contains("4 peers → peer") && stage.text().contains("7 kernel"), "{}", stage.text());
     stage.click("6 findings");
     assert!(stage.text().contains("▶ Findings"), "{}", stage.text());
+    stage.link.bytes_per_s = Some(2_048);
+    stage.input(Input::Resized(120, 40));
+    stage.keys("?");
+    assert!(
+        stage.text().contains(" link 2.0 KiB/s ") && !stage.text().contains("7 kernel "),
+        "{}",
+        stage.text()
+    );
 }
 
 #[test]

@@ -45,7 +45,9 @@ struct Tab {
 
 /// The tabs, if all of them have room with the way to the page that is shown. Their places do not depend on the glyphs.
 fn tabs(view: &View) -> Option<Vec<Tab>> {
-    let last_cell = view.size.0.checked_sub(BESIDE_TABS).filter(|_| view.size.0 >= TABS)?;
+    // The help page is no view's, and tells what looking costs instead.
+    let helping = matches!(view.mode, Mode::Help(_));
+    let last_cell = view.size.0.checked_sub(BESIDE_TABS).filter(|_| view.size.0 >= TABS && !helping)?;
     let mut pages = view.trail();
     let root = pages.next()?;
     let entered: Vec<String> = pages.map(page_name).collect();
