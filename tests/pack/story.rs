@@ -81,7 +81,7 @@ fn what_is_wrong_is_found_in_its_time_and_nothing_else_is() {
     is_found_from(NO_KEEPALIVE, 60);
     is_found_from(LEAK, 57);
     is_found_from(SILENCE, 75);
-    is_found_from(PORTS, 96);
+    is_found_from(PORTS, 95);
     let expected: BTreeSet<_> = [CHURN, NO_KEEPALIVE, LEAK, SILENCE, PORTS].into();
     for (n, second) in STORY.iter().enumerate() {
         let unexpected: Vec<_> =
@@ -92,9 +92,10 @@ fn what_is_wrong_is_found_in_its_time_and_nothing_else_is() {
 
 #[test]
 fn the_ports_run_out_in_the_last_ten_seconds() {
-    assert_eq!(severity_from(CHURN, Severity::Critical), Some(79), "half of the ports");
-    assert_eq!(severity_from(PORTS, Severity::Warning), Some(96));
-    assert_eq!(severity_from(PORTS, Severity::Critical), Some(119));
+    assert_eq!(severity_from(CHURN, Severity::Critical), Some(93), "its ports run out");
+    // Less than two minutes are left when it is first foreseen.
+    assert_eq!(severity_from(PORTS, Severity::Critical), Some(95));
+    assert_eq!(severity_from(PORTS, Severity::Warning), None);
     let opened = |second: usize| STORY[second].moment.sample.counters.get("TcpActiveOpens");
     assert!(opened(124) > opened(0).map(|opened| opened + 3_000));
     assert!(STORY[124].moment.rates.connect_failures.is_some_and(|rate| rate > 0.0));
