@@ -100,7 +100,7 @@ pub struct CommonArgs {
     /// The same as --graphs ascii
     #[arg(long, global = true)]
     pub ascii: bool,
-    /// For a slow link: draw only every third sample; keys are answered at once, and sampling goes on as ever
+    /// For a slow link: draw only every fourth sample; keys are answered at once, and sampling goes on as ever
     #[arg(long, global = true)]
     pub slow: bool,
     /// Read this configuration file [default: ~/.config/twtop/config.toml, if it is there]

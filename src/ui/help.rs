@@ -56,7 +56,7 @@ const WORDS: [(&str, &str); 13] = [
         "So long a TIME_WAIT may be left that was entered before the trace began, or while it lost records.",
     ),
     ("cost", "Processor time of the sampler, percent of one core; memory and dump time beside it."),
-    ("link", "What goes to the terminal, the mean of ten seconds; with --slow every third sample is drawn."),
+    ("link", "What goes to the terminal, the mean of ten seconds; with --slow every fourth sample is drawn."),
 ];
 
 const FILTER: [(&str, &str); 7] = [

@@ -101,7 +101,7 @@ impl Selection {
 /// The way to the terminal.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Link {
-    /// Whether only every third sample is drawn.
+    /// Whether only every fourth sample is drawn.
     pub slow: bool,
     /// What goes over it, bytes per second; `None` while that is not known.
     pub bytes_per_s: Option<u64>,
