@@ -145,6 +145,7 @@ fn a_slow_link_gets_every_fourth_sample_and_answers_at_once() {
     for _ in 0..3 {
         // Of four seconds the clock may tell three: it has no tenths.
         assert!(next_sample(&mut pty) >= 3, "samples were left out");
+        assert!(!pty.screen().contents().contains(" STALE "), "what is left out is not late");
     }
     pty.press("2");
     // Every view has a tab in the header: only on its own page is there no other pane.

@@ -264,7 +264,9 @@ impl App {
         self.meter.note(self.now.since_boot, self.screen.bytes());
         let counted = self.ready.as_ref().map(|(look, _)| look);
         let live = if self.view.is_held() { self.newest.as_ref() } else { counted };
-        let stale = |look: &Look| scene::stale(&look.moment, self.now, self.trouble.is_some()).is_some();
+        let stale = |look: &Look| {
+            scene::stale(&look.moment, self.now, self.trouble.is_some(), self.pace.is_slow()).is_some()
+        };
         self.outdated_screen |= live.is_some_and(stale);
     }
 

@@ -149,15 +149,17 @@ impl<'a> Scene<'a> {
     /// The age of the newest moment, if it must be called stale.
     #[must_use]
     pub fn stale(&self) -> Option<Duration> {
-        stale(&self.live?.moment, self.now?, self.trouble.is_some())
+        stale(&self.live?.moment, self.now?, self.trouble.is_some(), self.link.slow)
     }
 }
 
-/// The age of `moment`, if it must be called stale: there was trouble since, or it is older than three intervals.
+/// The age of `moment`, if it must be called stale: there was trouble since, or it is older than three intervals. On a slow
+/// link, where not every sample is drawn, it may be twice as old.
 #[must_use]
-pub fn stale(moment: &Moment, now: Stamp, trouble: bool) -> Option<Duration> {
+pub fn stale(moment: &Moment, now: Stamp, trouble: bool, slow: bool) -> Option<Duration> {
     let age = now.since_boot.saturating_sub(moment.sample.stamp.since_boot);
-    let late = moment.sample.cost.interval.saturating_mul(3).max(Duration::from_secs(2));
+    let intervals = if slow { 6 } else { 3 };
+    let late = moment.sample.cost.interval.saturating_mul(intervals).max(Duration::from_secs(2));
     (age > late || trouble).then_some(age)
 }
 
