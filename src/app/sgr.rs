@@ -7,6 +7,8 @@ use ratatui::{
     style::{Color, Modifier},
 };
 
+use crate::ui::theme::palette_index;
+
 /// Attributes, how they are set, and what takes them off again.
 const ATTRIBUTES: [(Modifier, u8, u8); 9] = [
     (Modifier::BOLD, 1, 22),
@@ -113,37 +115,13 @@ fn length(codes: &[u8]) -> usize {
 
 /// The codes of a colour; `base` is 30 for the character, 40 for its background.
 fn colour(colour: Color, base: u8, codes: &mut Vec<u8>) {
-    match (index(colour), colour) {
+    match (palette_index(colour), colour) {
         (Some(index @ ..8), _) => codes.push(base + index),
         (Some(index @ 8..16), _) => codes.push(base + 60 + index - 8),
         (Some(index), _) => codes.extend([base + 8, 5, index]),
         (None, Color::Rgb(r, g, b)) => codes.extend([base + 8, 2, r, g, b]),
         (None, _) => codes.push(base + 9),
     }
-}
-
-/// The number of a colour of the terminal's palette.
-pub(super) fn index(colour: Color) -> Option<u8> {
-    Some(match colour {
-        Color::Reset | Color::Rgb(..) => return None,
-        Color::Black => 0,
-        Color::Red => 1,
-        Color::Green => 2,
-        Color::Yellow => 3,
-        Color::Blue => 4,
-        Color::Magenta => 5,
-        Color::Cyan => 6,
-        Color::Gray => 7,
-        Color::DarkGray => 8,
-        Color::LightRed => 9,
-        Color::LightGreen => 10,
-        Color::LightYellow => 11,
-        Color::LightBlue => 12,
-        Color::LightMagenta => 13,
-        Color::LightCyan => 14,
-        Color::White => 15,
-        Color::Indexed(index) => index,
-    })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr as _;
 
-use super::theme::{Ground, indexed_rgb};
+use super::theme::{Ground, indexed_rgb, palette_index};
 
 /// Width and height of a cell, in hundredths of a pixel: whole numbers print the same everywhere.
 const CELL: (u32, u32) = (843, 1800);
@@ -306,27 +306,10 @@ fn look(cell: &Cell, terminal: &Terminal) -> Look {
 
 /// A colour as the terminal shows it; `None` for its own.
 fn colour(colour: Color, terminal: &Terminal) -> Option<String> {
-    let number = match colour {
-        Color::Reset => return None,
-        Color::Black => 0,
-        Color::Red => 1,
-        Color::Green => 2,
-        Color::Yellow => 3,
-        Color::Blue => 4,
-        Color::Magenta => 5,
-        Color::Cyan => 6,
-        Color::Gray => 7,
-        Color::DarkGray => 8,
-        Color::LightRed => 9,
-        Color::LightGreen => 10,
-        Color::LightYellow => 11,
-        Color::LightBlue => 12,
-        Color::LightMagenta => 13,
-        Color::LightCyan => 14,
-        Color::White => 15,
-        Color::Rgb(r, g, b) => return Some(format!("#{r:02x}{g:02x}{b:02x}")),
-        Color::Indexed(n) => n,
-    };
+    if let Color::Rgb(r, g, b) = colour {
+        return Some(format!("#{r:02x}{g:02x}{b:02x}"));
+    }
+    let number = palette_index(colour)?;
     Some(match indexed_rgb(number) {
         Some((r, g, b)) => format!("#{r:02x}{g:02x}{b:02x}"),
         None => terminal.sixteen[usize::from(number)].to_owned(),

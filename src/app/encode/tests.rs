@@ -7,7 +7,8 @@ use ratatui::{
 };
 use vt100::Parser;
 
-use super::{super::sgr::index as palette_index, *};
+use super::*;
+use crate::ui::theme::palette_index;
 
 const AREA: Rect = Rect { x: 0, y: 0, width: 30, height: 6 };
 

@@ -14,6 +14,7 @@ use ratatui::{
 
 use self::palette::Hue;
 pub(super) use self::palette::indexed_rgb;
+pub use self::palette::palette_index;
 pub use self::{
     depth::Depth,
     glyphs::{Glyphs, Graphs},

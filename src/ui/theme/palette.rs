@@ -126,6 +126,31 @@ impl Palette {
     }
 }
 
+/// The number of a colour in the terminal's palette of 256; `None` for its own colour and for one that is told by its parts.
+#[must_use]
+pub const fn palette_index(colour: Color) -> Option<u8> {
+    Some(match colour {
+        Color::Reset | Color::Rgb(..) => return None,
+        Color::Black => 0,
+        Color::Red => 1,
+        Color::Green => 2,
+        Color::Yellow => 3,
+        Color::Blue => 4,
+        Color::Magenta => 5,
+        Color::Cyan => 6,
+        Color::Gray => 7,
+        Color::DarkGray => 8,
+        Color::LightRed => 9,
+        Color::LightGreen => 10,
+        Color::LightYellow => 11,
+        Color::LightBlue => 12,
+        Color::LightMagenta => 13,
+        Color::LightCyan => 14,
+        Color::White => 15,
+        Color::Indexed(index) => index,
+    })
+}
+
 /// Red, green and blue of one of the 256 colours that no user sets: the cube of 6 by 6 by 6, and the greys. `None` for
 /// the first 16.
 #[must_use]
